@@ -1,0 +1,100 @@
+import { SignalingError, toSignalingError } from '@parley/protocol'
+import type { Server, ServerWebSocket } from 'bun'
+import { clientAddress, type TrustedProxies } from '../address.ts'
+import { problem } from '../problem.ts'
+import { Connection, type ConnectionParts } from './connection.ts'
+
+export interface GatewayConfig {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** Origins whose pages may connect; empty: all of them. Programs send no origin and may always connect. */
+  readonly origins: readonly string[]
+  readonly proxies: TrustedProxies
+  readonly messageBytes: number
+  /** Bytes that may wait for a peer that reads too slowly. */
+  readonly queueBytes: number
+  /** Seconds without a sign of life, pongs included, after which a connection is given up. */
+  readonly deadAfter: number
+}
+
+export interface Gateway {
+  readonly port: number
+  connectionCount(): number
+  /** Accepts no more connections, ends those that are there, and resolves when all of them are closed. */
+  close(): Promise<void>
+}
+
+interface Attachment {
+  readonly address: string
+  connection: Connection | undefined
+}
+
+/**
+ * Listens for WebSocket connections on any path.
+ * @throws Error with code EADDRINUSE and the like, if it cannot listen
+ */
+export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gateway {
+  const connections = new Set<Connection>()
+  let closing = false
+
+  const server: Server<Attachment> = Bun.serve<Attachment>({
+    hostname: config.host,
+    port: config.port,
+
+    fetch(request, server) {
+      try {
+        if (closing) throw new SignalingError('SHUTTING_DOWN')
+        const origin = request.headers.get('origin')
+        if (origin !== null && !isAllowed(origin, config.origins)) throw new SignalingError('ORIGIN_NOT_ALLOWED')
+        const socketAddress = server.requestIP(request)?.address ?? ''
+        const address = clientAddress(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
+        if (server.upgrade(request, { data: { address, connection: undefined } })) return undefined
+        throw new SignalingError('UPGRADE_REQUIRED')
+      } catch (error) {
+        return problem(toSignalingError(error), { Upgrade: 'websocket' })
+      }
+    },
+
+    websocket: {
+      maxPayloadLength: config.messageBytes,
+      backpressureLimit: config.queueBytes,
+      closeOnBackpressureLimit: false,
+      idleTimeout: config.deadAfter,
+      sendPings: true,
+      // Declined where it is offered: it would cost more than it saves on messages of this size.
+      perMessageDeflate: false,
+
+      open(socket: ServerWebSocket<Attachment>) {
+        const connection = new Connection(socket, socket.data.address, parts)
+        socket.data.connection = connection
+        connections.add(connection)
+        parts.metrics.connections++
+      },
+      message(socket, frame) {
+        socket.data.connection?.receive(frame)
+      },
+      close(socket) {
+        const { connection } = socket.data
+        if (!connection) return
+        connections.delete(connection)
+        connection.closed()
+      },
+    },
+  })
+
+  return {
+    port: server.port ?? config.port,
+    connectionCount: () => connections.size,
+    async close() {
+      closing = true
+      // stop() leaves open connections alone; it resolves when the last of them has gone.
+      const stopped = server.stop()
+      for (const connection of connections) connection.close(new SignalingError('SHUTTING_DOWN'))
+      await stopped
+    },
+  }
+}
+
+const isAllowed = (origin: string, origins: readonly string[]): boolean =>
+  origins.length === 0 || origins.includes('*') || origins.includes(origin)

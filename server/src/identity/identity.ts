@@ -1,0 +1,35 @@
+/** Whom an ID token proves. */
+export interface Identified {
+  /** Stable for the identity: the token's `sub`. Never shown to other peers. */
+  readonly subject: string
+  /** Seconds since the epoch at which the token ends. */
+  readonly expiresAt: number
+}
+
+export interface SignIn {
+  readonly idToken: string
+  readonly username: string
+  /** Seconds since the epoch at which the token ends. */
+  readonly expiresAt: number
+}
+
+/**
+ * Who somebody is: gives out identities to whoever asks, and tells later whom a token proves.
+ * Every member answers within 5 s or throws SignalingError UNAVAILABLE.
+ */
+export interface Identity {
+  /** A new anonymous identity, different from all before, with a token that `verify` accepts. */
+  signIn(): Promise<SignIn>
+  /** @throws SignalingError INVALID_TOKEN if the token is not one of ours, is of another kind, or has ended */
+  verify(idToken: string): Promise<Identified>
+  /**
+   * Deletes what the provider keeps of anonymous identities. An unknown one is deleted already. A token that was given
+   * out stays valid until it ends: it is verified without asking the provider.
+   */
+  signOut(subjects: readonly string[]): Promise<void>
+  /** The public keys that tokens are signed with (RFC 7517), for others who want to verify them. */
+  keys(): Promise<{ keys: readonly object[] }>
+  /** Resolves if the provider can be used now. */
+  ready(): Promise<void>
+  close(): Promise<void>
+}

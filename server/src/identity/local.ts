@@ -1,0 +1,122 @@
+import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SignalingError } from '@parley/protocol'
+import {
+  calculateJwkThumbprint,
+  errors,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  jwtVerify,
+  SignJWT,
+} from 'jose'
+import type { Clock } from '../clock.ts'
+import type { Identity } from './identity.ts'
+
+const algorithm = 'ES256'
+const issuer = 'parley'
+const audience = 'parley'
+
+export interface LocalIdentityConfig {
+  /** The folder that keeps the signing key; it must exist. */
+  readonly folder: string
+  /** Seconds that an ID token lasts. */
+  readonly lifetime: number
+}
+
+/**
+ * Parley signs the ID tokens itself: JWTs (RFC 7519) with ES256 and the claims that Cognito's ID tokens have. It keeps
+ * nothing but the key, so there is nothing to delete when an identity signs out.
+ * @throws Error if the key can be neither read nor written
+ */
+export async function local(config: LocalIdentityConfig, clock: Clock): Promise<Identity> {
+  const secret = await openKey(join(config.folder, 'identity-key.json'))
+  const { d: _, ...shared } = secret
+  const publicJwk = { ...shared, kid: await calculateJwkThumbprint(shared), alg: algorithm, use: 'sig' }
+  const signingKey = await importJWK(secret, algorithm)
+  const verifyingKey = await importJWK(publicJwk, algorithm)
+
+  return {
+    async signIn() {
+      const username = crypto.randomUUID()
+      const now = Math.floor(clock.now() / 1000)
+      const expiresAt = now + config.lifetime
+      const idToken = await new SignJWT({ token_use: 'id', 'cognito:username': username })
+        .setProtectedHeader({ alg: algorithm, kid: publicJwk.kid })
+        .setSubject(username)
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setIssuedAt(now)
+        .setExpirationTime(expiresAt)
+        .sign(signingKey)
+      return { idToken, username, expiresAt }
+    },
+
+    async verify(idToken) {
+      try {
+        const { payload } = await jwtVerify(idToken, verifyingKey, {
+          algorithms: [algorithm],
+          issuer,
+          audience,
+          requiredClaims: ['sub', 'exp'],
+          currentDate: new Date(clock.now()),
+        })
+        if (payload.token_use !== 'id' || !payload.sub || payload.exp === undefined) throw new errors.JWTInvalid()
+        return { subject: payload.sub, expiresAt: payload.exp }
+      } catch (cause) {
+        throw new SignalingError('INVALID_TOKEN', undefined, { cause })
+      }
+    },
+
+    async signOut() {},
+    keys: async () => ({ keys: [publicJwk] }),
+    async ready() {},
+    async close() {},
+  }
+}
+
+/** The key in `file`, made and kept there at the first start. Two servers that start at once end with the same key. */
+async function openKey(file: string): Promise<JWK> {
+  const kept = await readKey(file)
+  if (kept) return kept
+  const { privateKey } = await generateKeyPair(algorithm, { extractable: true })
+  const draft = `${file}.${crypto.randomUUID()}`
+  await writeFile(draft, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600, flag: 'wx', flush: true })
+  try {
+    // Unlike rename, link fails if the file is there: then the other server was first, and its key counts.
+    await link(draft, file)
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error
+  } finally {
+    await rm(draft)
+  }
+  const key = await readKey(file)
+  if (!key) throw new Error(`the signing key ${file} vanished while it was read`)
+  return key
+}
+
+async function readKey(file: string): Promise<JWK | undefined> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  }
+  const key = parseKey(text)
+  if (!key) throw new Error(`${file} is not a signing key; restore it, or delete it to have a new one made`)
+  return key
+}
+
+function parseKey(text: string): JWK | undefined {
+  try {
+    const key: JWK = JSON.parse(text)
+    return key.kty === 'EC' && key.crv === 'P-256' && key.d && key.x && key.y ? key : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const isErrno = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code

@@ -1,0 +1,20 @@
+import pino from 'pino'
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** A structured log: events with ids, one JSON object a line. Never SDP, candidates, tokens or payloads. */
+export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'> & {
+  /** Writes out what is still buffered. */
+  flush(): void
+}
+
+/**
+ * Logs to standard error, which leaves standard output to the start-up message. Lines are gathered and written at
+ * least every 100 ms, as a write for each would cost more than a registration.
+ */
+export function openLog(level: LogLevel): Log {
+  const destination = pino.destination({ dest: 2, sync: false, minLength: 4096, periodicFlush: 100 })
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+  return Object.assign(log, { flush: () => destination.flushSync() })
+}

@@ -1,0 +1,63 @@
+import type { ErrorCode } from '@parley/protocol'
+
+/** What the server counts. Plain numbers, as the path of a relayed message increments one. */
+export interface Metrics {
+  connections: number
+  registrations: number
+  messages: number
+  relayed: number
+  roomsCreated: number
+  signIns: number
+  /** Errors by code, whether sent or, for plain peers that cannot bear them, kept back. */
+  readonly errors: Map<ErrorCode, number>
+  /** Errors that PARLEY_PLAIN_PEER_ERRORS kept back. */
+  errorsKeptBack: number
+}
+
+export const createMetrics = (): Metrics => ({
+  connections: 0,
+  registrations: 0,
+  messages: 0,
+  relayed: 0,
+  roomsCreated: 0,
+  signIns: 0,
+  errors: new Map(),
+  errorsKeptBack: 0,
+})
+
+export const countError = (metrics: Metrics, code: ErrorCode): void => {
+  metrics.errors.set(code, (metrics.errors.get(code) ?? 0) + 1)
+}
+
+/** What is true now, as opposed to counted. */
+export interface Gauges {
+  readonly connections: number
+  readonly rooms: number
+  readonly peers: number
+  /** Bytes. */
+  readonly residentMemory: number
+}
+
+/** The metrics in Prometheus' text format 0.0.4. */
+export function prometheusText(metrics: Metrics, gauges: Gauges): string {
+  const counter = (name: string, help: string, value: number) => family(name, 'counter', help, [`${name} ${value}`])
+  const gauge = (name: string, help: string, value: number) => family(name, 'gauge', help, [`${name} ${value}`])
+  const errors = [...metrics.errors].map(([code, count]) => `parley_errors_total{code="${code}"} ${count}`)
+  return [
+    gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
+    gauge('parley_peers', 'Registered peers.', gauges.peers),
+    gauge('parley_rooms', 'Rooms with at least one peer.', gauges.rooms),
+    counter('parley_connections_total', 'WebSocket connections accepted.', metrics.connections),
+    counter('parley_registrations_total', 'Successful registrations.', metrics.registrations),
+    counter('parley_messages_total', 'Messages received from peers.', metrics.messages),
+    counter('parley_messages_relayed_total', 'Messages handed to the peer that they were for.', metrics.relayed),
+    counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
+    counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
+    counter('parley_errors_kept_back_total', 'Errors not sent to plain peers.', metrics.errorsKeptBack),
+    family('parley_errors_total', 'counter', 'Errors by code, over HTTP and WebSocket.', errors),
+    gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),
+  ].join('')
+}
+
+const family = (name: string, type: string, help: string, samples: readonly string[]): string =>
+  `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${samples.map(sample => `${sample}\n`).join('')}`

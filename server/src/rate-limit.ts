@@ -1,0 +1,35 @@
+import type { Clock } from './clock.ts'
+
+/** Counts events of a key in fixed windows of a minute. */
+export interface RateLimit {
+  /** Seconds until the next window, if `key` has used up this one; else 0. */
+  exceeded(key: string): number
+  /** Counts one event of `key`. */
+  count(key: string): void
+}
+
+const windowMs = 60_000
+
+/** At most `perMinute` events of each key in a minute. Forgets everything at the end of each minute, so it stays small. */
+export function rateLimit(perMinute: number, clock: Clock): RateLimit {
+  let counts = new Map<string, number>()
+  let window = 0
+  const current = () => {
+    const now = Math.floor(clock.now() / windowMs)
+    if (now !== window) {
+      window = now
+      counts = new Map()
+    }
+    return counts
+  }
+  return {
+    exceeded: key =>
+      (current().get(key) ?? 0) < perMinute
+        ? 0
+        : Math.max(1, Math.ceil(((window + 1) * windowMs - clock.now()) / 1000)),
+    count(key) {
+      const counts = current()
+      counts.set(key, (counts.get(key) ?? 0) + 1)
+    },
+  }
+}

@@ -1,0 +1,104 @@
+import { SignalingError } from '@parley/protocol'
+import { clientAddress } from './address.ts'
+import { createApi } from './api/api.ts'
+import type { Backplane } from './backplane/backplane.ts'
+import { type Clock, inTime } from './clock.ts'
+import type { Config } from './config.ts'
+import { type Gateway, openGateway } from './gateway/gateway.ts'
+import type { Identity } from './identity/identity.ts'
+import type { Log } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { rateLimit } from './rate-limit.ts'
+import type { RoomStore } from './room-store/room-store.ts'
+import { Rooms } from './rooms/rooms.ts'
+
+export interface ServerParts {
+  readonly identity: Identity
+  readonly store: RoomStore
+  readonly backplane: Backplane
+  readonly clock: Clock
+  readonly log: Log
+  readonly version: string
+}
+
+/** A signaling server: an HTTP API and a WebSocket gateway over the same rooms. */
+export interface SignalingServer {
+  /** Starts the HTTP API and returns its port. @throws Error with code EADDRINUSE and the like */
+  listenHttp(): number
+  /** Starts the gateway and returns its port. @throws Error with code EADDRINUSE and the like */
+  listenWebSocket(): number
+  /** Takes no more connections and requests, closes every peer with 1001, and resolves when all have gone. */
+  drain(): Promise<void>
+}
+
+export function createServer(config: Config, parts: ServerParts): SignalingServer {
+  const { clock, identity, store, backplane, log, version } = parts
+  const metrics = createMetrics()
+  const rooms = new Rooms({ ...parts, metrics, limits: config })
+  let gateway: Gateway | undefined
+  let http: ReturnType<typeof Bun.serve> | undefined
+  let draining = false
+
+  const api = createApi(
+    { ...config, deleteByAddress: config.deleteByAddress === 'on' },
+    {
+      rooms,
+      identity,
+      clock,
+      log,
+      metrics,
+      version,
+      signIns: rateLimit(config.signInsPerMinute, clock),
+      gauges: () => ({
+        ...rooms.census(),
+        connections: gateway?.connectionCount() ?? 0,
+        residentMemory: process.memoryUsage.rss(),
+      }),
+      async ready() {
+        if (draining || !gateway) throw new SignalingError('SHUTTING_DOWN')
+        const parts = Promise.all([identity.ready(), store.ready(), backplane.ready()])
+        await inTime(clock, parts, 'A service that this server needs does not answer.')
+      },
+    },
+  )
+
+  return {
+    listenHttp() {
+      http = Bun.serve({
+        hostname: config.host,
+        port: config.httpPort,
+        fetch(request, server) {
+          const socketAddress = server.requestIP(request)?.address ?? ''
+          const address = clientAddress(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
+          return api.fetch(request, { address })
+        },
+      })
+      return http.port ?? config.httpPort
+    },
+
+    listenWebSocket() {
+      gateway = openGateway(
+        { ...config, port: config.wsPort },
+        {
+          rooms,
+          clock,
+          log,
+          metrics,
+          limits: {
+            ...config,
+            registerWithin: config.registerWithin * 1000,
+            waitingBytes: 4 * config.unregisteredMessageBytes,
+          },
+          failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
+        },
+      )
+      return gateway.port
+    },
+
+    async drain() {
+      draining = true
+      await Promise.all([gateway?.close(), http?.stop()])
+      rooms.close()
+    },
+  }
+}
