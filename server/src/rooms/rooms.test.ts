@@ -1,0 +1,389 @@
+import { describe, expect, test } from 'bun:test'
+import type { Register, RegisteredAuth, SignalingError } from '@parley/protocol'
+import { inProcess } from '../../src/backplane/in-process.ts'
+import { inTemporaryFolder, silentLog } from '../../test/harness.ts'
+import { manualClock } from '../clock.ts'
+import { local } from '../identity/local.ts'
+import { createMetrics } from '../metrics.ts'
+import type { RoomStore } from '../room-store/room-store.ts'
+import { sqlite } from '../room-store/sqlite.ts'
+import type { Claim } from './rights.ts'
+import type { Link, Peer } from './room.ts'
+import { Rooms, type RoomsParts } from './rooms.ts'
+
+/** A connection that records what it was told. */
+class RecordingLink implements Link {
+  peer: Peer | undefined
+  open = true
+  readonly replies: RegisteredAuth[] = []
+  readonly texts: string[] = []
+  readonly released: string[] = []
+  constructor(readonly address = '192.0.2.1') {}
+  welcome(peer: Peer, reply: RegisteredAuth) {
+    this.peer = peer
+    this.replies.push(reply)
+  }
+  deliver(text: string) {
+    this.texts.push(text)
+    return this.open
+  }
+  release(reason: SignalingError) {
+    this.peer = undefined
+    this.released.push(reason.code)
+  }
+}
+
+const nobody: Claim = { identity: undefined, token: undefined, address: undefined }
+
+type World = Awaited<ReturnType<typeof world>>
+
+async function world(folder: string, changes: Partial<RoomsParts> = {}) {
+  const clock = manualClock()
+  const identity = await local({ folder, lifetime: 3600 }, clock)
+  const store = sqlite(':memory:', clock)
+  const limits = { roomTtl: 7200, peersPerRoom: 3, peersPerIdentity: 4, roomsPerIdentity: 5 }
+  const parts: RoomsParts = {
+    identity,
+    store,
+    backplane: inProcess(),
+    clock,
+    log: silentLog,
+    metrics: createMetrics(),
+    limits,
+    ...changes,
+  }
+  const rooms = new Rooms(parts)
+  const signIn = async () => (await identity.signIn()).idToken
+  const subjectOf = async (idToken: string) => (await identity.verify(idToken)).subject
+  const create = async (idToken: string, options = {}) => rooms.create(await subjectOf(idToken), options)
+  const register = (room: { room_id: string; token: string }, peer_id: string, id_token: string): Register => ({
+    type: 'register',
+    peer_id,
+    room_id: room.room_id,
+    token: room.token,
+    id_token,
+    role: 'peer',
+    metadata: {},
+    is_admin: false,
+    features: [],
+    request_id: undefined,
+  })
+  /** Joins over a new link, or the one given. */
+  async function join(
+    room: { room_id: string; token: string },
+    peerId: string,
+    idToken: string,
+    link = new RecordingLink(),
+  ) {
+    await rooms.join(register(room, peerId, idToken), link)
+    return link
+  }
+  return { ...parts, clock, rooms, signIn, subjectOf, create, register, join }
+}
+
+const inWorld = (use: (world: World) => Promise<void>, changes?: Partial<RoomsParts>) =>
+  inTemporaryFolder(async folder => use(await world(folder, changes)))
+
+const peerOf = (link: Link): Peer => {
+  if (!link.peer) throw new Error('not registered')
+  return link.peer
+}
+
+describe('entering a room', () => {
+  test('lists the peers that are there, with their metadata, and not the one that enters', () =>
+    inWorld(async ({ rooms, signIn, create, register, join }) => {
+      const token = await signIn()
+      const room = await create(token)
+      await join(room, 'a', token)
+      const link = new RecordingLink()
+      await rooms.join({ ...register(room, '__proto__', token), metadata: { gpu: 1 }, is_admin: true }, link)
+      const last = await join(room, 'c', token)
+      expect(last.replies[0]).toMatchObject({ peer_list: ['a', '__proto__'], admin_peer_id: '__proto__' })
+      expect(JSON.stringify(last.replies[0]?.peer_metadata)).toBe('{"a":{},"__proto__":{"gpu":1}}')
+    }))
+
+  test('a connection that has ended meanwhile does not enter', () =>
+    inWorld(async ({ rooms, signIn, create, register }) => {
+      const token = await signIn()
+      const room = await create(token)
+      const link = new RecordingLink()
+      const joining = rooms.join(register(room, 'a', token), link)
+      link.open = false
+      await joining
+      expect(link.replies).toEqual([])
+      expect(rooms.census().peers).toBe(0)
+    }))
+
+  test('a full room takes no further peer, and takes one again when somebody has left', () =>
+    inWorld(async ({ rooms, signIn, create, join }) => {
+      const token = await signIn()
+      const room = await create(token, { maxPeers: 2 })
+      const first = await join(room, 'a', token)
+      await join(room, 'b', token)
+      await expect(join(room, 'c', token)).rejects.toThrow('The room is full.')
+      await join(room, 'b', token)
+      rooms.leave(peerOf(first))
+      await join(room, 'c', token)
+    }))
+
+  test('an identity is held to its number of peers, over all rooms', () =>
+    inWorld(async ({ rooms, signIn, create, join }) => {
+      const token = await signIn()
+      const one = await create(token)
+      const two = await create(token)
+      const first = await join(one, 'a', token)
+      for (const id of ['b', 'c']) await join(one, id, token)
+      await join(two, 'a', token)
+      await expect(join(two, 'b', token)).rejects.toThrow('This identity already has 4 peers.')
+      await join(two, 'b', await signIn())
+      rooms.leave(peerOf(first))
+      await join(two, 'c', token)
+    }))
+
+  test('the same identity takes over its peer; another one cannot', () =>
+    inWorld(async ({ rooms, signIn, create, join }) => {
+      const token = await signIn()
+      const room = await create(token)
+      const old = await join(room, 'a', token)
+      await expect(join(room, 'a', await signIn())).rejects.toThrow('Another identity')
+      expect(old.released).toEqual([])
+      const oldPeer = peerOf(old)
+      const now = await join(room, 'a', token)
+      expect(old.released).toEqual(['PEER_REPLACED'])
+      rooms.leave(oldPeer)
+      expect(rooms.census().peers).toBe(1)
+      expect(now.released).toEqual([])
+    }))
+
+  test('a connection that registers again leaves where it was', () =>
+    inWorld(async ({ rooms, signIn, create, join }) => {
+      const token = await signIn()
+      const one = await create(token)
+      const two = await create(token)
+      const link = await join(one, 'a', token)
+      await join(one, 'a', token, link)
+      await join(one, 'b', token, link)
+      await join(two, 'b', token, link)
+      expect(link.released).toEqual([])
+      expect(rooms.census()).toMatchObject({ rooms: 1, peers: 1 })
+      expect((await join(one, 'c', token)).replies[0]?.peer_list).toEqual([])
+    }))
+
+  test('a refused registration changes nothing for the peer that the connection has', () =>
+    inWorld(async ({ rooms, signIn, create, join }) => {
+      const token = await signIn()
+      const room = await create(token)
+      const link = await join(room, 'a', token)
+      await expect(join({ ...room, token: 'wrong' }, 'b', token, link)).rejects.toThrow('Invalid token')
+      expect(peerOf(link).id).toBe('a')
+      expect(rooms.census().peers).toBe(1)
+    }))
+
+  test('rooms that nobody was let into are forgotten', () =>
+    inWorld(async ({ rooms, signIn, join }) => {
+      const token = await signIn()
+      for (let i = 0; i < 3; i++) {
+        await expect(join({ room_id: `r${i}`, token: 'x' }, 'a', token)).rejects.toThrow('Room not found')
+      }
+      expect(await rooms.delete({ roomId: 'r1' }, nobody)).toBe('unknown')
+    }))
+})
+
+/** A store whose readings wait until they are let go. */
+function held(store: RoomStore) {
+  const { promise: gate, resolve: letGo } = Promise.withResolvers<void>()
+  const { promise: read, resolve: hasRead } = Promise.withResolvers<void>()
+  const slow: RoomStore = {
+    ...store,
+    async get(id) {
+      const record = await store.get(id)
+      hasRead()
+      await gate
+      return record
+    },
+  }
+  return { store: slow, letGo, read }
+}
+
+test('a room that is deleted while somebody enters is not entered', () =>
+  inWorld(async ({ store, clock, ...rest }) => {
+    const slow = held(store)
+    const rooms = new Rooms({ ...rest, clock, store: slow.store })
+    const idToken = await rest.signIn()
+    const room = await rooms.create(await rest.subjectOf(idToken), {})
+    const link = new RecordingLink()
+    const entering = rooms.join(rest.register(room, 'a', idToken), link)
+    await slow.read
+    const deletion = new Rooms({ ...rest, clock, store }).delete(
+      { roomId: room.room_id },
+      { ...nobody, token: room.token },
+    )
+    expect(await deletion).toBe('deleted')
+    slow.letGo()
+    await expect(entering).rejects.toThrow('Room not found')
+    expect(link.replies).toEqual([])
+  }))
+
+test('a store that hangs is an error after 4.5 s to the one who waits for it', () =>
+  inWorld(async ({ store, clock, ...rest }) => {
+    const hung = held(store)
+    const rooms = new Rooms({ ...rest, clock, store: hung.store })
+    const idToken = await rest.signIn()
+    const room = await rooms.create(await rest.subjectOf(idToken), {})
+    const entering = rooms.join(rest.register(room, 'a', idToken), new RecordingLink())
+    await hung.read
+    clock.advance(4_500)
+    await expect(entering).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'DynamoDB error' })
+    hung.letGo()
+  }))
+
+describe('the end of a room', () => {
+  test('releases the peers that are in it', () =>
+    inWorld(async ({ rooms, clock, signIn, create, join }) => {
+      const token = await signIn()
+      const room = await create(token, { ttl: 60 })
+      const other = await create(token, { ttl: 61 })
+      const link = await join(room, 'a', token)
+      const elsewhere = await join(other, 'a', token)
+      clock.advance(59_999)
+      expect(link.released).toEqual([])
+      clock.advance(1)
+      expect(link.released).toEqual(['ROOM_EXPIRED'])
+      expect(elsewhere.released).toEqual([])
+      await expect(join(room, 'a', token)).rejects.toThrow('Room expired')
+      expect(rooms.census()).toMatchObject({ rooms: 1, peers: 1 })
+    }))
+
+  test('comes two hours after the creation if nobody said otherwise, also for a room that was empty meanwhile', () =>
+    inWorld(async ({ rooms, clock, signIn, subjectOf, create, join, identity }) => {
+      const token = await signIn()
+      const room = await create(token)
+      rooms.leave(peerOf(await join(room, 'a', token)))
+      clock.advance(7_199_000)
+      const { idToken } = await identity.signIn()
+      expect(await subjectOf(idToken)).toBeString()
+      await join(room, 'b', idToken)
+      clock.advance(1_000)
+      expect(rooms.census()).toMatchObject({ rooms: 0, peers: 0 })
+      expect(await rooms.deletePeer('b', nobody)).toBe('unknown')
+    }))
+})
+
+describe('deleting', () => {
+  const addressOf = (address: string): Claim => ({ ...nobody, address })
+
+  test('needs the identity of the creator or of a peer, the token, or the address of a peer', () =>
+    inWorld(async ({ rooms, signIn, subjectOf, create, join }) => {
+      const [creator, peer, stranger] = await Promise.all([signIn(), signIn(), signIn()])
+      const claims: [Claim, boolean][] = [
+        [nobody, false],
+        [{ ...nobody, identity: await subjectOf(stranger) }, false],
+        [{ ...nobody, token: 'wrong' }, false],
+        [addressOf('192.0.2.9'), false],
+        [{ ...nobody, identity: await subjectOf(creator) }, true],
+        [{ ...nobody, identity: await subjectOf(peer) }, true],
+        [addressOf('192.0.2.1'), true],
+      ]
+      for (const [claim, allowed] of claims) {
+        const room = await create(creator)
+        const link = await join(room, 'a', peer)
+        for (const named of [{ roomId: room.room_id }, { peerId: 'a' }]) {
+          if (!allowed) await expect(rooms.delete(named, claim)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+        }
+        expect(link.released).toEqual([])
+        expect(await rooms.delete({ roomId: room.room_id }, allowed ? claim : { ...nobody, token: room.token })).toBe(
+          'deleted',
+        )
+        expect(link.released).toEqual(['ROOM_DELETED'])
+      }
+    }))
+
+  test('works for a peer that has closed its connection first, as deployed clients do', () =>
+    inWorld(async ({ rooms, store, signIn, create, join }) => {
+      const token = await signIn()
+      const room = await create(token)
+      const worker = await join(room, 'worker', token, new RecordingLink('192.0.2.2'))
+      rooms.leave(peerOf(await join(room, 'client', token)))
+      await expect(rooms.delete({ peerId: 'client' }, addressOf('192.0.2.9'))).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+      })
+      expect(await rooms.delete({ peerId: 'client' }, addressOf('192.0.2.1'))).toBe('deleted')
+      expect(worker.released).toEqual(['ROOM_DELETED'])
+      expect(await store.get(room.room_id)).toBeUndefined()
+      expect(await rooms.delete({ peerId: 'client' }, addressOf('192.0.2.1'))).toBe('unknown')
+    }))
+
+  test('finds a room that nobody has entered since the start', () =>
+    inWorld(async ({ rooms, signIn, subjectOf, create }) => {
+      const token = await signIn()
+      const { room_id: roomId } = await create(token)
+      await expect(rooms.delete({ roomId }, nobody)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      expect(await rooms.delete({ roomId }, { ...nobody, identity: await subjectOf(token) })).toBe('deleted')
+      expect(await rooms.delete({ roomId }, nobody)).toBe('unknown')
+    }))
+
+  test('by a peer_id that several rooms know deletes the latest that the claim gives a right to, and no other', () =>
+    inWorld(async ({ rooms, signIn, subjectOf, create, join }) => {
+      const [mine, theirs] = await Promise.all([signIn(), signIn()])
+      const first = await join(await create(mine), 'worker', mine)
+      const second = await join(await create(mine), 'worker', mine)
+      const foreign = await join(await create(theirs), 'worker', theirs, new RecordingLink('192.0.2.9'))
+      const claim = { ...nobody, identity: await subjectOf(mine) }
+      expect(await rooms.delete({ peerId: 'worker' }, claim)).toBe('deleted')
+      expect([first.released, second.released]).toEqual([[], ['ROOM_DELETED']])
+      expect(await rooms.delete({ peerId: 'worker' }, claim)).toBe('deleted')
+      expect(first.released).toEqual(['ROOM_DELETED'])
+      await expect(rooms.delete({ peerId: 'worker' }, claim)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      expect(foreign.released).toEqual([])
+    }))
+
+  test('one peer leaves the others alone; with the last one the room goes', () =>
+    inWorld(async ({ rooms, store, signIn, create, join }) => {
+      const token = await signIn()
+      const room = await create(token)
+      const claim = { ...nobody, token: room.token }
+      const [a, b, c] = [await join(room, 'a', token), await join(room, 'b', token), await join(room, 'c', token)]
+      expect(await rooms.deletePeer('unknown', claim)).toBe('unknown')
+      await expect(rooms.deletePeer('a', nobody)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      expect(await rooms.deletePeer('a', claim)).toEqual({ roomDeleted: false })
+      expect(await rooms.deletePeer('a', claim)).toBe('unknown')
+      expect([a.released, b.released]).toEqual([['PEER_REMOVED'], []])
+      rooms.leave(peerOf(c))
+      expect(await rooms.deletePeer('c', claim)).toBe('departed')
+      expect(await rooms.deletePeer('b', claim)).toEqual({ roomDeleted: true })
+      expect(await store.get(room.room_id)).toBeUndefined()
+    }))
+
+  test('signs out the identities of all peers that are or were there', async () => {
+    const signedOut: string[] = []
+    await inWorld(async ({ identity, ...rest }) => {
+      const watched = { ...identity, signOut: async (subjects: readonly string[]) => void signedOut.push(...subjects) }
+      const rooms = new Rooms({ ...rest, identity: watched })
+      const [one, two] = await Promise.all([rest.signIn(), rest.signIn()])
+      const room = await rest.create(one)
+      const link = new RecordingLink()
+      await rooms.join(rest.register(room, 'a', one), link)
+      rooms.leave(peerOf(link))
+      await rooms.join(rest.register(room, 'b', two), new RecordingLink())
+      await rooms.delete({ peerId: 'a' }, { ...nobody, token: room.token })
+      expect(signedOut.sort()).toEqual([await rest.subjectOf(one), await rest.subjectOf(two)].sort())
+    })
+  })
+
+  test('remembers no more departed peers than a room may have, the latest ones', () =>
+    inWorld(async ({ rooms, signIn, create, join }) => {
+      const token = await signIn()
+      const room = await create(token)
+      for (const id of ['a', 'b', 'c', 'd']) rooms.leave(peerOf(await join(room, id, token)))
+      const claim = { ...nobody, token: room.token }
+      expect(await rooms.deletePeer('a', claim)).toBe('unknown')
+      expect(await rooms.deletePeer('d', claim)).toBe('departed')
+    }))
+})
+
+test('room ids and tokens are long, and have no letters that look alike', () =>
+  inWorld(async ({ signIn, create }) => {
+    const { room_id, token } = await create(await signIn())
+    expect(room_id).toMatch(/^[abcdefghjkmnpqrstvwxyz2-9]{13}$/)
+    expect(token).toMatch(/^[A-Za-z0-9_-]{32}$/)
+  }))

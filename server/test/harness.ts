@@ -1,0 +1,220 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inProcess } from '../src/backplane/in-process.ts'
+import { type Clock, systemClock } from '../src/clock.ts'
+import { readConfig } from '../src/config.ts'
+import { local } from '../src/identity/local.ts'
+import { type Log, openLog } from '../src/log.ts'
+import { sqlite } from '../src/room-store/sqlite.ts'
+import { createServer, type ServerParts } from '../src/server.ts'
+
+/** Calls `use` with a new, empty folder, which is removed afterwards. */
+export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-test-'))
+  try {
+    return await use(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+export const silentLog: Log = openLog('silent')
+
+export interface TestServer extends AsyncDisposable {
+  readonly http: string
+  readonly ws: string
+  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>
+  /** An ID token of a new anonymous identity. */
+  signIn(): Promise<string>
+  createRoom(idToken: string, options?: object): Promise<{ room_id: string; token: string; expires_at: number }>
+  /** A connected peer that has not registered. */
+  connect(): Promise<TestPeer>
+  /** A peer with an identity of its own, registered in `room`. */
+  join(room: { room_id: string; token: string }, peerId: string, members?: object): Promise<TestPeer>
+}
+
+/** The whole server on free ports, with the embedded adapters; `parts` replaces some, `settings` are PARLEY_* variables. */
+export async function startServer(
+  settings: Record<string, string> = {},
+  parts: Partial<ServerParts> & { clock?: Clock } = {},
+): Promise<TestServer> {
+  const { config, faults } = readConfig({ PARLEY_HTTP_PORT: '0', PARLEY_WS_PORT: '0', ...settings })
+  if (faults.length > 0) throw new Error(faults.map(({ sentence }) => sentence).join(' '))
+  const clock = parts.clock ?? systemClock
+  const folder = mkdtempSync(join(tmpdir(), 'parley-test-'))
+  const server = createServer(config, {
+    identity: await local({ folder, lifetime: config.idTokenTtl }, clock),
+    store: sqlite(':memory:', clock),
+    backplane: inProcess(),
+    log: silentLog,
+    version: '0.0.0-test',
+    ...parts,
+    clock,
+  })
+  const http = `http://127.0.0.1:${server.listenHttp()}`
+  const ws = `ws://127.0.0.1:${server.listenWebSocket()}`
+
+  const post: TestServer['post'] = (path, body, headers = {}) =>
+    fetch(http + path, { method: 'POST', headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+
+  const self: TestServer = {
+    http,
+    ws,
+    post,
+    async signIn() {
+      const { id_token } = (await (await post('/anonymous-signin')).json()) as { id_token: string }
+      return id_token
+    },
+    async createRoom(idToken, options) {
+      const response = await post('/create-room', options, { Authorization: `Bearer ${idToken}` })
+      return (await response.json()) as { room_id: string; token: string; expires_at: number }
+    },
+    connect: () => TestPeer.connect(ws),
+    async join({ room_id, token }, peerId, members = {}) {
+      const peer = await TestPeer.connect(ws)
+      const id_token = await self.signIn()
+      peer.send({ type: 'register', peer_id: peerId, room_id, token, id_token, ...members })
+      const reply = await peer.next()
+      if (reply.type !== 'registered_auth') throw new Error(`not registered: ${JSON.stringify(reply)}`)
+      return peer
+    },
+    async [Symbol.asyncDispose]() {
+      await server.drain()
+      rmSync(folder, { recursive: true })
+    },
+  }
+  return self
+}
+
+type Message = { type?: string; code?: string; [key: string]: unknown }
+
+/** A WebSocket that keeps what it was sent until it is asked for. */
+export class TestPeer implements Disposable {
+  /** Resolves when the WebSocket has ended. */
+  readonly closed: Promise<{ code: number; reason: string }>
+  readonly #texts: string[] = []
+  #wanted: ((text: string) => void) | undefined
+
+  private constructor(readonly socket: WebSocket) {
+    socket.onmessage = ({ data }) => {
+      const wanted = this.#wanted
+      this.#wanted = undefined
+      if (wanted) wanted(String(data))
+      else this.#texts.push(String(data))
+    }
+    this.closed = new Promise(resolve => {
+      socket.onclose = ({ code, reason }) => resolve({ code, reason })
+    })
+  }
+
+  static async connect(url: string, headers: Record<string, string> = {}): Promise<TestPeer> {
+    const socket = new WebSocket(url, { headers })
+    const peer = new TestPeer(socket)
+    await new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve()
+      socket.onerror = () => reject(new Error(`no connection to ${url}`))
+    })
+    return peer
+  }
+
+  /** Sends an object as JSON, and text or bytes as they are. */
+  send(message: object | string | Uint8Array<ArrayBuffer>): void {
+    const asIs = typeof message === 'string' || message instanceof Uint8Array
+    this.socket.send(asIs ? message : JSON.stringify(message))
+  }
+
+  /** The next text that has not been asked for yet. */
+  nextText(): Promise<string> {
+    const text = this.#texts.shift()
+    return text !== undefined ? Promise.resolve(text) : new Promise(resolve => (this.#wanted = resolve))
+  }
+
+  async next(): Promise<Message> {
+    return JSON.parse(await this.nextText()) as Message
+  }
+
+  /** What `message` is answered with. */
+  ask(message: object | string | Uint8Array<ArrayBuffer>): Promise<Message> {
+    this.send(message)
+    return this.next()
+  }
+
+  /** What has come and was not asked for. All that the server sent before is in it, as the server answers in order. */
+  async rest(): Promise<Message[]> {
+    const marker = crypto.randomUUID()
+    this.send({ type: 'unknown', request_id: marker })
+    const rest: Message[] = []
+    for (;;) {
+      const message = await this.next()
+      if (message.request_id === marker) return rest
+      rest.push(message)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.close()
+  }
+}
+
+/** A WebSocket without a library, for what a library would not send. Resolves once the upgrade is answered. */
+export async function rawConnection(ws: string) {
+  const { hostname, port } = new URL(ws)
+  let received = Buffer.alloc(0)
+  let upgraded = () => {}
+  const { promise: closed, resolve: close } = Promise.withResolvers<Buffer>()
+  const ready = new Promise<void>(resolve => (upgraded = resolve))
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data(_, chunk) {
+        received = Buffer.concat([received, chunk])
+        const head = received.indexOf('\r\n\r\n')
+        if (head < 0 || !received.subarray(0, 12).equals(Buffer.from('HTTP/1.1 101'))) return
+        received = received.subarray(head + 4)
+        upgraded()
+      },
+      close: () => close(received),
+    },
+  })
+  socket.write(
+    `GET / HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+  )
+  await ready
+  return {
+    write: (bytes: Uint8Array) => socket.write(bytes),
+    /** Reads no more. */
+    pause: () => socket.pause(),
+    end: () => socket.end(),
+    /** Resolves with the bytes that came after the upgrade, once the connection has ended. */
+    closed,
+    /** The same, as the code of the first close frame among them. */
+    closeCode: async () => closeCodeIn(await closed),
+  }
+}
+
+function closeCodeIn(bytes: Buffer): number | undefined {
+  for (let at = 0; at + 2 <= bytes.length; ) {
+    const opcode = (bytes[at] ?? 0) & 15
+    const short = (bytes[at + 1] ?? 0) & 127
+    const head = short === 126 ? 4 : short === 127 ? 10 : 2
+    const length =
+      short === 126 ? bytes.readUInt16BE(at + 2) : short === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : short
+    if (opcode === 8) return bytes.readUInt16BE(at + head)
+    at += head + length
+  }
+  return undefined
+}
+
+/** A client frame (RFC 6455 section 5.2), masked with zeros. */
+export function clientFrame(opcode: number, payload: Uint8Array, final = true): Buffer {
+  const length = payload.length
+  const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14)
+  head[0] = (final ? 128 : 0) | opcode
+  head[1] = 128 | (length < 126 ? length : length < 65_536 ? 126 : 127)
+  if (head.length === 8) head.writeUInt16BE(length, 2)
+  if (head.length === 14) head.writeBigUInt64BE(BigInt(length), 2)
+  return Buffer.concat([head, payload])
+}
