@@ -145,7 +145,7 @@ export const settings = {
   ),
   deadAfter: setting(
     'PARLEY_DEAD_AFTER_SECONDS',
-    whole(8, 900),
+    whole(4, 900),
     '45',
     'A connection without a sign of life for this long, answers to pings included, is given up.',
   ),
@@ -210,7 +210,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   for (const variable of Object.keys(environment)) {
     if (variable.startsWith('PARLEY_') && !known.has(variable)) {
       const near = closest(variable, known)
-      faults.push({ variable, sentence: `${variable} is not a setting${near ? `; is ${near} meant` : ''}.` })
+      faults.push({ variable, sentence: `${variable} is not a setting${near ? `; is ${near} meant?` : '.'}` })
     }
     if (notYet.includes(variable) && environment[variable]) {
       faults.push({ variable, sentence: `${variable} is set, but this version has no Cognito and no TURN; unset it.` })

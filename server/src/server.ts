@@ -78,7 +78,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
 
     listenWebSocket() {
       gateway = openGateway(
-        { ...config, port: config.wsPort },
+        { ...config, port: config.wsPort, deadAfter: config.deadAfter * 1000 },
         {
           rooms,
           clock,

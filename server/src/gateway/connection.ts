@@ -17,6 +17,7 @@ import { countError, type Metrics } from '../metrics.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { Link, Peer } from '../rooms/room.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import type { Pulse } from './heartbeat.ts'
 
 export type Frame = string | Buffer
 
@@ -49,9 +50,11 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 const failedForGood: readonly string[] = ['INVALID_TOKEN', 'INVALID_ROOM_TOKEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED']
 
 /** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
-export class Connection implements Link {
+export class Connection implements Link, Pulse {
   peer: Peer | undefined
   open = true
+  silentRounds = 0
+  part = 0
   /** Frames that came while a `register` is being answered; undefined when none is. */
   private waiting: Frame[] | undefined
   private waitingBytes = 0
@@ -73,6 +76,7 @@ export class Connection implements Link {
 
   /** A frame from the other end. Never throws. */
   receive(frame: Frame): void {
+    this.silentRounds = 0
     if (this.waiting) this.wait(this.waiting, frame)
     else this.handle(frame)
   }
@@ -94,6 +98,15 @@ export class Connection implements Link {
     this.waiting &&= []
     this.open = false
     this.socket.close(closeCode, reason.message)
+  }
+
+  ping(): void {
+    this.socket.ping()
+  }
+
+  giveUp(): void {
+    this.parts.log.info({ peer: this.peer?.id }, 'connection dead')
+    this.socket.terminate()
   }
 
   deliver(text: string): boolean {

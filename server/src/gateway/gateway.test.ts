@@ -205,7 +205,9 @@ function patientStore() {
   const patient: RoomStore = { ...store, get: id => gate.promise.then(() => store.get(id)) }
   return {
     store: patient,
-    hold: () => void (gate = Promise.withResolvers<void>()),
+    hold() {
+      gate = Promise.withResolvers<void>()
+    },
     letGo: () => gate.resolve(),
   }
 }
@@ -298,14 +300,14 @@ describe('a peer that registers again elsewhere', () => {
 
 test('the end of a room is told to its peers, who are detached and may enter another one', async () => {
   const clock = manualClock()
-  await using later = await startServer({}, { clock })
+  await using later = await startServer({ PARLEY_DEAD_AFTER_SECONDS: '900' }, { clock })
   const idToken = await later.signIn()
   const room = await later.createRoom(idToken, { ttl_seconds: 60 })
   using peer = await later.join(room, 'Client-123')
   clock.advance(60_000)
   expect(await peer.next()).toMatchObject({ type: 'error', code: 'ROOM_EXPIRED', reason: 'Room expired' })
   expect(await peer.ask(signals.offer)).toMatchObject({ code: 'NOT_IN_ROOM' })
-  clock.advance(3600_000)
+  clock.advance(60_000)
   const fresh = await later.signIn()
   const { room_id, token } = await later.createRoom(fresh)
   const reply = await peer.ask({ type: 'register', peer_id: 'a', room_id, token, id_token: fresh })
@@ -349,11 +351,31 @@ describe('a connection', () => {
     expect((await bad.closed).code).toBe(4408)
   })
 
-  test('is given up when its other end shows no sign of life', async () => {
-    await using server = await startServer({ PARLEY_DEAD_AFTER_SECONDS: '8' })
-    const dead = await rawConnection(server.ws)
-    await dead.closed
-  }, 20_000)
+  test('is given up when its other end shows no sign of life, though it is sent messages; a quiet one that answers pings is not', async () => {
+    await using server = await startServer({ PARLEY_DEAD_AFTER_SECONDS: '4', PARLEY_ERRORS_PER_MINUTE: '1000000' })
+    const idToken = await server.signIn()
+    const room = await server.createRoom(idToken)
+    using quiet = await server.join(room, 'quiet')
+    using client = await server.join(room, 'Client-123')
+    for (const round of [1, 2]) {
+      const dead = await rawConnection(server.ws)
+      const register = {
+        type: 'register',
+        peer_id: 'Worker-456',
+        room_id: room.room_id,
+        token: room.token,
+        id_token: idToken,
+      }
+      dead.write(clientFrame(1, Buffer.from(JSON.stringify(register))))
+      let isDead = false
+      void dead.closed.then(() => (isDead = true))
+      while (!isDead) {
+        client.send({ ...signals.offer, round })
+        await client.rest()
+      }
+    }
+    expect(await quiet.rest()).toEqual([])
+  }, 30_000)
 
   test('is accepted on any path', async () => {
     using peer = await TestPeer.connect(`${server.ws}/any/path?with=query`)

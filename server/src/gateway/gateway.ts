@@ -3,6 +3,7 @@ import type { Server, ServerWebSocket } from 'bun'
 import { clientAddress, type TrustedProxies } from '../address.ts'
 import { problem } from '../problem.ts'
 import { Connection, type ConnectionParts } from './connection.ts'
+import { heartbeat } from './heartbeat.ts'
 
 export interface GatewayConfig {
   readonly host: string
@@ -14,7 +15,7 @@ export interface GatewayConfig {
   readonly messageBytes: number
   /** Bytes that may wait for a peer that reads too slowly. */
   readonly queueBytes: number
-  /** Seconds without a sign of life, pongs included, after which a connection is given up. */
+  /** Milliseconds without a sign of life, pongs included, after which a connection is given up. */
   readonly deadAfter: number
 }
 
@@ -36,6 +37,7 @@ interface Attachment {
  */
 export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gateway {
   const connections = new Set<Connection>()
+  const pulses = heartbeat(config.deadAfter, parts.clock)
   let closing = false
 
   const server: Server<Attachment> = Bun.serve<Attachment>({
@@ -60,8 +62,9 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
       maxPayloadLength: config.messageBytes,
       backpressureLimit: config.queueBytes,
       closeOnBackpressureLimit: false,
-      idleTimeout: config.deadAfter,
-      sendPings: true,
+      // The heartbeat does this.
+      idleTimeout: 0,
+      sendPings: false,
       // Declined where it is offered: it would cost more than it saves on messages of this size.
       perMessageDeflate: false,
 
@@ -69,15 +72,19 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
         const connection = new Connection(socket, socket.data.address, parts)
         socket.data.connection = connection
         connections.add(connection)
+        pulses.add(connection)
         parts.metrics.connections++
       },
       message(socket, frame) {
         socket.data.connection?.receive(frame)
       },
+      ping: ({ data }) => alive(data.connection),
+      pong: ({ data }) => alive(data.connection),
       close(socket) {
         const { connection } = socket.data
         if (!connection) return
         connections.delete(connection)
+        pulses.remove(connection)
         connection.closed()
       },
     },
@@ -92,8 +99,13 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
       const stopped = server.stop()
       for (const connection of connections) connection.close(new SignalingError('SHUTTING_DOWN'))
       await stopped
+      pulses.stop()
     },
   }
+}
+
+const alive = (connection: Connection | undefined): void => {
+  if (connection) connection.silentRounds = 0
 }
 
 const isAllowed = (origin: string, origins: readonly string[]): boolean =>

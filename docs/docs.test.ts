@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fromPeers, fromServer } from '@parley/protocol/fixtures'
+import { Glob } from 'bun'
+import { settings } from '../server/src/config.ts'
+import { generatedPages } from './generate.ts'
+
+const root = join(import.meta.dir, '..')
+const pages = [...new Glob('*.md').scanSync(root), ...new Glob('{docs,bench}/**/*.md').scanSync(root)].sort()
+const textOf = (page: string) => readFileSync(join(root, page), 'utf8')
+
+describe('the documentation', () => {
+  test('is what "npm run docs" makes of the code', async () => {
+    for (const [page, text] of await generatedPages()) expect([page, textOf(`docs/${page}`)]).toEqual([page, text])
+  })
+
+  test('shows every golden message', () => {
+    for (const name of Object.keys({ ...fromPeers, ...fromServer })) {
+      expect(textOf('docs/protocol.md')).toContain(`<!-- golden ${name} -->`)
+    }
+  })
+
+  test.each(pages)('names only settings and files that exist: %s', page => {
+    const text = textOf(page)
+    const known = Object.values(settings).map(({ variable }) => variable as string)
+    for (const [variable] of text.matchAll(/\bPARLEY_[A-Z_]+[A-Z]\b/g)) expect(known).toContain(variable)
+    for (const [, link = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+      expect([link, existsSync(join(root, dirname(page), link))]).toEqual([link, true])
+    }
+  })
+})

@@ -1,0 +1,58 @@
+import { join } from 'node:path'
+import { errorKinds } from '@parley/protocol'
+import { fromPeers, fromServer } from '@parley/protocol/fixtures'
+import { settings } from '../server/src/config.ts'
+
+const golden: Record<string, object> = { ...fromPeers, ...fromServer }
+
+/** The pages that are generated in whole or in part, as they should be: path below docs/ → text. */
+export async function generatedPages(): Promise<Map<string, string>> {
+  const protocol = await Bun.file(join(import.meta.dir, 'protocol.md')).text()
+  return new Map([
+    ['configuration.md', configuration()],
+    ['protocol.md', withGenerated(protocol)],
+  ])
+}
+
+/** `page` with what stands between `<!-- golden NAME -->` or `<!-- errors -->` and its end mark made anew. */
+function withGenerated(page: string): string {
+  return page.replace(/<!-- (golden (\S+)|errors) -->[\s\S]*?<!-- end -->/g, (_, mark: string, name?: string) => {
+    return `<!-- ${mark} -->\n${name ? goldenBlock(name) : errorTable()}\n<!-- end -->`
+  })
+}
+
+function goldenBlock(name: string): string {
+  const message = golden[name]
+  if (!message) throw new Error(`protocol/fixtures has no message "${name}"`)
+  return `\`\`\`json\n${JSON.stringify(message, null, 2)}\n\`\`\``
+}
+
+function errorTable(): string {
+  const rows = Object.entries(errorKinds).map(([code, { httpStatus, closeCode, retryable, sentence, remedy }]) =>
+    row([`\`${code}\``, sentence, httpStatus, closeCode ?? '–', retryable ? 'yes' : 'no', remedy]),
+  )
+  return [row(['code', 'sentence', 'HTTP', 'close', 'retry', 'what to do']), row(Array(6).fill('---')), ...rows].join(
+    '\n',
+  )
+}
+
+function configuration(): string {
+  const rows = Object.values(settings).map(({ variable, fallback, meaning }) =>
+    row([`\`${variable}\``, fallback === '' ? '(empty)' : `\`${fallback}\``, meaning]),
+  )
+  return `# Configuration
+
+<!-- Generated from server/src/config.ts by "npm run docs"; edit it there. -->
+
+Parley reads environment variables once, when it starts. An unknown \`PARLEY_\` variable or a malformed value keeps it
+from starting, and all faults are told at once. A variable that is empty counts as not set.
+
+${[row(['variable', 'default', 'meaning']), row(Array(3).fill('---')), ...rows].join('\n')}
+`
+}
+
+const row = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`
+
+if (import.meta.main) {
+  for (const [page, text] of await generatedPages()) await Bun.write(join(import.meta.dir, page), text)
+}

@@ -1,0 +1,356 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
+import { startServer, type TestServer } from '../../test/harness.ts'
+import { manualClock, systemClock } from '../clock.ts'
+import type { RoomStore } from '../room-store/room-store.ts'
+import { sqlite } from '../room-store/sqlite.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startServer()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+const bearer = (idToken: string) => ({ Authorization: `Bearer ${idToken}` })
+
+/** The problem details of a response, once its form is checked. */
+async function problemOf(response: Response) {
+  expect(response.headers.get('content-type')).toBe('application/problem+json')
+  const problem = (await response.json()) as Record<string, unknown>
+  expect(problem).toMatchObject({ type: 'about:blank', status: response.status })
+  expect([typeof problem.title, typeof problem.detail, typeof problem.code]).toEqual(Array(3).fill('string'))
+  return problem
+}
+
+describe('POST /anonymous-signin', () => {
+  test('gives a token, a username and their end, whatever the body', async () => {
+    for (const body of [undefined, {}, 'text', [1]]) {
+      const response = await server.post('/anonymous-signin', body)
+      expect(response.status).toBe(200)
+      expect(response.headers.get('cache-control')).toBe('no-store')
+      const signIn = (await response.json()) as { id_token: string; username: string; expires_at: number }
+      expect(signIn).toEqual({
+        id_token: expect.any(String),
+        username: expect.any(String),
+        expires_at: expect.any(Number),
+      })
+      expect(signIn.expires_at).toBeWithin(Date.now() / 1000 + 3590, Date.now() / 1000 + 3610)
+    }
+  })
+
+  test('gives tokens that verify against the published keys', async () => {
+    const keys = (await (await fetch(`${server.http}/.well-known/jwks.json`)).json()) as JSONWebKeySet
+    const { payload } = await jwtVerify(await server.signIn(), createLocalJWKSet(keys))
+    expect(payload.token_use).toBe('id')
+  })
+
+  test('is bounded for one address and minute', async () => {
+    const clock = manualClock()
+    await using strict = await startServer({ PARLEY_SIGN_INS_PER_MINUTE: '2' }, { clock })
+    expect((await strict.post('/anonymous-signin')).status).toBe(200)
+    expect((await strict.post('/anonymous-signin')).status).toBe(200)
+    const refused = await strict.post('/anonymous-signin')
+    expect(refused.status).toBe(429)
+    expect(Number(refused.headers.get('retry-after'))).toBeWithin(1, 61)
+    expect(await problemOf(refused)).toMatchObject({ code: 'RATE_LIMITED', retryable: true })
+    clock.advance(60_000)
+    expect((await strict.post('/anonymous-signin')).status).toBe(200)
+  })
+
+  test('counts each client of a trusted proxy by itself, and believes nobody else', async () => {
+    const from = (address: string) => ({ 'X-Forwarded-For': address })
+    for (const [proxies, statuses] of [
+      ['127.0.0.0/8', [200, 200, 429]],
+      ['', [200, 429, 429]],
+    ] as const) {
+      const settings = { PARLEY_SIGN_INS_PER_MINUTE: '1', PARLEY_TRUSTED_PROXIES: proxies }
+      await using behind = await startServer(settings, { clock: manualClock() })
+      const answers = []
+      for (const address of ['192.0.2.1', '192.0.2.2', 'forged, 192.0.2.1']) {
+        answers.push((await behind.post('/anonymous-signin', undefined, from(address))).status)
+      }
+      expect(answers).toEqual([...statuses])
+    }
+  })
+})
+
+describe('POST /create-room', () => {
+  test('gives the id, the token and the end of a room that lasts two hours', async () => {
+    const response = await server.post('/create-room', undefined, bearer(await server.signIn()))
+    expect(response.status).toBe(200)
+    const room = (await response.json()) as { room_id: string; token: string; expires_at: number }
+    expect(room).toEqual({ room_id: expect.any(String), token: expect.any(String), expires_at: expect.any(Number) })
+    expect(room.expires_at).toBeWithin(Date.now() / 1000 + 7190, Date.now() / 1000 + 7210)
+  })
+
+  test('takes a life, a size, a name and metadata', async () => {
+    const idToken = await server.signIn()
+    const room = await server.createRoom(idToken, {
+      ttl_seconds: 60,
+      max_peers: 1,
+      name: 'lab',
+      metadata: { a: 1 },
+      other: 1,
+    })
+    expect(room.expires_at).toBeWithin(Date.now() / 1000 + 50, Date.now() / 1000 + 61)
+    using _only = await server.join(room, 'a')
+    await expect(server.join(room, 'b')).rejects.toThrow('ROOM_FULL')
+  })
+
+  test('refuses a body of the wrong form, and names what is wrong', async () => {
+    const headers = bearer(await server.signIn())
+    const wrong = [
+      { ttl_seconds: 0 },
+      { ttl_seconds: 1e9 },
+      { ttl_seconds: '60' },
+      { max_peers: 0 },
+      { max_peers: 1.5 },
+      { name: '' },
+      { metadata: [] },
+      { metadata: { a: 'x'.repeat(17_000) } },
+    ]
+    for (const body of wrong) {
+      const problem = await problemOf(await server.post('/create-room', body, headers))
+      expect(problem).toMatchObject({ status: 400, code: 'INVALID_MESSAGE' })
+      expect(problem.detail).toStartWith(Object.keys(body)[0] ?? '')
+    }
+    for (const body of [[], 7, 'text', null]) {
+      expect((await server.post('/create-room', body, headers)).status).toBe(400)
+    }
+    const rubbish = await fetch(`${server.http}/create-room`, { method: 'POST', headers, body: '{' })
+    expect(await problemOf(rubbish)).toMatchObject({ status: 400, code: 'INVALID_JSON' })
+    const long = await server.post('/create-room', { name: 'x'.repeat(70_000) }, headers)
+    expect(await problemOf(long)).toMatchObject({ status: 413, code: 'MESSAGE_TOO_BIG' })
+  })
+
+  test('refuses whoever has no token, a wrong one, or one that has ended', async () => {
+    const clock = manualClock()
+    await using later = await startServer({}, { clock })
+    const ended = await later.signIn()
+    clock.advance(3_600_000)
+    for (const headers of [
+      {},
+      { Authorization: 'Basic eA==' },
+      bearer('wrong'),
+      bearer(await server.signIn()),
+      bearer(ended),
+    ] as Record<string, string>[]) {
+      const response = await later.post('/create-room', undefined, headers)
+      expect(response.headers.get('www-authenticate')).toStartWith('Bearer ')
+      expect(await problemOf(response)).toMatchObject({ status: 401, code: 'INVALID_TOKEN' })
+    }
+  })
+
+  test('holds an identity to its live rooms', async () => {
+    await using strict = await startServer({ PARLEY_MAX_ROOMS_PER_IDENTITY: '1' })
+    const headers = bearer(await strict.signIn())
+    expect((await strict.post('/create-room', undefined, headers)).status).toBe(200)
+    expect(await problemOf(await strict.post('/create-room', undefined, headers))).toMatchObject({
+      status: 409,
+      code: 'LIMIT_REACHED',
+    })
+  })
+})
+
+describe('POST /delete-peers-and-room', () => {
+  const statusOf = async (response: Response) => [
+    response.status,
+    ((await response.json()) as { status: string }).status,
+  ]
+
+  test('answers as the original did for what is unknown', async () => {
+    expect(await statusOf(await server.post('/delete-peers-and-room', { peer_id: 'nobody' }))).toEqual([
+      200,
+      'peer not found',
+    ])
+    expect(await statusOf(await server.post('/delete-peers-and-room', { room_id: 'nowhere' }))).toEqual([
+      200,
+      'room not found',
+    ])
+  })
+
+  test('works for a deployed client, which closes its WebSocket first and shows nothing but its address', async () => {
+    const room = await server.createRoom(await server.signIn())
+    using worker = await server.join(room, 'Worker-456')
+    using client = await server.join(room, 'Client-123')
+    client.socket.close()
+    await client.closed
+    expect(await statusOf(await server.post('/delete-peers-and-room', { peer_id: 'Client-123' }))).toEqual([
+      200,
+      'peer deleted successfully',
+    ])
+    expect(await worker.closed).toEqual({ code: 4504, reason: 'The room was deleted.' })
+    await expect(server.join(room, 'a')).rejects.toThrow('ROOM_NOT_FOUND')
+  })
+
+  test('needs more than the address where PARLEY_DELETE_BY_ADDRESS is off', async () => {
+    await using strict = await startServer({ PARLEY_DELETE_BY_ADDRESS: 'off' })
+    const [creator, other] = [await strict.signIn(), await strict.signIn()]
+    const attempts: [object, Record<string, string>, number, string][] = [
+      [{}, {}, 403, 'FORBIDDEN'],
+      [{ token: 'wrong' }, {}, 403, 'FORBIDDEN'],
+      [{}, bearer(other), 403, 'FORBIDDEN'],
+      [{}, bearer('wrong'), 401, 'INVALID_TOKEN'],
+    ]
+    for (const name of ['room', 'peer']) {
+      const room = await strict.createRoom(creator)
+      using peer = await strict.join(room, 'a')
+      const named = name === 'room' ? { room_id: room.room_id } : { peer_id: 'a' }
+      for (const [body, headers, status, code] of attempts) {
+        const refused = await strict.post('/delete-peers-and-room', { ...named, ...body }, headers)
+        expect(await problemOf(refused)).toMatchObject({ status, code })
+      }
+      expect(await peer.rest()).toEqual([])
+      const [body, headers] = name === 'room' ? [{ token: room.token }, bearer('wrong')] : [{}, bearer(creator)]
+      expect(await statusOf(await strict.post('/delete-peers-and-room', { ...named, ...body }, headers))).toEqual([
+        200,
+        'peer deleted successfully',
+      ])
+      expect((await peer.closed).code).toBe(4504)
+    }
+  })
+
+  test('refuses a body that names neither', async () => {
+    for (const body of [undefined, {}, { peer_id: '' }, { peer_id: 7 }, { room_id: ['a'] }, []]) {
+      expect(await problemOf(await server.post('/delete-peers-and-room', body))).toMatchObject({
+        status: 400,
+        code: 'INVALID_MESSAGE',
+      })
+    }
+  })
+})
+
+test('POST /delete-peer answers in the words of v2', async () => {
+  const room = await server.createRoom(await server.signIn())
+  const peers = [
+    await server.join(room, 'del-a'),
+    await server.join(room, 'del-b'),
+    await server.join(room, 'del-c'),
+  ] as const
+  const statusOf = async (peer_id: string) =>
+    ((await (await server.post('/delete-peer', { peer_id, token: room.token })).json()) as { status: string }).status
+  expect(await statusOf('nobody')).toBe('peer not found')
+  expect(await statusOf('del-a')).toBe('peer deleted successfully. Room status: active')
+  expect(await peers[0].closed).toEqual({ code: 4507, reason: 'This peer was removed from the room.' })
+  peers[1].socket.close()
+  await peers[1].closed
+  expect(await statusOf('del-b')).toBe('peer deleted from Cognito (already removed from room)')
+  expect(await statusOf('del-c')).toBe('peer deleted successfully. Room status: deleted')
+  await expect(server.join(room, 'a')).rejects.toThrow('ROOM_NOT_FOUND')
+})
+
+test('GET /health, /livez and /readyz tell how the server is', async () => {
+  const get = async (path: string) => (await fetch(server.http + path)).json()
+  expect(await get('/health')).toEqual({ status: 'healthy', timestamp: expect.any(Number), version: '0.0.0-test' })
+  expect(await get('/livez')).toEqual({ status: 'alive' })
+  expect(await get('/readyz')).toEqual({ status: 'ready' })
+})
+
+test('GET /metrics speaks Prometheus, and JSON to whoever asks for it', async () => {
+  await using fresh = await startServer()
+  const room = await fresh.createRoom(await fresh.signIn())
+  using worker = await fresh.join(room, 'w', { role: 'worker' })
+  using client = await fresh.join(room, 'c')
+  client.send({ type: 'offer', target: 'w' })
+  await worker.next()
+  await client.ask('nonsense')
+  const text = await (await fetch(`${fresh.http}/metrics`)).text()
+  const lines = [
+    'parley_connections 2',
+    'parley_peers 2',
+    'parley_rooms 1',
+    'parley_messages_relayed_total 1',
+    'parley_errors_total{code="INVALID_JSON"} 1',
+    'parley_sign_ins_total 3',
+  ]
+  for (const line of lines) expect(text).toContain(`\n${line}\n`)
+  const json = await (await fetch(`${fresh.http}/metrics`, { headers: { Accept: 'application/json' } })).json()
+  expect(json).toEqual({
+    timestamp: expect.any(Number),
+    active_rooms: 1,
+    active_connections: 2,
+    peers_by_role: { worker: 1, peer: 1 },
+    total_connections: 2,
+    total_messages: 4,
+    rooms_created: 1,
+  })
+})
+
+describe('a store that fails or hangs', () => {
+  const broken = (fail: () => Promise<never>): RoomStore => ({
+    create: fail,
+    get: fail,
+    delete: fail,
+    ready: fail,
+    close: async () => {},
+  })
+
+  test('is 503 with Retry-After, and not ready', async () => {
+    await using server = await startServer({}, { store: broken(() => Promise.reject(new Error('secret cause'))) })
+    const response = await server.post('/create-room', undefined, bearer(await server.signIn()))
+    expect(response.headers.get('retry-after')).toBe('5')
+    const problem = await problemOf(response)
+    expect(problem).toMatchObject({ status: 503, code: 'UNAVAILABLE', retryable: true })
+    expect(JSON.stringify(problem)).not.toContain('secret')
+    expect((await fetch(`${server.http}/readyz`)).status).toBe(503)
+    expect((await fetch(`${server.http}/livez`)).status).toBe(200)
+  })
+
+  test('is 503 within 5 s', async () => {
+    const clock = manualClock()
+    const asked = Promise.withResolvers<void>()
+    const hung = broken(() => {
+      asked.resolve()
+      return new Promise<never>(() => {})
+    })
+    await using server = await startServer({}, { store: hung, clock })
+    const response = server.post('/create-room', undefined, bearer(await server.signIn()))
+    await asked.promise
+    clock.advance(4_999)
+    expect((await response).status).toBe(503)
+  })
+
+  test('leaves the room alone when it cannot delete it', async () => {
+    const store = sqlite(':memory:', systemClock)
+    await using server = await startServer({}, { store: { ...store, delete: () => Promise.reject(new Error('down')) } })
+    const room = await server.createRoom(await server.signIn())
+    using peer = await server.join(room, 'a')
+    expect((await server.post('/delete-peers-and-room', { peer_id: 'a' })).status).toBe(503)
+    expect(await peer.rest()).toEqual([])
+  })
+})
+
+describe('an address or a method that is not there', () => {
+  test('is a problem, too', async () => {
+    expect(await problemOf(await fetch(`${server.http}/nowhere`))).toMatchObject({ status: 404, code: 'NOT_FOUND' })
+    const wrong = await fetch(`${server.http}/create-room`)
+    expect(wrong.headers.get('allow')).toBe('POST')
+    expect(await problemOf(wrong)).toMatchObject({ status: 405, code: 'METHOD_NOT_ALLOWED' })
+  })
+})
+
+describe('CORS', () => {
+  const preflight = (at: TestServer, origin: string) =>
+    fetch(`${at.http}/create-room`, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: origin,
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': 'authorization',
+      },
+    })
+
+  test('is off unless origins are configured', async () => {
+    expect((await preflight(server, 'https://app.example.com')).headers.get('access-control-allow-origin')).toBeNull()
+  })
+
+  test('lets the configured origins in, errors included, and no others', async () => {
+    await using open = await startServer({ PARLEY_ALLOWED_ORIGINS: 'https://app.example.com, http://localhost:3000' })
+    const allowed = await preflight(open, 'https://app.example.com')
+    expect(allowed.headers.get('access-control-allow-origin')).toBe('https://app.example.com')
+    expect(allowed.headers.get('access-control-allow-headers')).toContain('Authorization')
+    expect((await preflight(open, 'https://evil.example.com')).headers.get('access-control-allow-origin')).toBeNull()
+    const refused = await open.post('/create-room', {}, { Origin: 'http://localhost:3000' })
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, 'http://localhost:3000'])
+  })
+})

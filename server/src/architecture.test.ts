@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { Glob } from 'bun'
+
+const root = join(import.meta.dir, '../..')
+
+/** What the files under a path may import: paths below the root, names of packages, or `*` for all. The first match counts. */
+const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
+  ['protocol/src/', ['protocol/src/']],
+  ['protocol/fixtures/', ['protocol/fixtures/']],
+  ['client/', ['client/', '@parley/protocol']],
+  ['console/', ['console/', '@parley/client', '@parley/protocol']],
+  ['cli/', ['cli/', '@parley/client', '@parley/protocol', 'node:', 'node-datachannel']],
+  ['server/src/main.ts', ['server/src/', 'server/package.json', 'node:']],
+  [
+    'server/src/server.ts',
+    ['server/src/api/', 'server/src/gateway/', 'server/src/rooms/', 'seams', 'common', '@parley/protocol'],
+  ],
+  ['server/src/rooms/', ['server/src/rooms/', 'seams', 'common', '@parley/protocol', 'node:crypto']],
+  ['server/src/gateway/', ['server/src/gateway/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun']],
+  ['server/src/api/', ['server/src/api/', 'server/src/rooms/', 'seams', 'common', '@parley/protocol', 'hono', 'zod']],
+  ['server/src/identity/', ['server/src/identity/', 'server/src/clock.ts', '@parley/protocol', 'node:', 'jose']],
+  ['server/src/room-store/', ['server/src/room-store/', 'server/src/clock.ts', '@parley/protocol', 'bun:sqlite']],
+  ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
+  ['server/src/', ['common', '@parley/protocol', 'node:', 'pino', 'zod']],
+  ['server/test/', ['*']],
+  ['e2e/', ['e2e/', '@parley/', 'node:', 'bun', 'node-datachannel', 'fast-check', 'playwright-core']],
+  ['bench/', ['bench/', '@parley/protocol', 'node:', 'bun']],
+  ['docs/', ['docs/', 'server/src/config.ts', '@parley/protocol', 'node:', 'bun']],
+]
+
+/** Names in the rules for several paths. */
+const groups: Record<string, readonly string[]> = {
+  seams: [
+    'server/src/identity/identity.ts',
+    'server/src/room-store/room-store.ts',
+    'server/src/backplane/backplane.ts',
+  ],
+  common: ['clock', 'config', 'log', 'metrics', 'address', 'rate-limit', 'problem'].map(
+    name => `server/src/${name}.ts`,
+  ),
+}
+
+const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file)
+
+const files = [...new Glob('{protocol,server,client,cli,console,e2e,bench,docs}/**/*.{ts,tsx}').scanSync(root)]
+  .filter(file => !file.includes('node_modules'))
+  .sort()
+
+/** What a file imports, types included: of a relative import the path below the root, else the name. */
+function importsOf(file: string): string[] {
+  const source = readFileSync(join(root, file), 'utf8')
+  const all = source.matchAll(/^(?:import|export|\})[^'\n]*\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm)
+  return [...all].map(([, from, alone, dynamic]) => {
+    const path = from ?? alone ?? dynamic ?? ''
+    return path.startsWith('.') ? normalize(join(dirname(file), path)) : path
+  })
+}
+
+describe('the direction of imports', () => {
+  test.each(files.filter(file => !isTest(file)))('holds in %s', file => {
+    const [, may] = rules.find(([under]) => file.startsWith(under)) ?? ['', []]
+    const allowed = may.flatMap(entry => groups[entry] ?? [entry])
+    const wrong = importsOf(file).filter(path => !allowed.some(entry => entry === '*' || path.startsWith(entry)))
+    expect(wrong).toEqual([])
+  })
+
+  test('lets main.ts alone name an adapter', () => {
+    const adapters = files.filter(file => /server\/src\/(identity|room-store|backplane)\//.test(file) && !isTest(file))
+    const users = files.filter(
+      file =>
+        !isTest(file) &&
+        !file.startsWith('server/test/') &&
+        importsOf(file).some(path => adapters.includes(path) && !groups.seams?.includes(path)),
+    )
+    expect(users).toEqual(['server/src/main.ts'])
+  })
+})
+
+test('rooms/ and protocol/ do no I/O, know no process and no time of day', () => {
+  for (const file of files.filter(file => /^(protocol|server\/src\/rooms)\//.test(file) && !isTest(file))) {
+    expect([
+      file,
+      readFileSync(join(root, file), 'utf8').match(/\bprocess\.|\bDate\.now|new Date\(\)|\bBun\.|\bfetch\(/)?.[0],
+    ]).toEqual([file, undefined])
+  }
+})
+
+test('each seam has its contract, and each adapter runs it', () => {
+  for (const seam of ['identity', 'room-store', 'backplane']) {
+    const folder = `server/src/${seam}/`
+    expect(existsSync(join(root, folder, `${seam}.contract.ts`))).toBe(true)
+    const adapters = files.filter(file => file.startsWith(folder) && !isTest(file) && file !== `${folder}${seam}.ts`)
+    expect(adapters.length).toBeGreaterThan(0)
+    for (const adapter of adapters) {
+      expect(importsOf(adapter.replace('.ts', '.test.ts'))).toContain(`${folder}${seam}.contract.ts`)
+    }
+  }
+})
+
+test('no file grows beyond 300 lines unseen', () => {
+  const long = files.filter(file => !isTest(file) && readFileSync(join(root, file), 'utf8').split('\n').length > 300)
+  // rooms.ts is the domain: one piece of state, and the acts on it.
+  expect(long.map(file => relative('.', file))).toEqual(['server/src/rooms/rooms.ts'])
+})
