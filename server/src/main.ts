@@ -11,7 +11,7 @@ import { createServer } from './server.ts'
 import { welcome } from './welcome.ts'
 
 /** What is not closed by then is cut off. Milliseconds; a stop as a whole must end within 5 s. */
-const drainWithin = 4_000
+const drainWithin = 3_500
 
 // The data folder holds the signing key and the tokens of rooms: for this user alone.
 process.umask(0o077)

@@ -61,6 +61,8 @@ export class Connection implements Link, Pulse {
   /** Whether it has asked for features, and so understands more than the quick reference. */
   private hasFeatures = false
   private overdue = false
+  /** Why it is being closed, once it is. */
+  private closing: SignalingError | undefined
   private readonly cancelDeadline: Cancel
   /** The minute in which errors are counted, and how many there were. */
   private errorMinute = 0
@@ -77,6 +79,7 @@ export class Connection implements Link, Pulse {
   /** A frame from the other end. Never throws. */
   receive(frame: Frame): void {
     this.silentRounds = 0
+    if (!this.open) return
     if (this.waiting) this.wait(this.waiting, frame)
     else this.handle(frame)
   }
@@ -90,14 +93,21 @@ export class Connection implements Link, Pulse {
     this.peer = undefined
   }
 
-  /** Ends the WebSocket with the close code of `reason`. */
+  /** Ends the WebSocket with the close code of `reason`, once the other end has been sent what it was promised. */
   close(reason: SignalingError): void {
-    const closeCode = reason.kind.closeCode ?? 1011
-    if (this.hasFeatures) this.deliver(JSON.stringify(bye(reason, closeCode)))
+    if (!this.open) return
+    if (this.hasFeatures) this.deliver(JSON.stringify(bye(reason, reason.kind.closeCode ?? 1011)))
     // What waits for a registration is of no use any more.
     this.waiting &&= []
     this.open = false
-    this.socket.close(closeCode, reason.message)
+    this.closing = reason
+    this.drained()
+  }
+
+  /** The socket has taken what was queued for it. To close it before would throw the queue away. */
+  drained(): void {
+    if (!this.closing || this.socket.getBufferedAmount() > 0) return
+    this.socket.close(this.closing.kind.closeCode ?? 1011, this.closing.message)
   }
 
   ping(): void {
@@ -110,7 +120,7 @@ export class Connection implements Link, Pulse {
   }
 
   deliver(text: string): boolean {
-    return this.socket.sendText(text) !== 0
+    return this.open && this.socket.sendText(text) !== 0
   }
 
   welcome(peer: Peer, reply: RegisteredAuth): void {

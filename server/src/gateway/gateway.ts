@@ -78,6 +78,7 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
       message(socket, frame) {
         socket.data.connection?.receive(frame)
       },
+      drain: ({ data }) => data.connection?.drained(),
       ping: ({ data }) => alive(data.connection),
       pong: ({ data }) => alive(data.connection),
       close(socket) {

@@ -1,0 +1,128 @@
+"""A peer as people deployed them for the original server: aiortc, websockets, and the quick reference.
+
+    aiortc-peer.py worker HTTP_URL WS_URL ROOM_ID TOKEN    joins the room and answers the first offer
+    aiortc-peer.py client HTTP_URL WS_URL                  creates a room, reads the id of a worker from standard
+                                                           input, offers it a data channel, and deletes the room
+
+Tells what happens in JSON lines on standard output. On the data channel it greets, sends back the bytes that came
+before "end of bytes", and ends at "goodbye". Its SDP carries all of its candidates; those of the other side trickle in.
+"""
+
+import asyncio
+import hashlib
+import json
+import sys
+import urllib.request
+
+import aioice.ice
+import websockets
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import candidate_from_sdp
+
+CHUNK = 16384
+
+# aioice leaves loopback out; here nothing else may be used.
+aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+
+
+def tell(event, **details):
+    print(json.dumps({"event": event, **details}), flush=True)
+
+
+def post(url, body=None, id_token=None):
+    headers = {"Content-Type": "application/json"}
+    if id_token:
+        headers["Authorization"] = f"Bearer {id_token}"
+    data = json.dumps(body or {}).encode()
+    request = urllib.request.Request(url, data=data, headers=headers, method="POST")
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
+def converse(channel, done):
+    """Holds this side of the conversation on an open data channel."""
+    received = bytearray()
+
+    @channel.on("message")
+    def on_message(message):
+        if isinstance(message, bytes):
+            received.extend(message)
+        elif message == "end of bytes":
+            tell("bytes", count=len(received), sha256=hashlib.sha256(received).hexdigest())
+            for at in range(0, len(received), CHUNK):
+                channel.send(bytes(received[at : at + CHUNK]))
+            channel.send("end of bytes")
+        elif message == "goodbye":
+            done.set()
+        else:
+            tell("text", text=message)
+
+    tell("open")
+    channel.send("hello from aiortc")
+
+
+async def handle_messages(websocket, connection, peer_id):
+    """Does what the messages of the server say, one after the other."""
+    async for text in websocket:
+        message = json.loads(text)
+        kind = message.get("type")
+        if kind == "registered_auth":
+            tell("registered", peer_id=message["peer_id"])
+        elif kind == "offer":
+            await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "offer"))
+            await connection.setLocalDescription(await connection.createAnswer())
+            sdp = connection.localDescription.sdp
+            answer = {"type": "answer", "sender": peer_id, "target": message["sender"], "sdp": sdp}
+            await websocket.send(json.dumps(answer))
+        elif kind == "answer":
+            await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "answer"))
+        elif kind == "candidate":
+            details = message["candidate"]
+            candidate = candidate_from_sdp(details["candidate"].removeprefix("candidate:"))
+            candidate.sdpMid = details["sdpMid"]
+            candidate.sdpMLineIndex = details["sdpMLineIndex"]
+            await connection.addIceCandidate(candidate)
+        else:
+            raise RuntimeError(f"unexpected message: {text}")
+
+
+async def run(role, http_url, ws_url, room_id=None, token=None):
+    peer_id = f"aiortc-{role}"
+    id_token = post(f"{http_url}/anonymous-signin")["id_token"]
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    done = asyncio.Event()
+
+    if role == "client":
+        room = post(f"{http_url}/create-room", id_token=id_token)
+        room_id, token = room["room_id"], room["token"]
+        tell("room", room_id=room_id, token=token)
+        worker = sys.stdin.readline().strip()
+        channel = connection.createDataChannel("parley")
+        channel.on("open", lambda: converse(channel, done))
+        await connection.setLocalDescription(await connection.createOffer())
+    else:
+        connection.on("datachannel", lambda channel: converse(channel, done))
+
+    websocket = await websockets.connect(ws_url)
+    register = {"type": "register", "peer_id": peer_id, "room_id": room_id, "token": token, "id_token": id_token}
+    await websocket.send(json.dumps(register))
+    if role == "client":
+        # Right behind register, as deployed clients do.
+        offer = {"type": "offer", "sender": peer_id, "target": worker, "sdp": connection.localDescription.sdp}
+        await websocket.send(json.dumps(offer))
+
+    messages = asyncio.create_task(handle_messages(websocket, connection, peer_id))
+    goodbye = asyncio.create_task(done.wait())
+    await asyncio.wait({messages, goodbye}, return_when=asyncio.FIRST_COMPLETED)
+    if not goodbye.done():
+        await messages
+        raise RuntimeError("the server closed the WebSocket")
+    await connection.close()
+    await websocket.close()
+    await messages
+    if role == "client":
+        # After closing, and without an Authorization header, as deployed clients do.
+        tell("deleted", **post(f"{http_url}/delete-peers-and-room", {"peer_id": peer_id}))
+
+
+asyncio.run(run(*sys.argv[1:]))

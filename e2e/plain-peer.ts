@@ -1,0 +1,51 @@
+import { onTestFinished } from 'bun:test'
+import type { Room } from './api.ts'
+import { Inbox } from './inbox.ts'
+
+export type Message = Readonly<Record<string, unknown>>
+
+export interface Registration {
+  readonly wsUrl: string
+  readonly peerId: string
+  readonly idToken: string
+  readonly room: Room
+}
+
+/** A peer that knows the quick reference and nothing else, on the WebSocket that every browser has. */
+export class PlainPeer {
+  readonly messages = new Inbox<Message>()
+  /** The code that the WebSocket was closed with. */
+  readonly closed: Promise<number>
+
+  private constructor(
+    readonly id: string,
+    private readonly socket: WebSocket,
+  ) {
+    socket.onmessage = ({ data }) => this.messages.push(JSON.parse(String(data)))
+    this.closed = new Promise(resolve => {
+      socket.onclose = ({ code }) => {
+        resolve(code)
+        this.messages.close(new Error(`The WebSocket of ${id} has been closed with ${code}.`))
+      }
+    })
+  }
+
+  /** Connects, registers, and resolves when the server has confirmed it. Disconnects at the end of the test. */
+  static async register({ wsUrl, peerId, idToken, room }: Registration): Promise<PlainPeer> {
+    const socket = new WebSocket(wsUrl)
+    onTestFinished(() => socket.close())
+    const peer = new PlainPeer(peerId, socket)
+    await new Promise((resolve, reject) => {
+      socket.onopen = resolve
+      socket.onerror = () => reject(new Error(`${peerId} cannot connect to ${wsUrl}.`))
+    })
+    peer.send({ type: 'register', peer_id: peerId, ...room, id_token: idToken })
+    const reply = await peer.messages.next()
+    if (reply.type !== 'registered_auth') throw new Error(`register was answered by ${JSON.stringify(reply)}`)
+    return peer
+  }
+
+  send(message: Message): void {
+    this.socket.send(JSON.stringify(message))
+  }
+}
