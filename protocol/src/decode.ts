@@ -1,17 +1,24 @@
 import { type ErrorContext, SignalingError } from './errors.ts'
 import { limits } from './limits.ts'
 import type { JsonObject, PeerMessage, Register, Signal } from './messages.ts'
+import { readSdpSignal } from './sdp-signal.ts'
+
+/** Characters up to which a text is parsed whole at once. */
+const shortText = 512
 
 /**
  * Reads a frame of a peer: what it is, and whom it is for. The only door into the server.
  *
- * The result is the object that JSON.parse made, so of a key that stands twice the last counts, as it does for the
- * receiver in Python and JavaScript.
+ * It reads what JSON.parse reads, so of a key that stands twice the last counts, as it does for the receiver in Python
+ * and JavaScript.
  *
  * @param peerIdLength characters that a `peer_id` may have
  * @throws SignalingError INVALID_JSON, INVALID_MESSAGE or UNKNOWN_MESSAGE_TYPE
  */
 export function decode(text: string, peerIdLength: number = limits.peerIdLength): PeerMessage {
+  // Where JSON.parse takes a tenth of a microsecond there is nothing to save.
+  const signal = text.length > shortText ? readSdpSignal(text) : undefined
+  if (signal) return signal
   const message = parse(text)
   switch (message.type) {
     case 'offer':
@@ -42,7 +49,8 @@ function parse(text: string): JsonObject {
     throw new SignalingError('INVALID_JSON', undefined, { cause })
   }
   if (!isObject(value)) throw new SignalingError('INVALID_MESSAGE', 'A message is a JSON object.')
-  if (!isShallow(value, limits.nesting)) {
+  // Each level takes a bracket at either end, so that most signals are too short to be looked at.
+  if (text.length > 2 * limits.nesting && !isShallow(value, limits.nesting)) {
     throw invalid(value, `Objects and arrays may be nested ${limits.nesting} deep at most.`)
   }
   return value

@@ -15,7 +15,7 @@ export const limits = {
   /** Characters of a room's `name`. */
   roomNameLength: 128,
   /** Objects and arrays within each other; Python's own JSON reader gives up at about 1,000. */
-  nesting: 64,
+  nesting: 128,
   /** Names in `features`, and characters of each. */
   features: 32,
   featureLength: 64,

@@ -1,0 +1,164 @@
+import { sizes } from './load/messages.ts'
+import { window } from './load/saturate.ts'
+import type { IdleResult } from './parts/idle.ts'
+import type { LatencyResult } from './parts/latency.ts'
+import type { RelayResult } from './parts/relay.ts'
+
+export interface Results {
+  relay: RelayResult[]
+  latency: LatencyResult[]
+  idle: IdleResult | undefined
+}
+
+/** One promise of Parley, and whether it was kept. */
+export interface Check {
+  readonly what: string
+  readonly measured: string
+  readonly required: string
+  readonly pass: boolean
+}
+
+/** What Parley must show on any machine that is not busy with something else. */
+const required = {
+  relayRatio: { offer: 0.75, candidate: 0.85 },
+  latencyP99: 3,
+  kibPerConnection: 6,
+  registerSeconds: 4,
+  /** Of a core; beyond it, the generator might be what was measured. */
+  generatorCores: 0.9,
+} as const
+
+const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
+const ms = (value: number): string => `${value.toFixed(2)} ms`
+const rate = (value: number): string => `${Math.round(value).toLocaleString('en')}/s`
+
+/** The promises about what was measured. */
+export function checks({ relay, latency, idle }: Results): Check[] {
+  const found: Check[] = relay.map(({ kind, medianRatio }) => ({
+    what: `relay of ${sizes[kind]} B, share of a bare relay`,
+    measured: percent(medianRatio),
+    required: `>= ${percent(required.relayRatio[kind])}`,
+    pass: medianRatio >= required.relayRatio[kind],
+  }))
+  for (const { kind, parley, bare } of relay) {
+    const busiest = Math.max(parley.generatorCores, bare.generatorCores)
+    found.push({
+      what: `generator not the limit at ${sizes[kind]} B, its CPU`,
+      measured: percent(busiest),
+      required: `<= ${percent(required.generatorCores)}`,
+      pass: busiest <= required.generatorCores,
+    })
+  }
+  for (const { kind, perSecond, parley } of latency) {
+    found.push({
+      what: `p99 of ${sizes[kind]} B at ${rate(perSecond)}`,
+      measured: ms(parley.p99),
+      required: `<= ${required.latencyP99} ms`,
+      pass: parley.p99 <= required.latencyP99,
+    })
+  }
+  if (idle) {
+    found.push(
+      {
+        what: `memory of each of ${idle.connections} idle peers`,
+        measured: `${idle.kibPerConnection.toFixed(2)} KiB`,
+        required: `<= ${required.kibPerConnection} KiB`,
+        pass: idle.kibPerConnection <= required.kibPerConnection,
+      },
+      {
+        what: `${idle.connections} registrations`,
+        measured: `${idle.registerSeconds.toFixed(2)} s`,
+        required: `<= ${required.registerSeconds} s`,
+        pass: idle.registerSeconds <= required.registerSeconds,
+      },
+    )
+  }
+  return found
+}
+
+/** Everything measured, for people. */
+export function describe({ relay, latency, idle }: Results): string {
+  const lines: string[] = []
+  if (relay.length > 0) {
+    lines.push(
+      '',
+      `Relay, saturated (${window.messages} messages under way on each connection, ${window.perWrite} in each write)`,
+      ...table([
+        ['', 'messages', 'server CPU', 'generator CPU', 'ratio in each round'],
+        ...relay.flatMap(({ kind, parley, bare, ratios }) => [
+          [`${sizes[kind]} B  Parley`, ...rateCells(parley), ratios.map(percent).join('  ')],
+          [`${sizes[kind]} B  bare`, ...rateCells(bare), ''],
+        ]),
+      ]),
+      ...relay.map(each => quietness(`${sizes[each.kind]} B`, each)),
+    )
+  }
+  if (latency.length > 0) {
+    lines.push(
+      '',
+      'Latency at a steady rate, from when a message was due to be sent',
+      ...table([
+        ['', 'rate', 'p50', 'p99', 'max', 'of that p99, sent late'],
+        ...latency.flatMap(({ kind, perSecond, parley, bare }) =>
+          Object.entries({ Parley: parley, bare }).map(([name, { p50, p99, max, lateP99 }]) => [
+            `${sizes[kind]} B  ${name}`,
+            rate(perSecond),
+            ...[p50, p99, max, lateP99].map(ms),
+          ]),
+        ),
+      ]),
+      ...latency.map(each => quietness(`${sizes[each.kind]} B`, each)),
+    )
+  }
+  if (idle) {
+    const { empty, peak, settled } = idle.residentKib
+    const mib = (kib: number) => `${(kib / 1024).toFixed(0)} MiB`
+    lines.push(
+      '',
+      `${idle.connections} idle connections, in rooms of ${idle.roomSize}`,
+      ...table([
+        ['connecting', `${idle.connectSeconds.toFixed(2)} s`],
+        [
+          'registering, all at once',
+          `${idle.registerSeconds.toFixed(2)} s (server CPU ${idle.registerCpu.toFixed(2)} s, slowest answer after ${ms(idle.slowestRegistration)})`,
+        ],
+        ['resident memory', `empty ${mib(empty)}, after the last registration ${mib(peak)}, settled ${mib(settled)}`],
+        [
+          'of each connection',
+          `${idle.kibPerConnection.toFixed(2)} KiB; bare ${idle.bareKibPerConnection.toFixed(2)} KiB`,
+        ],
+      ]),
+    )
+  }
+  return lines.join('\n')
+}
+
+/** The verdict, a line for each promise. */
+export const verdict = (found: readonly Check[], enforced: boolean): string =>
+  table(
+    found.map(({ what, measured, required, pass }) => [
+      enforced ? (pass ? 'PASS' : 'FAIL') : 'not judged',
+      what,
+      measured,
+      required,
+    ]),
+  ).join('\n')
+
+const rateCells = ({ perSecond, serverCores, generatorCores }: RelayResult['parley']): string[] => [
+  rate(perSecond),
+  percent(serverCores),
+  percent(generatorCores),
+]
+
+/** How undisturbed a part was. */
+function quietness(name: string, { others, disturbedRounds }: RelayResult | LatencyResult): string {
+  const most = percent(Math.max(...others))
+  return `  ${name}: other processes used at most ${most} of a core in a round; ${disturbedRounds} disturbed rounds not counted`
+}
+
+/** Rows in columns of even width. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const columns = Math.max(0, ...rows.map(row => row.length))
+  const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map(row => row[i]?.length ?? 0)))
+  return rows.map(row => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('   ')}`.trimEnd())
+}
