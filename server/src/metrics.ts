@@ -8,7 +8,7 @@ export interface Metrics {
   relayed: number
   roomsCreated: number
   signIns: number
-  /** Errors by code, whether sent or, for plain peers that cannot bear them, kept back. */
+  /** Errors and forced ends by code, whether told or, to plain peers that cannot bear them, kept back. */
   readonly errors: Map<ErrorCode, number>
   /** Errors that PARLEY_PLAIN_PEER_ERRORS kept back. */
   errorsKeptBack: number
@@ -54,7 +54,7 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     counter('parley_errors_kept_back_total', 'Errors not sent to plain peers.', metrics.errorsKeptBack),
-    family('parley_errors_total', 'counter', 'Errors by code, over HTTP and WebSocket.', errors),
+    family('parley_errors_total', 'counter', 'Errors and forced ends by code, over HTTP and WebSocket.', errors),
     gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),
   ].join('')
 }

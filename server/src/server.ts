@@ -67,6 +67,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       http = Bun.serve({
         hostname: config.host,
         port: config.httpPort,
+        // The API says better what is wrong with a body beyond its own limit; this is for those who send far more.
+        maxRequestBodySize: 1024 * 1024,
         fetch(request, server) {
           const socketAddress = server.requestIP(request)?.address ?? ''
           const address = clientAddress(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)

@@ -320,6 +320,24 @@ describe('a store that fails or hangs', () => {
   })
 })
 
+test('an identity provider that is down is 503 with Retry-After for whoever signs in, and INVALID_TOKEN for nobody', async () => {
+  const down = () => Promise.reject(new Error('secret cause'))
+  const identity = { signIn: down, verify: down, signOut: down, keys: down, ready: down, close: async () => {} }
+  await using server = await startServer({}, { identity })
+  for (const [path, headers] of [
+    ['/anonymous-signin', {}],
+    ['/create-room', bearer('any')],
+  ] as const) {
+    const response = await server.post(path, undefined, headers)
+    expect(response.headers.get('retry-after')).toBe('5')
+    expect(await problemOf(response)).toMatchObject({ status: 503, code: 'UNAVAILABLE', retryable: true })
+  }
+  using peer = await server.connect()
+  const register = { type: 'register', peer_id: 'a', room_id: 'b', token: 'c', id_token: 'd' }
+  expect(await peer.ask(register)).toMatchObject({ code: 'UNAVAILABLE', retryable: true })
+  expect((await fetch(`${server.http}/readyz`)).status).toBe(503)
+})
+
 describe('an address or a method that is not there', () => {
   test('is a problem, too', async () => {
     expect(await problemOf(await fetch(`${server.http}/nowhere`))).toMatchObject({ status: 404, code: 'NOT_FOUND' })

@@ -78,10 +78,15 @@ export class Connection implements Link, Pulse {
 
   /** A frame from the other end. Never throws. */
   receive(frame: Frame): void {
-    this.silentRounds = 0
     if (!this.open) return
+    this.silentRounds = 0
     if (this.waiting) this.wait(this.waiting, frame)
     else this.handle(frame)
+  }
+
+  /** A ping or a pong from the other end. One that is being closed gets no more time by it. */
+  alive(): void {
+    if (this.open) this.silentRounds = 0
   }
 
   /** The WebSocket has ended. */
@@ -208,7 +213,6 @@ export class Connection implements Link, Pulse {
   }
 
   private wait(waiting: Frame[], frame: Frame): void {
-    if (!this.open) return
     this.waitingBytes += frame.length
     if (this.waitingBytes <= this.parts.limits.waitingBytes) waiting.push(frame)
     else this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))

@@ -43,6 +43,8 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
   const server: Server<Attachment> = Bun.serve<Attachment>({
     hostname: config.host,
     port: config.port,
+    // Nothing reads a body here.
+    maxRequestBodySize: 1024,
 
     fetch(request, server) {
       try {
@@ -79,8 +81,8 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
         socket.data.connection?.receive(frame)
       },
       drain: ({ data }) => data.connection?.drained(),
-      ping: ({ data }) => alive(data.connection),
-      pong: ({ data }) => alive(data.connection),
+      ping: ({ data }) => data.connection?.alive(),
+      pong: ({ data }) => data.connection?.alive(),
       close(socket) {
         const { connection } = socket.data
         if (!connection) return
@@ -103,10 +105,6 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
       pulses.stop()
     },
   }
-}
-
-const alive = (connection: Connection | undefined): void => {
-  if (connection) connection.silentRounds = 0
 }
 
 const isAllowed = (origin: string, origins: readonly string[]): boolean =>
