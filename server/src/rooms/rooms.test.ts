@@ -269,6 +269,24 @@ describe('the end of a room', () => {
     }))
 })
 
+test('a timer that is early does not end a room', async () => {
+  const clock = manualClock()
+  const early = { ...clock, after: (ms: number, act: () => void) => clock.after(Math.min(ms, 1000), act) }
+  await inWorld(
+    async ({ identity, rooms, register }) => {
+      const { idToken } = await identity.signIn()
+      const room = await rooms.create((await identity.verify(idToken)).subject, { ttl: 10 })
+      const link = new RecordingLink()
+      await rooms.join(register(room, 'a', idToken), link)
+      clock.advance(9_999)
+      expect(link.released).toEqual([])
+      clock.advance(1)
+      expect(link.released).toEqual(['ROOM_EXPIRED'])
+    },
+    { clock: early },
+  )
+})
+
 describe('deleting', () => {
   const addressOf = (address: string): Claim => ({ ...nobody, address })
 
