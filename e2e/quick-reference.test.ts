@@ -20,7 +20,8 @@ async function connect(url: string) {
 }
 
 test('the flows and workflows of the quick reference work, to the letter', async () => {
-  const { httpUrl, wsUrl } = await startParley()
+  const parley = await startParley({ settings: { PARLEY_LOG_LEVEL: 'trace' } })
+  const { httpUrl, wsUrl } = parley
 
   // Initialize Connection
   const { body: signedIn } = await post(`${httpUrl}/anonymous-signin`)
@@ -75,4 +76,10 @@ test('the flows and workflows of the quick reference work, to the letter', async
   late.send({ type: 'register', peer_id: 'Client-123', room_id, token, id_token })
   expect(await late.receive()).toMatchObject({ type: 'error', reason: 'Room not found' })
   for (const each of [client, worker, late]) each.close()
+
+  // None of it is for the log.
+  await parley.stop()
+  const log = parley.stderr.join('\n')
+  expect(log).toContain('peer registered')
+  for (const secret of [id_token, other.id_token, token, 'v=0', 'candidate:']) expect(log).not.toContain(String(secret))
 })

@@ -21,7 +21,7 @@ if (obstacles.length > 0) refuseToStart(obstacles.map(({ sentence }) => sentence
 
 const folder = resolve(config.dataDir)
 const log = openLog(config.logLevel)
-const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([String(error)]))
+const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))
 log.info({ host: config.host, httpPort, wsPort, folder, version }, 'listening')
 console.log(welcome(config.host, httpPort, wsPort, folder))
 

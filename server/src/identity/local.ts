@@ -92,7 +92,7 @@ async function openKey(file: string): Promise<JWK> {
     await rm(draft)
   }
   const key = await readKey(file)
-  if (!key) throw new Error(`the signing key ${file} vanished while it was read`)
+  if (!key) throw new Error(`The signing key ${file} vanished while it was read.`)
   return key
 }
 
@@ -105,7 +105,7 @@ async function readKey(file: string): Promise<JWK | undefined> {
     throw error
   }
   const key = parseKey(text)
-  if (!key) throw new Error(`${file} is not a signing key; restore it, or delete it to have a new one made`)
+  if (!key) throw new Error(`The file ${file} is not a signing key; restore it, or delete it to have a new one made.`)
   return key
 }
 

@@ -74,5 +74,7 @@ test('a file that is no database is refused', () =>
       file,
       'this is text, and quite a lot of it, so that it cannot be taken for an empty database. '.repeat(20),
     )
-    expect(() => sqlite(file, systemClock)).toThrow()
+    expect(() => sqlite(file, systemClock)).toThrow(
+      `The room database ${file} cannot be opened: file is not a database.`,
+    )
   }))

@@ -15,21 +15,10 @@ type Row = Omit<RoomRecord, 'metadata'> & { metadata: string }
  * Rooms in one SQLite file, in write-ahead mode: readers never wait. SQLite's own waiting would stop every socket of
  * this process while another one writes, so it is off, and a busy database is tried again from the event loop.
  * @param file a path, or `:memory:`
- * @throws Error if the file cannot be opened, or is not a database
+ * @throws Error naming the file, if it cannot be opened or is not a database
  */
 export function sqlite(file: string, clock: Clock): RoomStore {
-  const database = new Database(file, { create: true, strict: true })
-  database.run('PRAGMA busy_timeout = 2000')
-  database.run('PRAGMA journal_mode = WAL')
-  database.run('PRAGMA synchronous = NORMAL')
-  database.run(`CREATE TABLE IF NOT EXISTS rooms (
-    room_id TEXT PRIMARY KEY, created_by TEXT NOT NULL, token TEXT NOT NULL, expires_at INTEGER NOT NULL,
-    max_peers INTEGER, name TEXT, metadata TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID`)
-  database.run('CREATE INDEX IF NOT EXISTS rooms_by_creator ON rooms (created_by, expires_at)')
-  database.run('CREATE INDEX IF NOT EXISTS rooms_by_end ON rooms (expires_at)')
-  database.run('PRAGMA busy_timeout = 0')
-
+  const database = openDatabase(file)
   const find = database.query<Row, [string]>('SELECT * FROM rooms WHERE room_id = ?')
   const live = database.query<{ count: number }, [string, number]>(
     'SELECT count(*) AS count FROM rooms WHERE created_by = ? AND expires_at > ?',
@@ -72,6 +61,26 @@ export function sqlite(file: string, clock: Clock): RoomStore {
     delete: roomId => whenFree(() => void remove.run(roomId)),
     ready: () => whenFree(() => void find.get('')),
     close: async () => database.close(),
+  }
+}
+
+function openDatabase(file: string): Database {
+  try {
+    const database = new Database(file, { create: true, strict: true })
+    // Before there are sockets, waiting harms nobody.
+    database.run('PRAGMA busy_timeout = 2000')
+    database.run('PRAGMA journal_mode = WAL')
+    database.run('PRAGMA synchronous = NORMAL')
+    database.run(`CREATE TABLE IF NOT EXISTS rooms (
+      room_id TEXT PRIMARY KEY, created_by TEXT NOT NULL, token TEXT NOT NULL, expires_at INTEGER NOT NULL,
+      max_peers INTEGER, name TEXT, metadata TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID`)
+    database.run('CREATE INDEX IF NOT EXISTS rooms_by_creator ON rooms (created_by, expires_at)')
+    database.run('CREATE INDEX IF NOT EXISTS rooms_by_end ON rooms (expires_at)')
+    database.run('PRAGMA busy_timeout = 0')
+    return database
+  } catch (cause) {
+    throw new Error(`The room database ${file} cannot be opened: ${(cause as Error).message}.`, { cause })
   }
 }
 
