@@ -1,3 +1,4 @@
+import type { SignalingError } from '@parley/protocol'
 import pino from 'pino'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
@@ -17,4 +18,14 @@ export function openLog(level: LogLevel): Log {
   const destination = pino.destination({ dest: 2, sync: false, minLength: 4096, periodicFlush: 100 })
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   return Object.assign(log, { flush: () => destination.flushSync() })
+}
+
+/**
+ * Logs what an error tells nobody else: the whole cause of an unforeseen one, and why a service is unavailable.
+ * Everything else is the business of the one who was answered, and stands in the log from `debug` on.
+ */
+export function logFailure(log: Log, { code, cause }: SignalingError, context: object): void {
+  if (code === 'INTERNAL') log.error({ ...context, err: cause }, 'unforeseen error')
+  else if (code === 'UNAVAILABLE') log.warn({ ...context, cause: String(cause) }, 'service unavailable')
+  else log.debug({ ...context, code }, 'refused')
 }

@@ -6,7 +6,7 @@ import type { ZodType } from 'zod'
 import { rateLimitKey } from '../address.ts'
 import { type Clock, inTime } from '../clock.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { Log } from '../log.ts'
+import { type Log, logFailure } from '../log.ts'
 import { countError, type Gauges, type Metrics, prometheusText } from '../metrics.ts'
 import { problem } from '../problem.ts'
 import type { RateLimit } from '../rate-limit.ts'
@@ -50,8 +50,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
 
   app.onError((error, c) => {
     const reason = toSignalingError(error)
-    if (reason.code === 'INTERNAL') log.error({ err: error, path: c.req.path }, 'request not handled')
-    if (reason.code === 'UNAVAILABLE') log.warn({ path: c.req.path, cause: String(reason.cause) }, reason.message)
+    logFailure(log, reason, { path: c.req.path })
     countError(metrics, reason.code)
     return problem(reason)
   })

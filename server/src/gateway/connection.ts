@@ -12,7 +12,7 @@ import {
 import type { ServerWebSocket } from 'bun'
 import { rateLimitKey } from '../address.ts'
 import type { Cancel, Clock } from '../clock.ts'
-import type { Log } from '../log.ts'
+import { type Log, logFailure } from '../log.ts'
 import { countError, type Metrics } from '../metrics.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { Link, Peer } from '../rooms/room.ts'
@@ -228,7 +228,7 @@ export class Connection implements Link, Pulse {
     if (!this.open) return
     const { log, metrics, limits } = this.parts
     let reason = toSignalingError(error)
-    if (reason.code === 'INTERNAL') log.error({ err: reason.cause, peer: this.peer?.id }, 'message not handled')
+    logFailure(log, reason, { peer: this.peer?.id, address: this.address })
     if (message) reason = withContext(reason, message)
     if (reason.code === 'MESSAGE_TOO_BIG') {
       this.fail(reason)

@@ -1,6 +1,8 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import type { Server, ServerWebSocket } from 'bun'
 import { clientAddress, type TrustedProxies } from '../address.ts'
+import { logFailure } from '../log.ts'
+import { countError } from '../metrics.ts'
 import { problem } from '../problem.ts'
 import { Connection, type ConnectionParts } from './connection.ts'
 import { heartbeat } from './heartbeat.ts'
@@ -56,7 +58,10 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
         if (server.upgrade(request, { data: { address, connection: undefined } })) return undefined
         throw new SignalingError('UPGRADE_REQUIRED')
       } catch (error) {
-        return problem(toSignalingError(error), { Upgrade: 'websocket' })
+        const reason = toSignalingError(error)
+        logFailure(parts.log, reason, { path: 'upgrade' })
+        countError(parts.metrics, reason.code)
+        return problem(reason, reason.code === 'UPGRADE_REQUIRED' ? { Upgrade: 'websocket' } : {})
       }
     },
 
