@@ -94,17 +94,22 @@ export class TestPeer implements Disposable {
   /** Resolves when the WebSocket has ended. */
   readonly closed: Promise<{ code: number; reason: string }>
   readonly #texts: string[] = []
-  #wanted: ((text: string) => void) | undefined
+  #wanted: PromiseWithResolvers<string> | undefined
+  #end: Error | undefined
 
   private constructor(readonly socket: WebSocket) {
     socket.onmessage = ({ data }) => {
       const wanted = this.#wanted
       this.#wanted = undefined
-      if (wanted) wanted(String(data))
+      if (wanted) wanted.resolve(String(data))
       else this.#texts.push(String(data))
     }
     this.closed = new Promise(resolve => {
-      socket.onclose = ({ code, reason }) => resolve({ code, reason })
+      socket.onclose = ({ code, reason }) => {
+        this.#end = new Error(`closed with ${code}: ${reason}`)
+        this.#wanted?.reject(this.#end)
+        resolve({ code, reason })
+      }
     })
   }
 
@@ -124,10 +129,13 @@ export class TestPeer implements Disposable {
     this.socket.send(asIs ? message : JSON.stringify(message))
   }
 
-  /** The next text that has not been asked for yet. */
+  /** The next text that has not been asked for yet. @throws Error if the WebSocket ends before it comes */
   nextText(): Promise<string> {
     const text = this.#texts.shift()
-    return text !== undefined ? Promise.resolve(text) : new Promise(resolve => (this.#wanted = resolve))
+    if (text !== undefined) return Promise.resolve(text)
+    if (this.#end) return Promise.reject(this.#end)
+    this.#wanted = Promise.withResolvers()
+    return this.#wanted.promise
   }
 
   async next(): Promise<Message> {
