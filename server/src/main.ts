@@ -22,12 +22,12 @@ if (obstacles.length > 0) refuseToStart(obstacles.map(({ sentence }) => sentence
 const folder = resolve(config.dataDir)
 const log = openLog(config.logLevel)
 const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))
-log.info({ host: config.host, httpPort, wsPort, folder, version }, 'listening')
-console.log(welcome(config.host, httpPort, wsPort, folder))
 
 let stopping = false
 process.on('SIGINT', () => void stop('SIGINT'))
 process.on('SIGTERM', () => void stop('SIGTERM'))
+log.info({ host: config.host, httpPort, wsPort, folder, version }, 'listening')
+console.log(welcome(config.host, httpPort, wsPort, folder))
 
 async function start() {
   const identity = await local({ folder, lifetime: config.idTokenTtl }, clock)
