@@ -202,13 +202,30 @@ function patientStore() {
   const store = sqlite(':memory:', systemClock)
   let gate = Promise.withResolvers<void>()
   gate.resolve()
-  const patient: RoomStore = { ...store, get: id => gate.promise.then(() => store.get(id)) }
+  let waiting = 0
+  let onAsked = () => {}
+  const patient: RoomStore = {
+    ...store,
+    async get(id) {
+      waiting++
+      onAsked()
+      await gate.promise
+      waiting--
+      return store.get(id)
+    },
+  }
   return {
     store: patient,
     hold() {
       gate = Promise.withResolvers<void>()
     },
     letGo: () => gate.resolve(),
+    /** Resolves when `count` registrations wait for it. */
+    asked: (count: number) =>
+      new Promise<void>(resolve => {
+        onAsked = () => waiting >= count && resolve()
+        onAsked()
+      }),
   }
 }
 
@@ -331,7 +348,7 @@ describe('a connection', () => {
   })
 
   test('whose register is being answered is not closed for its age, but is if that fails', async () => {
-    const { store, hold, letGo } = patientStore()
+    const { store, hold, letGo, asked } = patientStore()
     const clock = manualClock()
     await using slow = await startServer({}, { store, clock })
     const idToken = await slow.signIn()
@@ -342,8 +359,7 @@ describe('a connection', () => {
     hold()
     good.send({ type: 'register', peer_id: 'a', room_id, token, id_token: idToken })
     bad.send({ type: 'register', peer_id: 'b', room_id, token: 'wrong', id_token: idToken })
-    using marker = await slow.connect()
-    await marker.ask('{}')
+    await asked(2)
     clock.advance(1_000)
     letGo()
     expect(await good.next()).toMatchObject({ type: 'registered_auth' })
@@ -518,7 +534,7 @@ test('a thousand connections that never register hinder nobody', async () => {
 })
 
 test('a store that hangs delays nobody but the one who asked, who hears UNAVAILABLE', async () => {
-  const { store, hold } = patientStore()
+  const { store, hold, asked } = patientStore()
   const clock = manualClock()
   await using slow = await startServer({}, { store, clock })
   const { client, worker, room, idToken } = await meeting(slow)
@@ -530,6 +546,7 @@ test('a store that hangs delays nobody but the one who asked, who hears UNAVAILA
     client.send({ ...signals.candidate, n })
     expect(await worker.next()).toEqual({ ...signals.candidate, n })
   }
+  await asked(1)
   clock.advance(4_500)
   expect(await waiting.next()).toMatchObject({ code: 'UNAVAILABLE', retryable: true, reason: 'DynamoDB error' })
 })
