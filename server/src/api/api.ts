@@ -91,11 +91,11 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
 
   app.post('/delete-peers-and-room', async c => {
     const body = await read(c, deleteBody)
-    const outcome = await withClaim(c, body.token, claim =>
+    const found = await withClaim(c, body.token, claim =>
       rooms.delete(body.room_id ? { roomId: body.room_id } : { peerId: body.peer_id ?? '' }, claim),
     )
     const unknown = body.room_id ? 'room not found' : 'peer not found'
-    return c.json({ status: outcome === 'unknown' ? unknown : 'peer deleted successfully' })
+    return c.json({ status: found ? 'peer deleted successfully' : unknown })
   })
 
   app.post('/delete-peer', async c => {

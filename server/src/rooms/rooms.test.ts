@@ -185,7 +185,7 @@ describe('entering a room', () => {
       for (let i = 0; i < 3; i++) {
         await expect(join({ room_id: `r${i}`, token: 'x' }, 'a', token)).rejects.toThrow('Room not found')
       }
-      expect(await rooms.delete({ roomId: 'r1' }, nobody)).toBe('unknown')
+      expect(await rooms.delete({ roomId: 'r1' }, nobody)).toBe(false)
     }))
 })
 
@@ -218,7 +218,7 @@ test('a room that is deleted while somebody enters is not entered', () =>
       { roomId: room.room_id },
       { ...nobody, token: room.token },
     )
-    expect(await deletion).toBe('deleted')
+    expect(await deletion).toBe(true)
     slow.letGo()
     await expect(entering).rejects.toThrow('Room not found')
     expect(link.replies).toEqual([])
@@ -310,7 +310,7 @@ describe('deleting', () => {
         }
         expect(link.released).toEqual([])
         expect(await rooms.delete({ roomId: room.room_id }, allowed ? claim : { ...nobody, token: room.token })).toBe(
-          'deleted',
+          true,
         )
         expect(link.released).toEqual(['ROOM_DELETED'])
       }
@@ -325,10 +325,10 @@ describe('deleting', () => {
       await expect(rooms.delete({ peerId: 'client' }, addressOf('192.0.2.9'))).rejects.toMatchObject({
         code: 'FORBIDDEN',
       })
-      expect(await rooms.delete({ peerId: 'client' }, addressOf('192.0.2.1'))).toBe('deleted')
+      expect(await rooms.delete({ peerId: 'client' }, addressOf('192.0.2.1'))).toBe(true)
       expect(worker.released).toEqual(['ROOM_DELETED'])
       expect(await store.get(room.room_id)).toBeUndefined()
-      expect(await rooms.delete({ peerId: 'client' }, addressOf('192.0.2.1'))).toBe('unknown')
+      expect(await rooms.delete({ peerId: 'client' }, addressOf('192.0.2.1'))).toBe(false)
     }))
 
   test('finds a room that nobody has entered since the start', () =>
@@ -336,8 +336,8 @@ describe('deleting', () => {
       const token = await signIn()
       const { room_id: roomId } = await create(token)
       await expect(rooms.delete({ roomId }, nobody)).rejects.toMatchObject({ code: 'FORBIDDEN' })
-      expect(await rooms.delete({ roomId }, { ...nobody, identity: await subjectOf(token) })).toBe('deleted')
-      expect(await rooms.delete({ roomId }, nobody)).toBe('unknown')
+      expect(await rooms.delete({ roomId }, { ...nobody, identity: await subjectOf(token) })).toBe(true)
+      expect(await rooms.delete({ roomId }, nobody)).toBe(false)
     }))
 
   test('by a peer_id that several rooms know deletes the latest that the claim gives a right to, and no other', () =>
@@ -347,9 +347,9 @@ describe('deleting', () => {
       const second = await join(await create(mine), 'worker', mine)
       const foreign = await join(await create(theirs), 'worker', theirs, new RecordingLink('192.0.2.9'))
       const claim = { ...nobody, identity: await subjectOf(mine) }
-      expect(await rooms.delete({ peerId: 'worker' }, claim)).toBe('deleted')
+      expect(await rooms.delete({ peerId: 'worker' }, claim)).toBe(true)
       expect([first.released, second.released]).toEqual([[], ['ROOM_DELETED']])
-      expect(await rooms.delete({ peerId: 'worker' }, claim)).toBe('deleted')
+      expect(await rooms.delete({ peerId: 'worker' }, claim)).toBe(true)
       expect(first.released).toEqual(['ROOM_DELETED'])
       await expect(rooms.delete({ peerId: 'worker' }, claim)).rejects.toMatchObject({ code: 'FORBIDDEN' })
       expect(foreign.released).toEqual([])

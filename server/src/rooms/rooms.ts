@@ -1,17 +1,12 @@
-import {
-  type JsonObject,
-  nameSender,
-  type Register,
-  type RegisteredAuth,
-  type Signal,
-  SignalingError,
-} from '@parley/protocol'
+import { type JsonObject, nameSender, type Register, type Signal, SignalingError } from '@parley/protocol'
 import type { Backplane } from '../backplane/backplane.ts'
 import { type Clock, inTime } from '../clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
+import { Directory } from './directory.ts'
+import { registeredAuth } from './registered-auth.ts'
 import { type Claim, mayDelete } from './rights.ts'
 import { type Link, Peer, Room } from './room.ts'
 import { newRoomId, newRoomToken, sameSecret } from './secrets.ts'
@@ -43,8 +38,7 @@ export interface RoomOptions {
   readonly metadata?: JsonObject | undefined
 }
 
-/** `unknown`: there is no such peer or room. `departed`: the peer had left the room already. */
-export type Deletion = 'unknown' | 'deleted'
+/** `unknown`: there is no such peer. `departed`: it had left the room already. */
 export type PeerDeletion = 'unknown' | 'departed' | { readonly roomDeleted: boolean }
 
 const storeSilent = 'The room store does not answer.'
@@ -54,9 +48,7 @@ const backplaneSilent = 'The other nodes cannot be reached.'
 /** The rooms that this node serves: who is in them, and what passes between. */
 export class Rooms {
   readonly #open = new Map<string, Room>()
-  /** The rooms in which a peer with this id is or was. */
-  readonly #roomsOfPeer = new Map<string, Set<Room>>()
-  readonly #peersOfIdentity = new Map<string, number>()
+  readonly #directory = new Directory()
 
   constructor(private readonly parts: RoomsParts) {}
 
@@ -130,7 +122,7 @@ export class Rooms {
     if (room.departed.size > this.parts.limits.peersPerRoom) {
       const [oldest = ''] = room.departed.keys()
       room.departed.delete(oldest)
-      this.#unlist(oldest, room)
+      this.#directory.unlist(oldest, room)
     }
     this.parts.log.info({ room: room.id, peer: peer.id }, 'peer left')
   }
@@ -138,22 +130,19 @@ export class Rooms {
   /**
    * Deletes a room and all that belongs to it: its peers are disconnected, their anonymous identities are signed out.
    * The room is named by its id, or by a peer that is or was in it.
+   * @returns whether there was such a room or peer
    * @throws SignalingError FORBIDDEN if `claim` gives no right to it, UNAVAILABLE if the store does not answer
    */
-  async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<Deletion> {
-    if ('peerId' in named) {
-      const found = this.#findByPeer(named.peerId, claim)
-      if (!found) return 'unknown'
-      await this.#delete(found.id)
-      return 'deleted'
-    }
+  async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
     const { clock, store } = this.parts
-    const room = this.#open.get(named.roomId)
-    const record = room?.record ?? (await inTime(clock, store.get(named.roomId), storeSilent))
-    if (!record) return 'unknown'
+    const roomId = 'roomId' in named ? named.roomId : this.#directory.find(named.peerId, claim)?.id
+    if (roomId === undefined) return false
+    const room = this.#open.get(roomId)
+    const record = room?.record ?? (await inTime(clock, store.get(roomId), storeSilent))
+    if (!record) return false
     if (!mayDelete(record, room, claim)) throw new SignalingError('FORBIDDEN')
-    await this.#delete(named.roomId)
-    return 'deleted'
+    await this.#delete(roomId)
+    return true
   }
 
   /**
@@ -161,18 +150,18 @@ export class Rooms {
    * @throws SignalingError FORBIDDEN, UNAVAILABLE
    */
   async deletePeer(peerId: string, claim: Claim): Promise<PeerDeletion> {
-    const room = this.#findByPeer(peerId, claim)
+    const room = this.#directory.find(peerId, claim)
     if (!room) return 'unknown'
     const peer = room.peers.get(peerId)
     const departed = room.departed.get(peerId)
     if (!peer) {
       room.departed.delete(peerId)
-      this.#unlist(peerId, room)
+      this.#directory.unlist(peerId, room)
       if (departed) await this.#signOut([departed.identity])
       return 'departed'
     }
     this.#remove(peer)
-    this.#unlist(peerId, room)
+    this.#directory.unlist(peerId, room)
     peer.link.release(new SignalingError('PEER_REMOVED'))
     this.parts.log.info({ room: room.id, peer: peerId }, 'peer removed')
     const roomDeleted = room.peers.size === 0
@@ -218,7 +207,7 @@ export class Rooms {
     const mostPeers = Math.min(record.max_peers ?? limits.peersPerRoom, limits.peersPerRoom)
     if (!mine && room.peers.size >= mostPeers) throw new SignalingError('ROOM_FULL')
     if (present && !mine) throw new SignalingError('PEER_ID_TAKEN')
-    if (!mine && (this.#peersOfIdentity.get(identity) ?? 0) >= limits.peersPerIdentity) {
+    if (!mine && this.#directory.peersOf(identity) >= limits.peersPerIdentity) {
       throw new SignalingError('LIMIT_REACHED', `This identity already has ${limits.peersPerIdentity} peers.`)
     }
 
@@ -232,8 +221,8 @@ export class Rooms {
     const others = [...room.peers.values()]
     room.peers.set(id, peer)
     room.departed.delete(id)
-    this.#list(id, room)
-    this.#peersOfIdentity.set(identity, (this.#peersOfIdentity.get(identity) ?? 0) + 1)
+    this.#directory.list(id, room)
+    this.#directory.countIn(identity)
     if (present && present.link !== link) present.link.release(new SignalingError('PEER_REPLACED'))
     link.welcome(peer, registeredAuth(peer, record, others, message.request_id))
     metrics.registrations++
@@ -281,42 +270,10 @@ export class Rooms {
     }
   }
 
-  /**
-   * The room in which a peer with this id is or was, and to which `claim` gives a right: if several, the latest.
-   * Undefined if there is no such peer.
-   * @throws SignalingError FORBIDDEN if there are such peers, but none in a room that `claim` gives a right to
-   */
-  #findByPeer(peerId: string, claim: Claim): Room | undefined {
-    const rooms = this.#roomsOfPeer.get(peerId)
-    if (!rooms) return undefined
-    const mine = [...rooms].filter(room => room.record && mayDelete(room.record, room, claim))
-    const found = mine.findLast(room => room.peers.has(peerId)) ?? mine.at(-1)
-    if (!found) throw new SignalingError('FORBIDDEN')
-    return found
-  }
-
   /** Takes the peer out of its room's roster, and nothing else. */
   #remove(peer: Peer): void {
     peer.room.peers.delete(peer.id)
-    const left = (this.#peersOfIdentity.get(peer.identity) ?? 1) - 1
-    if (left > 0) this.#peersOfIdentity.set(peer.identity, left)
-    else this.#peersOfIdentity.delete(peer.identity)
-  }
-
-  #list(peerId: string, room: Room): void {
-    const rooms = this.#roomsOfPeer.get(peerId)
-    if (!rooms) {
-      this.#roomsOfPeer.set(peerId, new Set([room]))
-    } else {
-      rooms.delete(room)
-      rooms.add(room)
-    }
-  }
-
-  #unlist(peerId: string, room: Room): void {
-    const rooms = this.#roomsOfPeer.get(peerId)
-    rooms?.delete(room)
-    if (rooms?.size === 0) this.#roomsOfPeer.delete(peerId)
+    this.#directory.countOut(peer.identity)
   }
 
   /** A room that nobody was let into need not stay open. */
@@ -328,9 +285,9 @@ export class Rooms {
     room.cancelExpiry()
     for (const peer of [...room.peers.values()]) {
       this.#remove(peer)
-      this.#unlist(peer.id, room)
+      this.#directory.unlist(peer.id, room)
     }
-    for (const id of room.departed.keys()) this.#unlist(id, room)
+    for (const id of room.departed.keys()) this.#directory.unlist(id, room)
     if (this.#open.get(room.id) === room) this.#open.delete(room.id)
     room.subscribed.then(
       unsubscribe => unsubscribe(),
@@ -338,23 +295,3 @@ export class Rooms {
     )
   }
 }
-
-const registeredAuth = (
-  peer: Peer,
-  record: RoomRecord,
-  others: readonly Peer[],
-  requestId: string | undefined,
-): RegisteredAuth => ({
-  type: 'registered_auth',
-  room_id: record.room_id,
-  token: record.token,
-  peer_id: peer.id,
-  admin_peer_id: (others.find(other => other.isAdmin) ?? (peer.isAdmin ? peer : undefined))?.id ?? null,
-  peer_list: others.map(other => other.id),
-  peer_metadata: Object.fromEntries(others.map(other => [other.id, other.metadata])),
-  ice_servers: [],
-  mesh_ice_servers: [],
-  expires_at: record.expires_at,
-  features: [],
-  ...(requestId !== undefined && { request_id: requestId }),
-})
