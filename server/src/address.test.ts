@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { clientAddress, rateLimitKey, trustedProxies } from './address.ts'
+import { clientOf, rateLimitKey, trustedProxies } from './address.ts'
 
 const proxies = trustedProxies(['10.0.0.0/8', '::1', '2001:db8:1::/48', '192.0.2.1'])
 
@@ -18,7 +18,13 @@ test.each([
   ['10.1.2.3', '', '10.1.2.3'],
   ['10.1.2.3', '203.0.113.9, , 10.0.0.1', '10.0.0.1'],
 ])('a socket from %s with X-Forwarded-For %p is from %s', (socket, forwarded, client) => {
-  expect(clientAddress(socket, forwarded, proxies)).toBe(client)
+  expect(clientOf(socket, forwarded, proxies).address).toBe(client)
+})
+
+test('a client is hidden behind a proxy that is not trusted', () => {
+  expect(clientOf('192.0.2.2', '203.0.113.9', proxies).isHidden).toBe(true)
+  expect(clientOf('192.0.2.1', '203.0.113.9', proxies).isHidden).toBe(false)
+  expect(clientOf('192.0.2.2', null, proxies).isHidden).toBe(false)
 })
 
 test.each(['10.0.0.0/33', '10.0.0/8', 'localhost', '::1/129', '10.0.0.0/x', '/8'])(

@@ -23,19 +23,27 @@ export function trustedProxies(entries: readonly string[]): TrustedProxies {
 /** An IPv4 address that came as IPv6 (`::ffff:192.0.2.1`, RFC 4291 section 2.5.5.2) in its usual form. */
 const plain = (address: string): string => (/^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address)
 
+/** Whom a request comes from, as far as it shows. */
+export interface Client {
+  readonly address: string
+  /** The address is that of a proxy that we were not told of, so that it may be anybody's. */
+  readonly isHidden: boolean
+}
+
 /**
- * The address that a request comes from: that of the socket, or, when a trusted proxy holds the socket, the last
- * address in `X-Forwarded-For` that is not itself a trusted proxy. What stands before that one anybody may have written.
+ * Whom a request comes from: the address of the socket, or, when a trusted proxy holds the socket, the last address in
+ * `X-Forwarded-For` that is not itself a trusted proxy. What stands before that one anybody may have written.
  */
-export function clientAddress(socketAddress: string, forwardedFor: string | null, proxies: TrustedProxies): string {
+export function clientOf(socketAddress: string, forwardedFor: string | null, proxies: TrustedProxies): Client {
   let address = plain(socketAddress)
   const hops = forwardedFor?.split(',') ?? []
+  const isHidden = forwardedFor !== null && !proxies.trusts(address)
   while (proxies.trusts(address)) {
     const hop = plain(hops.pop()?.trim() ?? '')
     if (isIP(hop) === 0) break
     address = hop
   }
-  return address
+  return { address, isHidden }
 }
 
 /** What rate limits count: one IPv4 address, or the /64 network of an IPv6 one, which is what one site is given. */

@@ -1,5 +1,5 @@
 import { SignalingError } from '@parley/protocol'
-import { clientAddress } from './address.ts'
+import { clientOf } from './address.ts'
 import { createApi } from './api/api.ts'
 import type { Backplane } from './backplane/backplane.ts'
 import { type Clock, inTime } from './clock.ts'
@@ -38,6 +38,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   let gateway: Gateway | undefined
   let http: ReturnType<typeof Bun.serve> | undefined
   let draining = false
+  let warned = false
 
   const api = createApi(
     { ...config, deleteByAddress: config.deleteByAddress === 'on' },
@@ -71,8 +72,12 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         maxRequestBodySize: 1024 * 1024,
         fetch(request, server) {
           const socketAddress = server.requestIP(request)?.address ?? ''
-          const address = clientAddress(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
-          return api.fetch(request, { address })
+          const client = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
+          if (client.isHidden && !warned) {
+            warned = true
+            log.warn({ proxy: client.address }, 'a proxy that is not in PARLEY_TRUSTED_PROXIES forwards requests')
+          }
+          return api.fetch(request, { client })
         },
       })
       return http.port ?? config.httpPort

@@ -210,6 +210,17 @@ describe('POST /delete-peers-and-room', () => {
     }
   })
 
+  test('takes the address of an unknown proxy for nobody, as it may be anybody behind it', async () => {
+    const room = await server.createRoom(await server.signIn())
+    using peer = await server.join(room, 'Hidden-1')
+    const forwarded = { 'X-Forwarded-For': '203.0.113.9' }
+    const refused = await server.post('/delete-peers-and-room', { peer_id: 'Hidden-1' }, forwarded)
+    expect(await problemOf(refused)).toMatchObject({ status: 403, code: 'FORBIDDEN' })
+    expect(await peer.rest()).toEqual([])
+    const body = { peer_id: 'Hidden-1', token: room.token }
+    expect((await server.post('/delete-peers-and-room', body, forwarded)).status).toBe(200)
+  })
+
   test('refuses a body that names neither', async () => {
     for (const body of [undefined, {}, { peer_id: '' }, { peer_id: 7 }, { room_id: ['a'] }, []]) {
       expect(await problemOf(await server.post('/delete-peers-and-room', body))).toMatchObject({

@@ -3,7 +3,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import type { ZodType } from 'zod'
-import { rateLimitKey } from '../address.ts'
+import { type Client, rateLimitKey } from '../address.ts'
 import { type Clock, inTime } from '../clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { type Log, logFailure } from '../log.ts'
@@ -36,8 +36,7 @@ export interface ApiParts {
   ready(): Promise<void>
 }
 
-/** `address`: that of the client, not of a proxy. */
-type Env = { Bindings: { address: string } }
+type Env = { Bindings: { client: Client } }
 
 const bodyBytes = 64 * 1024
 
@@ -66,7 +65,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   )
 
   app.post('/anonymous-signin', async c => {
-    const key = rateLimitKey(c.env.address)
+    const key = rateLimitKey(c.env.client.address)
     const retryAfter = parts.signIns.exceeded(key)
     if (retryAfter > 0) {
       throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
@@ -161,7 +160,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       return await act({
         identity: identified instanceof SignalingError ? undefined : identified?.subject,
         token: token ?? undefined,
-        address: config.deleteByAddress ? c.env.address : undefined,
+        address: config.deleteByAddress && !c.env.client.isHidden ? c.env.client.address : undefined,
       })
     } catch (error) {
       throw refusal && toSignalingError(error).code === 'FORBIDDEN' ? refusal : error

@@ -63,7 +63,7 @@ export class Connection implements Link, Pulse {
   private overdue = false
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
-  private readonly cancelDeadline: Cancel
+  private cancelDeadline: Cancel
   /** The minute in which errors are counted, and how many there were. */
   private errorMinute = 0
   private errors = 0
@@ -130,6 +130,8 @@ export class Connection implements Link, Pulse {
 
   welcome(peer: Peer, reply: RegisteredAuth): void {
     this.cancelDeadline()
+    // Lets go of the timer: it would weigh on every idle connection.
+    this.cancelDeadline = nothing
     this.peer = peer
     this.deliver(JSON.stringify(reply))
   }
@@ -276,6 +278,8 @@ export class Connection implements Link, Pulse {
     return ++this.errors
   }
 }
+
+const nothing = () => {}
 
 const withContext = (reason: SignalingError, message: PeerMessage): SignalingError => {
   const { requestId, target } = context(message)

@@ -1,6 +1,6 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import type { Server, ServerWebSocket } from 'bun'
-import { clientAddress, type TrustedProxies } from '../address.ts'
+import { clientOf, type TrustedProxies } from '../address.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import { problem } from '../problem.ts'
@@ -54,7 +54,7 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
         const origin = request.headers.get('origin')
         if (origin !== null && !isAllowed(origin, config.origins)) throw new SignalingError('ORIGIN_NOT_ALLOWED')
         const socketAddress = server.requestIP(request)?.address ?? ''
-        const address = clientAddress(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
+        const { address } = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
         if (server.upgrade(request, { data: { address, connection: undefined } })) return undefined
         throw new SignalingError('UPGRADE_REQUIRED')
       } catch (error) {
