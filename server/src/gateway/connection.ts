@@ -149,10 +149,10 @@ export class Connection implements Link, Pulse {
     this.parts.metrics.messages++
     let message: PeerMessage | undefined
     try {
-      const text = typeof frame === 'string' ? frame : this.read(frame)
-      if (!this.peer && text.length > this.parts.limits.unregisteredMessageBytes) {
+      if (!this.peer && Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes) {
         throw new SignalingError('MESSAGE_TOO_BIG', 'Register before you send a message of this size.')
       }
+      const text = typeof frame === 'string' ? frame : this.read(frame)
       message = decode(text, this.parts.limits.peerIdLength)
       if (message.type === 'register') {
         void this.register(message)
@@ -215,7 +215,7 @@ export class Connection implements Link, Pulse {
   }
 
   private wait(waiting: Frame[], frame: Frame): void {
-    this.waitingBytes += frame.length
+    this.waitingBytes += Buffer.byteLength(frame)
     if (this.waitingBytes <= this.parts.limits.waitingBytes) waiting.push(frame)
     else this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
   }

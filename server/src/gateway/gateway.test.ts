@@ -453,9 +453,13 @@ describe('a fault', () => {
     const { client, worker } = await meeting()
     client.send('x'.repeat(1024 * 1024 + 1))
     expect((await client.closed).code).toBe(1009)
+    for (const text of ['x'.repeat(64 * 1024 + 1), 'ä'.repeat(32 * 1024 + 1)]) {
+      using stranger = await server.connect()
+      stranger.send(text)
+      expect((await stranger.closed).code).toBe(1009)
+    }
     using stranger = await server.connect()
-    stranger.send('x'.repeat(64 * 1024 + 1))
-    expect((await stranger.closed).code).toBe(1009)
+    expect(await stranger.ask('x'.repeat(64 * 1024))).toMatchObject({ code: 'INVALID_JSON' })
     expect(await worker.rest()).toEqual([])
   })
 
