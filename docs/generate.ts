@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { errorKinds } from '@parley/protocol'
-import { fromPeers, fromServer } from '@parley/protocol/fixtures'
+import { errors, fromPeers, fromServer } from '@parley/protocol/fixtures'
 import { settings } from '../server/src/config.ts'
 
-const golden: Record<string, object> = { ...fromPeers, ...fromServer }
+const golden: Record<string, object> = { ...fromPeers, ...fromServer, ...errors }
 
 /** The pages that are generated in whole or in part, as they should be: path below docs/ → text. */
 export async function generatedPages(): Promise<Map<string, string>> {
