@@ -33,6 +33,24 @@ describe('decode', () => {
     })
   })
 
+  test('keeps an sdp that is not the one of a signal', () => {
+    const metadata = { sdp: 'v=0'.padEnd(1000, '.') }
+    expect(decode(registerWith({ metadata }))).toMatchObject({ metadata })
+  })
+
+  test('reads a long offer whatever the order of its members', () => {
+    const { sdp, sender, target } = { ...fromPeers.offer, sdp: 'a=x\r\n'.repeat(400) }
+    for (const message of [
+      { type: 'offer', sender, target, sdp },
+      { sdp, target, type: 'offer', request_id: 'r-1', sender },
+    ]) {
+      const { sdp: _, ...rest } = message
+      expect(decode(JSON.stringify(message))).toMatchObject(rest as { type: 'offer' })
+      expect(() => decode(JSON.stringify({ ...message, target: ['a'] }))).toThrow('target must be')
+      expect(() => decode(JSON.stringify(message).replace('a=x', 'a=\u0001'))).toThrow('not JSON')
+    }
+  })
+
   test.each(['', '{', 'offer', '{"type":"offer",}', '\u0000', '[1', '{"a":01}', '\ufeff{}'])(
     'refuses %j as INVALID_JSON',
     text => {
