@@ -381,5 +381,6 @@ describe('CORS', () => {
     expect((await preflight(open, 'https://evil.example.com')).headers.get('access-control-allow-origin')).toBeNull()
     const refused = await open.post('/create-room', {}, { Origin: 'http://localhost:3000' })
     expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, 'http://localhost:3000'])
+    expect(refused.headers.get('access-control-expose-headers')).toContain('Retry-After')
   })
 })

@@ -55,7 +55,9 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   })
   app.notFound(() => problem(new SignalingError('NOT_FOUND')))
   if (config.origins.length > 0) {
-    app.use(cors({ origin: [...config.origins], allowHeaders: ['Authorization', 'Content-Type'], maxAge: 600 }))
+    const allowHeaders = ['Authorization', 'Content-Type']
+    const exposeHeaders = ['Retry-After', 'WWW-Authenticate']
+    app.use(cors({ origin: [...config.origins], allowHeaders, exposeHeaders, maxAge: 600 }))
   }
   app.use(
     bodyLimit({
