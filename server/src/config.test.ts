@@ -58,6 +58,10 @@ describe('readConfig', () => {
     ])
   })
 
+  test('does not guess when nothing is near', () => {
+    expect(faultsOf({ PARLEY_FOO: '1' })).toEqual(['PARLEY_FOO is not a setting.'])
+  })
+
   test('finds settings that contradict each other', () => {
     expect(faultsOf({ PARLEY_HTTP_PORT: '9000', PARLEY_WS_PORT: '9000' })).toEqual([
       'PARLEY_WS_PORT must differ from PARLEY_HTTP_PORT (9000).',

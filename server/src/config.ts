@@ -249,7 +249,7 @@ function closest(name: string, known: ReadonlySet<string>): string | undefined {
   const [best] = [...known]
     .map(other => ({ other, distance: distance(name, other) }))
     .sort((a, b) => a.distance - b.distance)
-  return best && best.distance <= 3 ? best.other : undefined
+  return best && best.distance <= 2 ? best.other : undefined
 }
 
 /** Levenshtein distance: insertions, deletions and replacements between two words. */
