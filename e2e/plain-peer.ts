@@ -30,8 +30,8 @@ export class PlainPeer {
     })
   }
 
-  /** Connects, registers, and resolves when the server has confirmed it. Disconnects at the end of the test. */
-  static async register({ wsUrl, peerId, idToken, room }: Registration): Promise<PlainPeer> {
+  /** Connects, and resolves when that is done. Disconnects at the end of the test. */
+  static async connect(wsUrl: string, peerId: string): Promise<PlainPeer> {
     const socket = new WebSocket(wsUrl)
     onTestFinished(() => socket.close())
     const peer = new PlainPeer(peerId, socket)
@@ -39,6 +39,12 @@ export class PlainPeer {
       socket.onopen = resolve
       socket.onerror = () => reject(new Error(`${peerId} cannot connect to ${wsUrl}.`))
     })
+    return peer
+  }
+
+  /** Connects, registers, and resolves when the server has confirmed it. */
+  static async register({ wsUrl, peerId, idToken, room }: Registration): Promise<PlainPeer> {
+    const peer = await PlainPeer.connect(wsUrl, peerId)
     peer.send({ type: 'register', peer_id: peerId, ...room, id_token: idToken })
     const reply = await peer.messages.next()
     if (reply.type !== 'registered_auth') throw new Error(`register was answered by ${JSON.stringify(reply)}`)

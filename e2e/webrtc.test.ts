@@ -1,8 +1,8 @@
 import { afterAll, expect } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
-import { python, startAiortc } from './aiortc-process.ts'
+import { type AiortcProcess, python, startAiortc } from './aiortc-process.ts'
 import { createRoom, signIn } from './api.ts'
-import { DataChannelPeer, endDataChannels } from './datachannel-peer.ts'
+import { type Channel, DataChannelPeer, endDataChannels } from './datachannel-peer.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { startParley } from './parley-process.ts'
 
@@ -14,6 +14,18 @@ const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex
 afterAll(async () => {
   if (await hasDataChannel()) await endDataChannels()
 })
+
+/** Text in both directions and 100 KB there and back, over an open channel with an aiortc program. */
+async function converse(channel: Channel, program: AiortcProcess): Promise<void> {
+  expect(await channel.received.next()).toBe('hello from aiortc')
+  channel.sendText('hello from node-datachannel')
+  expect((await program.expect('text')).text).toBe('hello from node-datachannel')
+
+  const bytes = randomBytes(100_000)
+  const [, echo] = await Promise.all([channel.sendBytes(bytes), channel.receiveBytes()])
+  expect(await program.expect('bytes')).toEqual({ event: 'bytes', count: bytes.length, sha256: sha256(bytes) })
+  expect(sha256(echo)).toBe(sha256(bytes))
+}
 
 needs(dataChannel)('two peers trickle candidates, open a data channel and exchange text and 5 MB', async () => {
   const parley = await startParley()
@@ -50,15 +62,7 @@ needs({ ...dataChannel, ...aiortc })('an aiortc worker answers a client that tri
 
   const channel = await client.offer(String(peer_id))
   await worker.expect('open')
-  expect(await channel.received.next()).toBe('hello from aiortc')
-  channel.sendText('hello from the client')
-  expect((await worker.expect('text')).text).toBe('hello from the client')
-
-  const bytes = randomBytes(100_000)
-  const [, echo] = await Promise.all([channel.sendBytes(bytes), channel.receiveBytes()])
-  expect(await worker.expect('bytes')).toEqual({ event: 'bytes', count: bytes.length, sha256: sha256(bytes) })
-  expect(sha256(echo)).toBe(sha256(bytes))
-
+  await converse(channel, worker)
   channel.sendText('goodbye')
   expect(await worker.ended).toEqual({ code: 0, stderr: '' })
 })
@@ -75,15 +79,7 @@ needs({ ...dataChannel, ...aiortc })('an aiortc client goes the whole way of dep
 
   const channel = await worker.channel
   await client.expect('open')
-  expect(await channel.received.next()).toBe('hello from aiortc')
-  channel.sendText('hello from the worker')
-  expect((await client.expect('text')).text).toBe('hello from the worker')
-
-  const bytes = randomBytes(100_000)
-  const [, echo] = await Promise.all([channel.sendBytes(bytes), channel.receiveBytes()])
-  expect(await client.expect('bytes')).toEqual({ event: 'bytes', count: bytes.length, sha256: sha256(bytes) })
-  expect(sha256(echo)).toBe(sha256(bytes))
-
+  await converse(channel, client)
   channel.sendText('goodbye')
   expect((await client.expect('deleted')).status).toBe('peer deleted successfully')
   expect(await client.ended).toEqual({ code: 0, stderr: '' })

@@ -78,7 +78,7 @@ function isShallow(value: object, depth: number): boolean {
 }
 
 /** `request_id` as the protocol allows it; anything else is left alone, since plain peers may use the name themselves. */
-export const requestIdOf = (message: { request_id?: unknown }): string | undefined =>
+const requestIdOf = (message: { request_id?: unknown }): string | undefined =>
   typeof message.request_id === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(message.request_id)
     ? message.request_id
     : undefined

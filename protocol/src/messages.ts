@@ -75,8 +75,6 @@ export interface Bye {
   close_code: number
 }
 
-export type ServerMessage = RegisteredAuth | ErrorMessage | Bye
-
 export function errorMessage(error: SignalingError): ErrorMessage {
   return {
     type: 'error',

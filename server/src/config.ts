@@ -129,7 +129,7 @@ export const settings = {
     'PARLEY_MAX_UNREGISTERED_MESSAGE_BYTES',
     whole(1024, 16_777_216),
     String(limits.unregisteredMessageBytes),
-    'The same before the connection has registered.',
+    'The same before the connection has registered. Four times as much may wait for the answer to a `register`.',
   ),
   queueBytes: setting(
     'PARLEY_MAX_QUEUE_BYTES',

@@ -101,7 +101,7 @@ export class Connection implements Link, Pulse {
   /** Ends the WebSocket with the close code of `reason`, once the other end has been sent what it was promised. */
   close(reason: SignalingError): void {
     if (!this.open) return
-    if (this.hasFeatures) this.deliver(JSON.stringify(bye(reason, reason.kind.closeCode ?? 1011)))
+    if (this.hasFeatures) this.deliver(JSON.stringify(bye(reason, closeCodeOf(reason))))
     // What waits for a registration is of no use any more.
     this.waiting &&= []
     this.open = false
@@ -112,7 +112,7 @@ export class Connection implements Link, Pulse {
   /** The socket has taken what was queued for it. To close it before would throw the queue away. */
   drained(): void {
     if (!this.closing || this.socket.getBufferedAmount() > 0) return
-    this.socket.close(this.closing.kind.closeCode ?? 1011, this.closing.message)
+    this.socket.close(closeCodeOf(this.closing), this.closing.message)
   }
 
   ping(): void {
@@ -280,6 +280,9 @@ export class Connection implements Link, Pulse {
 }
 
 const nothing = () => {}
+
+/** 1011 is RFC 6455's "unexpected condition", for an error that was not meant to close anything. */
+const closeCodeOf = (reason: SignalingError): number => reason.kind.closeCode ?? 1011
 
 const withContext = (reason: SignalingError, message: PeerMessage): SignalingError => {
   const { requestId, target } = context(message)

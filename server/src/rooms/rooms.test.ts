@@ -126,6 +126,18 @@ describe('entering a room', () => {
       await join(room, 'c', token)
     }))
 
+  test('checks the token before the end of the room, and the space before the peer id', () =>
+    inWorld(async ({ clock, signIn, create, join }) => {
+      const [mine, theirs] = await Promise.all([signIn(), signIn()])
+      const full = await create(mine, { maxPeers: 1, ttl: 60 })
+      await join(full, 'a', mine)
+      await expect(join(full, 'a', theirs)).rejects.toMatchObject({ code: 'ROOM_FULL' })
+      clock.advance(60_000)
+      await expect(join({ ...full, token: 'wrong' }, 'a', mine)).rejects.toMatchObject({ code: 'INVALID_ROOM_TOKEN' })
+      await expect(join(full, 'a', mine)).rejects.toMatchObject({ code: 'ROOM_EXPIRED' })
+      await expect(join({ ...full, token: 'wrong' }, 'a', 'wrong')).rejects.toMatchObject({ code: 'INVALID_TOKEN' })
+    }))
+
   test('an identity is held to its number of peers, over all rooms', () =>
     inWorld(async ({ rooms, signIn, create, join }) => {
       const token = await signIn()
