@@ -3,7 +3,8 @@ import { errorKinds } from '@parley/protocol'
 import { errors, fromPeers, fromServer } from '@parley/protocol/fixtures'
 import { settings } from '../server/src/config.ts'
 
-const golden: Record<string, object> = { ...fromPeers, ...fromServer, ...errors }
+/** Where both sides have one of a name, that of the peers: the other differs in little, and the text says in what. */
+const golden: Record<string, object> = { ...fromServer, ...errors, ...fromPeers }
 
 /** The pages that are generated in whole or in part, as they should be: path below docs/ → text. */
 export async function generatedPages(): Promise<Map<string, string>> {
@@ -24,7 +25,19 @@ function withGenerated(page: string): string {
 function goldenBlock(name: string): string {
   const message = golden[name]
   if (!message) throw new Error(`protocol/fixtures has no message "${name}"`)
-  return `\`\`\`json\n${JSON.stringify(message, null, 2)}\n\`\`\``
+  return `\`\`\`json\n${layout(message, '')}\n\`\`\``
+}
+
+/** JSON on one line where it fits on one, else with a line for each member or item, laid out in the same way. */
+function layout(value: unknown, indent: string): string {
+  const line = JSON.stringify(value, null, 1).replaceAll(/\n\s*/g, ' ')
+  if (typeof value !== 'object' || value === null || indent.length + line.length <= 110) return line
+  const inner = `${indent}  `
+  const isList = Array.isArray(value)
+  const parts = Object.entries(value).map(
+    ([name, part]) => `${inner}${isList ? '' : `${JSON.stringify(name)}: `}${layout(part, inner)}`,
+  )
+  return `${isList ? '[' : '{'}\n${parts.join(',\n')}\n${indent}${isList ? ']' : '}'}`
 }
 
 function errorTable(): string {

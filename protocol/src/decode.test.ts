@@ -1,7 +1,19 @@
 import { describe, expect, test } from 'bun:test'
 import { errors, fromPeers, fromServer } from '@parley/protocol/fixtures'
 import fc from 'fast-check'
-import { bye, decode, type ErrorCode, errorKinds, errorMessage, limits, nameSender, SignalingError } from './index.ts'
+import { isOptional } from './forms.ts'
+import {
+  bye,
+  decode,
+  type ErrorCode,
+  errorKinds,
+  errorMessage,
+  limits,
+  nameSender,
+  peerMessages,
+  SignalingError,
+  serverMessages,
+} from './index.ts'
 
 const refusal = (text: string): SignalingError => {
   try {
@@ -29,6 +41,7 @@ describe('decode', () => {
       metadata: {},
       is_admin: false,
       features: [],
+      channels: [],
       request_id: undefined,
     })
   })
@@ -107,10 +120,21 @@ describe('decode', () => {
     for (const peer_id of ['Worker-3108', 'a b', 'Ω', '工作者', '🙂', '"\\/', 'x'.repeat(128)]) {
       expect(decode(registerWith({ peer_id }))).toMatchObject({ peer_id })
     }
-    for (const peer_id of ['x'.repeat(129), 'a\nb', 'a\u0000', '\u202etxt', 'a\u2028b', '\ud800', 'a\tb', '\u00ad']) {
+    for (const peer_id of [
+      'x'.repeat(129),
+      'a\nb',
+      'a\u0000',
+      '\u202etxt',
+      'a\u2028b',
+      '\ud800',
+      'a\tb',
+      '\u00ad',
+      '.',
+      '..',
+    ]) {
       expect(codeOf(registerWith({ peer_id }))).toBe('INVALID_MESSAGE')
     }
-    expect(() => decode(registerWith({ peer_id: 'abcd' }), 3)).toThrow('peer_id must be 1 to 3')
+    expect(() => decode(registerWith({ peer_id: 'abcd' }), 3)).toThrow('peer_id must be 1 to 3 printable')
   })
 
   test.each([
@@ -118,15 +142,55 @@ describe('decode', () => {
     ['metadata', [[], 'text', 7, { a: 'x'.repeat(limits.metadataBytes) }, { a: 'ä'.repeat(limits.metadataBytes / 2) }]],
     ['is_admin', ['yes', 1, {}]],
     ['features', ['acks', [7], Array(33).fill('acks'), ['x'.repeat(65)], {}]],
+    ['channels', ['a', [7], [''], ['a\n'], ['x'.repeat(65)], Array(33).fill('a'), {}]],
   ])('refuses a register whose %s has the wrong form, and takes null for none', (field, wrong) => {
     for (const value of wrong) expect(refusal(registerWith({ [field]: value })).message).toStartWith(field)
     expect(decode(registerWith({ [field]: null }))).toEqual(decode(registerWith({})))
   })
 
+  test('refuses each message without a member that it needs, or with one of another form, and says which', () => {
+    for (const [name, kind] of Object.entries(peerMessages)) {
+      const golden = fromPeers[name as keyof typeof fromPeers]
+      for (const [member, form] of Object.entries(kind.members)) {
+        if (name === 'register' || member === 'target' || isOptional(form)) continue
+        const { [member]: _, ...rest } = golden as Record<string, unknown>
+        expect(refusal(JSON.stringify(rest))).toMatchObject({
+          code: 'INVALID_MESSAGE',
+          message: `${member} is missing.`,
+        })
+      }
+    }
+    for (const wrong of [
+      { type: 'peer_message', to_peer_id: ['a'], payload: 1 },
+      { type: 'mesh_connect', target_peer_id: 7, offer: 1 },
+      { type: 'update_metadata', metadata: [] },
+      { type: 'update_metadata', metadata: { a: 'x'.repeat(limits.metadataBytes) } },
+      { type: 'discover_peers', filters: 'role' },
+      { type: 'discover_peers', filters: { a: 'x'.repeat(limits.metadataBytes) } },
+      { type: 'join_channel', channel: 'a\n' },
+      { type: 'broadcast', channel: {}, payload: 1 },
+    ]) {
+      expect(codeOf(JSON.stringify(wrong))).toBe('INVALID_MESSAGE')
+    }
+  })
+
+  test('takes null for a member that may be missing, and for any JSON', () => {
+    expect(decode('{"type":"discover_peers","filters":null,"from_peer_id":null}')).toMatchObject({ filters: {} })
+    expect(decode('{"type":"broadcast","channel":null,"payload":null}')).toMatchObject({ payload: null })
+  })
+
+  test('repeats in an error whom the message was for, under the name that it had', () => {
+    expect(refusal('{"type":"peer_message","to_peer_id":"b"}').context).toMatchObject({ target: 'b' })
+    expect(refusal('{"type":"mesh_answer","target_peer_id":"b"}').context).toMatchObject({
+      target: 'b',
+      targetPeerId: 'b',
+    })
+  })
+
   test('names the failed message by its request_id, if that is a valid one', () => {
-    expect(refusal('{"type":"?","request_id":"a.B-9_"}').requestId).toBe('a.B-9_')
+    expect(refusal('{"type":"?","request_id":"a.B-9_"}').context.requestId).toBe('a.B-9_')
     for (const id of ['', 'x'.repeat(65), 'a b', 7, null, ['a']]) {
-      expect(refusal(JSON.stringify({ type: '?', request_id: id })).requestId).toBeUndefined()
+      expect(refusal(JSON.stringify({ type: '?', request_id: id })).context.requestId).toBeUndefined()
     }
   })
 
@@ -138,7 +202,7 @@ describe('decode', () => {
         return error instanceof SignalingError ? error.code : error
       }
     }
-    const known = new Set<unknown>([...Object.keys(errorKinds), 'register', 'offer', 'answer', 'candidate'])
+    const known = new Set<unknown>([...Object.keys(errorKinds), ...Object.keys(peerMessages)])
     fc.assert(
       fc.property(
         fc.oneof(
@@ -162,6 +226,12 @@ describe('nameSender', () => {
   })
 })
 
+test('each message has a golden one, and each golden one is of a kind that the tables have', () => {
+  const types = (golden: object) => [...new Set(Object.values(golden).map(({ type }) => type))].sort()
+  expect(types(fromPeers)).toEqual(Object.keys(peerMessages).sort())
+  expect(types({ ...fromServer, ...errors })).toEqual(Object.keys(serverMessages).sort())
+})
+
 describe('the table of errors', () => {
   test('has one golden message for each code, and no other', () => {
     expect(Object.keys(errors).sort()).toEqual(Object.keys(errorKinds).sort())
@@ -169,9 +239,10 @@ describe('the table of errors', () => {
       const {
         request_id: requestId,
         target,
+        undelivered,
         retry_after: retryAfter,
-      } = golden as { request_id?: string; target?: string; retry_after?: number }
-      const error = new SignalingError(code as ErrorCode, undefined, { requestId, target, retryAfter })
+      } = golden as { request_id?: string; target?: string; undelivered?: string[]; retry_after?: number }
+      const error = new SignalingError(code as ErrorCode, undefined, { requestId, target, undelivered, retryAfter })
       expect(errorMessage(error)).toEqual(golden as ReturnType<typeof errorMessage>)
     }
   })

@@ -1,10 +1,26 @@
 import { type ErrorContext, SignalingError } from './errors.ts'
+import {
+  type CheckedForm,
+  isObject,
+  isOptional,
+  isPrintable,
+  isShallow,
+  type JsonObject,
+  type Member,
+} from './forms.ts'
 import { limits } from './limits.ts'
-import { type JsonObject, type PeerMessage, type Register, type Signal, signalTypes } from './messages.ts'
+import {
+  isAddressable,
+  type PeerMessage,
+  type PeerType,
+  peerMessages,
+  type Signal,
+  signalTypes,
+} from './peer-messages.ts'
 import { withoutSdp } from './without-sdp.ts'
 
 /** Characters up to which JSON.parse is so fast that there is nothing to save. */
-const shortText = 512
+const quickLength = 512
 
 /**
  * Reads a frame of a peer: what it is, and whom it is for. The only door into the server.
@@ -23,24 +39,17 @@ export function decode(text: string, peerIdLength: number = limits.peerIdLength)
     case 'candidate':
       if (!isSignal(message)) throw invalid(message, 'target must be the peer_id that the message is for.')
       return message
-    case 'register':
-      return register(message, peerIdLength)
     case undefined:
       throw invalid(message, 'The message has no type.')
     default:
-      throw new SignalingError(
-        'UNKNOWN_MESSAGE_TYPE',
-        typeof message.type === 'string'
-          ? `Unknown message type ${JSON.stringify(message.type.slice(0, 64))}.`
-          : 'type must be a string.',
-        context(message),
-      )
+      if (!isPeerType(message.type)) throw unknownType(message)
+      return read(message, message.type, peerIdLength)
   }
 }
 
 /** The message; of a long signal without its SDP, which is the business of nobody here. */
 function parse(text: string): JsonObject {
-  const shorter = text.length > shortText ? withoutSdp(text) : text
+  const shorter = text.length > quickLength ? withoutSdp(text) : text
   const message = parseObject(shorter)
   return shorter === text || isSignalType(message.type) ? message : parseObject(text)
 }
@@ -64,90 +73,76 @@ function parseObject(json: string): JsonObject {
 
 const isSignal = (message: JsonObject): message is JsonObject & Signal => typeof message.target === 'string'
 
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isPeerType = (type: unknown): type is Exclude<PeerType, Signal['type']> =>
+  typeof type === 'string' && Object.hasOwn(peerMessages, type)
 
-/** Whether nothing lies deeper than `depth`. What is relayed must not break the reader at the other end. */
-function isShallow(value: object, depth: number): boolean {
-  if (depth === 0) return false
-  for (const key in value) {
-    const member: unknown = (value as JsonObject)[key]
-    if (typeof member === 'object' && member !== null && !isShallow(member, depth - 1)) return false
-  }
-  return true
+function unknownType(message: JsonObject): SignalingError {
+  const detail =
+    typeof message.type === 'string'
+      ? `Unknown message type ${JSON.stringify(message.type.slice(0, 64))}.`
+      : 'type must be a string.'
+  return new SignalingError('UNKNOWN_MESSAGE_TYPE', detail, context(message))
 }
 
-/** `request_id` as the protocol allows it; anything else is left alone, since plain peers may use the name themselves. */
-const requestIdOf = (message: { request_id?: unknown }): string | undefined =>
+/** The message as the table has it: members that it does not name are left out, those that may be missing are there. */
+function read(message: JsonObject, type: Exclude<PeerType, Signal['type']>, peerIdLength: number): PeerMessage {
+  if (type === 'register') checkRegister(message, peerIdLength)
+  const result: JsonObject = { type }
+  for (const [name, member] of Object.entries<Member>(peerMessages[type].members)) {
+    const value = message[name]
+    if (isOptional(member) && (value === undefined || value === null)) {
+      result[name] = member.fallback
+      continue
+    }
+    const form = (isOptional(member) ? member.optional : member) as CheckedForm<unknown>
+    if (value === undefined) throw invalid(message, `${name} is missing.`)
+    // Its length is a setting.
+    if (name === 'peer_id' && type === 'register') result[name] = value
+    else if (form.is(value)) result[name] = value
+    else throw invalid(message, `${name} ${form.must}.`)
+  }
+  return result as unknown as PeerMessage
+}
+
+/** What a `register` has to have, in the order and the words of the original: an empty string counted as missing. */
+function checkRegister(message: JsonObject, peerIdLength: number): void {
+  const required = ['peer_id', 'room_id', 'token', 'id_token'] as const
+  if (!required.every(name => message[name])) throw invalid(message, 'Missing required fields during registration.')
+  for (const name of required) {
+    if (typeof message[name] !== 'string') throw invalid(message, `${name} must be a string.`)
+  }
+  if (!isPrintable(message.peer_id, peerIdLength) || !isAddressable(message.peer_id)) {
+    throw invalid(message, `peer_id must be 1 to ${peerIdLength} printable characters, but not "." or "..".`)
+  }
+}
+
+/** `request_id` as the protocol allows it; undefined for anything else, as plain peers may use the name themselves. */
+export const requestIdOf = (message: { readonly request_id?: unknown }): string | undefined =>
   typeof message.request_id === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(message.request_id)
     ? message.request_id
     : undefined
 
+interface Addressed {
+  readonly request_id?: unknown
+  readonly target?: unknown
+  readonly to_peer_id?: unknown
+  readonly target_peer_id?: unknown
+}
+
 /** What an error about `message` repeats of it, so that its sender knows which one failed. */
-export const context = (message: { request_id?: unknown; target?: unknown }): ErrorContext => ({
-  requestId: requestIdOf(message),
-  target: typeof message.target === 'string' && message.target.length <= limits.echoLength ? message.target : undefined,
-})
+export function context(message: Addressed): ErrorContext {
+  const targetPeerId = shortText(message.target_peer_id)
+  return {
+    requestId: requestIdOf(message),
+    target: shortText(message.target) ?? shortText(message.to_peer_id) ?? targetPeerId,
+    targetPeerId,
+  }
+}
+
+const shortText = (value: unknown): string | undefined =>
+  typeof value === 'string' && value.length <= limits.echoLength ? value : undefined
 
 const invalid = (message: JsonObject, detail: string) => new SignalingError('INVALID_MESSAGE', detail, context(message))
-
-function register(message: JsonObject, peerIdLength: number): Register {
-  const { peer_id, room_id, token, id_token } = message
-  // The original's check and sentence: an empty string counted as missing.
-  if (!peer_id || !room_id || !token || !id_token) {
-    throw invalid(message, 'Missing required fields during registration.')
-  }
-  if (typeof peer_id !== 'string') throw invalid(message, 'peer_id must be a string.')
-  if (typeof room_id !== 'string') throw invalid(message, 'room_id must be a string.')
-  if (typeof token !== 'string') throw invalid(message, 'token must be a string.')
-  if (typeof id_token !== 'string') throw invalid(message, 'id_token must be a string.')
-  const { role, metadata, is_admin, features } = message
-  if (!isPrintable(peer_id, peerIdLength)) {
-    throw invalid(message, `peer_id must be 1 to ${peerIdLength} printable characters.`)
-  }
-  return {
-    type: 'register',
-    peer_id,
-    room_id,
-    token,
-    id_token,
-    role:
-      optional(role, 'peer', isRole) ?? fail(message, `role must be 1 to ${limits.roleLength} printable characters.`),
-    metadata:
-      optional(metadata, {}, isMetadata) ??
-      fail(message, `metadata must be an object of at most ${limits.metadataBytes} bytes of JSON.`),
-    is_admin: optional(is_admin, false, isBoolean) ?? fail(message, 'is_admin must be true or false.'),
-    features:
-      optional(features, [], isFeatures) ??
-      fail(message, `features must be a list of at most ${limits.features} short strings.`),
-    request_id: requestIdOf(message),
-  }
-}
-
-/** `value` if it is right, `absent` if it is not there (or null, which some languages send for that), else undefined. */
-const optional = <T>(value: unknown, absent: T, isRight: (value: unknown) => value is T): T | undefined =>
-  value === undefined || value === null ? absent : isRight(value) ? value : undefined
-
-const fail = (message: JsonObject, detail: string): never => {
-  throw invalid(message, detail)
-}
-
-/** No control, format, surrogate or unassigned characters, and no separators but the ordinary space. */
-const isPrintable = (text: string, length: number): boolean =>
-  text.length > 0 && text.length <= length && /^(?:[^\p{C}\p{Z}]| )*$/u.test(text)
-
-const isRole = (value: unknown): value is string => typeof value === 'string' && isPrintable(value, limits.roleLength)
-
-const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'
-
-/** Whether `value` is an object that fits the limit for metadata once it is JSON in UTF-8. */
-export const isMetadata = (value: unknown): value is JsonObject =>
-  isObject(value) && new TextEncoder().encode(JSON.stringify(value)).length <= limits.metadataBytes
-
-const isFeatures = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) &&
-  value.length <= limits.features &&
-  value.every(feature => typeof feature === 'string' && feature.length <= limits.featureLength)
 
 /**
  * The signal with its sender named, for the deployed code that leaves `sender` out. Everything else stays as it came.

@@ -70,6 +70,18 @@ export const errorKinds = {
   ROOM_EXPIRED: kind(410, null, false, 'Room expired', 'Create a new room.'),
   ROOM_DELETED: kind(410, 4504, false, 'The room was deleted.', 'Create a new room.'),
   ROOM_FULL: kind(409, null, true, 'The room is full.', 'Try again when a peer has left.'),
+  ROOM_LOCKED: kind(403, null, true, 'The room is locked.', 'Ask its owner to unlock it.'),
+  INVITE_USED: kind(403, null, false, 'This invitation was used by somebody else.', 'Ask for another invitation.'),
+  INVITE_EXPIRED: kind(410, null, false, 'This invitation has expired.', 'Ask for another invitation.'),
+  INVITE_NOT_FOUND: kind(404, null, false, 'The room has no such invitation.', 'Look at the invitations of the room.'),
+  NOT_IN_CHANNEL: kind(409, null, false, 'This peer is not in that channel.', 'Send join_channel first.'),
+  SLOW_CONSUMER: kind(
+    429,
+    4410,
+    true,
+    'This peer does not read what it is sent.',
+    'Connect again, and read without a pause.',
+  ),
   PEER_ID_TAKEN: kind(
     409,
     null,
@@ -141,6 +153,10 @@ export interface ErrorContext {
   requestId?: string | undefined
   /** The peer that the message was for. */
   target?: string | undefined
+  /** The same, where the message calls it `target_peer_id` and its answer must, too. */
+  targetPeerId?: string | undefined
+  /** The peers that a broadcast did not reach. */
+  undelivered?: readonly string[] | undefined
   /** Seconds after which another try makes sense. */
   retryAfter?: number | undefined
   cause?: unknown
@@ -149,23 +165,21 @@ export interface ErrorContext {
 /** The only error that crosses a border inside Parley; everything else is told as `INTERNAL`. */
 export class SignalingError extends Error {
   override readonly name = 'SignalingError'
-  readonly requestId: string | undefined
-  readonly target: string | undefined
-  readonly retryAfter: number | undefined
-
   constructor(
     readonly code: ErrorCode,
     detail: string = errorKinds[code].sentence,
-    context: ErrorContext = {},
+    readonly context: ErrorContext = {},
   ) {
     super(detail, context.cause === undefined ? undefined : { cause: context.cause })
-    this.requestId = context.requestId
-    this.target = context.target
-    this.retryAfter = context.retryAfter
   }
 
   get kind(): ErrorKind {
     return errorKinds[this.code]
+  }
+
+  /** The same error with what else is known of it. */
+  with(context: ErrorContext): SignalingError {
+    return new SignalingError(this.code, this.message, { ...this.context, ...context })
   }
 }
 

@@ -1,4 +1,7 @@
 export * from './decode.ts'
 export * from './errors.ts'
+export { type Form, isObject, isPrintable, type JsonObject, type JsonSchema, schemaOf } from './forms.ts'
 export * from './limits.ts'
-export * from './messages.ts'
+export * from './peer-messages.ts'
+export * from './raw-member.ts'
+export * from './server-messages.ts'

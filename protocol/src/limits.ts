@@ -19,4 +19,7 @@ export const limits = {
   /** Names in `features`, and characters of each. */
   features: 32,
   featureLength: 64,
+  /** Channels that a peer may be in, and characters of the name of each. */
+  channels: 32,
+  channelLength: 64,
 } as const
