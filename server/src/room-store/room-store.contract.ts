@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { RoomRecord, RoomStore } from './room-store.ts'
+import { SignalingError } from '@parley/protocol'
+import type { Invite, RoomRecord, RoomStore } from './room-store.ts'
 
 const now = 1_700_000_000
 
@@ -12,7 +13,28 @@ export const someRoom = (members: Partial<RoomRecord> = {}): RoomRecord => ({
   max_peers: null,
   name: null,
   metadata: {},
+  locked: false,
+  removed: [],
+  invites: [],
+  revision: 0,
   ...members,
+})
+
+const someInvite = (members: Partial<Invite> = {}): Invite => ({
+  invite_id: 'invite-1',
+  digest: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+  expires_at: null,
+  single_use: false,
+  role: null,
+  channels: null,
+  used_by: null,
+  ...members,
+})
+
+/** The room after one more of `metadata.count`. */
+const counted = (room: RoomRecord): RoomRecord => ({
+  ...room,
+  metadata: { ...room.metadata, count: Number(room.metadata.count) + 1 },
 })
 
 /** What every room store must do. `open` gives an empty one. */
@@ -25,7 +47,23 @@ export function roomStoreContract(name: string, open: () => Promise<RoomStore>):
     afterAll(() => store.close())
 
     test('finds a room as it was created', async () => {
-      const full = someRoom({ max_peers: 5, name: 'Räume "1"\n', metadata: { a: [1, { b: null }], __proto: 'x' } })
+      const full = someRoom({
+        max_peers: 5,
+        name: 'Räume "1"\n',
+        metadata: { a: [1, { b: null }], __proto: 'x' },
+        locked: true,
+        removed: [
+          { peer_id: '', identity: `'"\\\n\u0000${'x'.repeat(200)}` },
+          { peer_id: 'péer 🎈', identity: '__proto__' },
+          { peer_id: 'péer 🎈', identity: '__proto__' },
+        ],
+        invites: [
+          someInvite({ role: 'worker', channels: ['a', 'ü "b"'], expires_at: now + 60 }),
+          someInvite({ single_use: true, channels: [], used_by: { peer_id: '🎈', identity: "' OR 1=1 --" } }),
+          someInvite(),
+        ],
+        revision: 7,
+      })
       const bare = someRoom()
       await store.create(full, 1, now)
       await store.create(bare, 1, now)
@@ -44,6 +82,122 @@ export function roomStoreContract(name: string, open: () => Promise<RoomStore>):
       await store.create(room, 1, now)
       await expect(store.create({ ...room, token: 'other', created_by: 'other' }, 1, now)).rejects.toThrow()
       expect((await store.get(room.room_id))?.token).toBe(room.token)
+    })
+
+    test('changes a room, and raises its revision', async () => {
+      const room = someRoom()
+      await store.create(room, 1, now)
+      const changed: RoomRecord = {
+        ...room,
+        token: 'another',
+        expires_at: now + 60,
+        max_peers: 2,
+        name: 'Räume',
+        metadata: { a: null },
+        locked: true,
+        removed: [{ peer_id: 'p', identity: 'i' }],
+        invites: [someInvite({ channels: ['a'] })],
+        revision: 1,
+      }
+      expect(await store.update(room.room_id, () => ({ ...changed, revision: 99 }))).toEqual(changed)
+      expect(await store.get(room.room_id)).toEqual(changed)
+
+      const back = { ...room, revision: 2 }
+      expect(await store.update(room.room_id, () => room)).toEqual(back)
+      expect(await store.get(room.room_id)).toEqual(back)
+    })
+
+    test('gives a change the room as it is, and leaves the other rooms alone', async () => {
+      const room = someRoom({ locked: true, invites: [someInvite()], revision: 3 })
+      const other = someRoom()
+      await store.create(room, 1, now)
+      await store.create(other, 1, now)
+      await store.update(room.room_id, found => {
+        expect(found).toEqual(room)
+        return { ...found, locked: false }
+      })
+      expect(await store.get(other.room_id)).toEqual(other)
+    })
+
+    test('loses no change of many at once', async () => {
+      const room = someRoom({ metadata: { count: 0 } })
+      await store.create(room, 1, now)
+      const written = await Promise.all(Array.from({ length: 20 }, () => store.update(room.room_id, counted)))
+      expect(written.map(after => after?.revision).sort((a = 0, b = 0) => a - b)).toEqual(
+        Array.from({ length: 20 }, (_, index) => index + 1),
+      )
+      expect(await store.get(room.room_id)).toEqual({ ...room, metadata: { count: 20 }, revision: 20 })
+    })
+
+    test('writes nothing when a change throws, and says what it threw', async () => {
+      const room = someRoom()
+      await store.create(room, 1, now)
+      const thrown = new SignalingError('FORBIDDEN')
+      const updating = store.update(room.room_id, () => {
+        throw thrown
+      })
+      expect(await updating.catch(error => error)).toBe(thrown)
+      expect(await store.get(room.room_id)).toEqual(room)
+      expect(await store.update(room.room_id, found => found)).toEqual({ ...room, revision: 1 })
+    })
+
+    test('changes neither the id nor the creator of a room', async () => {
+      const room = someRoom()
+      const other = someRoom()
+      await store.create(room, 1, now)
+      await store.create(other, 1, now)
+      const after = { ...room, revision: 1 }
+      expect(
+        await store.update(room.room_id, () => ({ ...room, room_id: other.room_id, created_by: other.created_by })),
+      ).toEqual(after)
+      expect(await store.get(room.room_id)).toEqual(after)
+      expect(await store.get(other.room_id)).toEqual(other)
+    })
+
+    test('does not change a room that is unknown or deleted', async () => {
+      const deleted = someRoom()
+      await store.create(deleted, 1, now)
+      await store.delete(deleted.room_id)
+      for (const id of ['', 'unknown', deleted.room_id]) {
+        let calls = 0
+        const change = (room: RoomRecord) => {
+          calls++
+          return room
+        }
+        expect(await store.update(id, change)).toBeUndefined()
+        expect(calls).toBe(0)
+        expect(await store.get(id)).toBeUndefined()
+      }
+    })
+
+    test('lists the live rooms of one creator, in order of their end, then of their id', async () => {
+      const created_by = 'lister'
+      const mine = (room_id: string, expires_at: number) => someRoom({ room_id, created_by, expires_at })
+      const first = mine('list-z', now + 5)
+      const second = mine('list-a', now + 20)
+      const third = mine('list-b', now + 20)
+      const last = mine('list-0', now + 100)
+      const deleted = mine('list-1', now + 100)
+      const ended = mine('list-2', now)
+      const all = [third, last, deleted, first, ended, second]
+      for (const room of all) await store.create(room, all.length, now - 1)
+      await store.create(someRoom({ created_by: 'lister 2' }), 1, now)
+      await store.delete(deleted.room_id)
+
+      expect(await store.createdBy(created_by, now)).toEqual([first, second, third, last])
+      expect(await store.createdBy(created_by, now + 20)).toEqual([last])
+      expect(await store.createdBy(created_by, now + 100)).toEqual([])
+      expect(await store.createdBy('stranger', now)).toEqual([])
+    })
+
+    test('lists and counts a room by its end as it was changed', async () => {
+      const created_by = 'changer'
+      const room = someRoom({ created_by, expires_at: now + 10 })
+      await store.create(room, 1, now)
+      const longer = await store.update(room.room_id, found => ({ ...found, expires_at: now + 100 }))
+      expect(longer).toBeDefined()
+      expect([longer]).toEqual(await store.createdBy(created_by, now + 10))
+      await expect(store.create(someRoom({ created_by }), 1, now + 10)).rejects.toThrow()
     })
 
     test('finds a room no more once it is deleted, and does not mind when it is unknown', async () => {

@@ -1,5 +1,29 @@
 import type { JsonObject } from '@parley/protocol'
 
+/** A peer by its name in the room, and who is behind it. */
+export interface NamedPeer {
+  readonly peer_id: string
+  /** Subject of its identity. */
+  readonly identity: string
+}
+
+/** A join token that the owner gave out beside the room's own. */
+export interface Invite {
+  /** Names it to the owner; no secret. */
+  readonly invite_id: string
+  /** SHA-256 of the token, in hex: whoever reads the store cannot enter with it. */
+  readonly digest: string
+  /** Seconds since the epoch; null: as long as the room. */
+  readonly expires_at: number | null
+  readonly single_use: boolean
+  /** What whoever enters with it is; null: what it says itself. */
+  readonly role: string | null
+  /** The channels of whoever enters with it; null: those it says itself. */
+  readonly channels: readonly string[] | null
+  /** Who has entered with it, if it is for a single use. */
+  readonly used_by: NamedPeer | null
+}
+
 /** A room as it is kept: the original's item, and what Parley adds to it. */
 export interface RoomRecord {
   readonly room_id: string
@@ -12,6 +36,13 @@ export interface RoomRecord {
   readonly max_peers: number | null
   readonly name: string | null
   readonly metadata: JsonObject
+  /** Nobody new enters. */
+  readonly locked: boolean
+  /** Peers that the owner has removed: their identities do not come back. */
+  readonly removed: readonly NamedPeer[]
+  readonly invites: readonly Invite[]
+  /** Goes up by one with every change. */
+  readonly revision: number
 }
 
 /**
@@ -20,13 +51,23 @@ export interface RoomRecord {
  */
 export interface RoomStore {
   /**
-   * Keeps a new room, which is there for every node once this resolves.
+   * Keeps a new room as it is given, which is there for every node once this resolves.
    * @param maxLive rooms that `created_by` may have whose `expires_at` is later than `now` (seconds), this one included
    * @throws SignalingError LIMIT_REACHED if there would be more; an Error if `room_id` is in use
    */
   create(room: RoomRecord, maxLive: number, now: number): Promise<void>
   /** The room as last written by any node. An expired one is found for at least an hour after its end. */
   get(roomId: string): Promise<RoomRecord | undefined>
+  /**
+   * Applies `change` to the room as last written by any node, and writes the result with the next `revision`: no other
+   * change is lost in between. `room_id` and `created_by` stay, whatever `change` says.
+   * @param change may be called several times, when others write at the same time; if it throws, nothing is written,
+   *   and what it threw is what this rejects with
+   * @returns the room as written; undefined if there is none
+   */
+  update(roomId: string, change: (room: RoomRecord) => RoomRecord): Promise<RoomRecord | undefined>
+  /** The creator's rooms whose end is later than `now` (seconds), in order of their end, then of their id. */
+  createdBy(identity: string, now: number): Promise<RoomRecord[]>
   /** Afterwards the room is not found by any node. Harmless if it is unknown. */
   delete(roomId: string): Promise<void>
   /** Resolves if the store can be read now. */

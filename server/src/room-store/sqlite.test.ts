@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { inTemporaryFolder } from '../../test/harness.ts'
 import { manualClock, outsideDeadline, systemClock } from '../clock.ts'
 import { roomStoreContract, someRoom } from './room-store.contract.ts'
+import type { RoomRecord } from './room-store.ts'
 import { sqlite } from './sqlite.ts'
 
 const now = 1_700_000_000
@@ -67,6 +68,107 @@ test('a database that stays locked fails within the deadline', () =>
     other.close()
     await store.close()
   }))
+
+test('a change waits for another process that writes, and builds on what that wrote', () =>
+  withFile(async file => {
+    const store = sqlite(file, systemClock)
+    const room = someRoom()
+    await store.create(room, 1, now)
+    const other = new Database(file)
+    other.run('BEGIN IMMEDIATE')
+    const updating = store.update(room.room_id, found => ({ ...found, name: `${found.name}, and more` }))
+    other.run("UPDATE rooms SET name = 'theirs', revision = 1")
+    other.run('COMMIT')
+    expect(await updating).toEqual({ ...room, name: 'theirs, and more', revision: 2 })
+    other.close()
+    await store.close()
+  }))
+
+/** Puts `room` into a database as the first version of Parley left it: without a lock, invites and all that. */
+function writeFirstVersion(file: string, room: RoomRecord): void {
+  const database = new Database(file, { create: true })
+  database.run('PRAGMA journal_mode = WAL')
+  database.run(`CREATE TABLE rooms (
+    room_id TEXT PRIMARY KEY, created_by TEXT NOT NULL, token TEXT NOT NULL, expires_at INTEGER NOT NULL,
+    max_peers INTEGER, name TEXT, metadata TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID`)
+  database.run('CREATE INDEX rooms_by_creator ON rooms (created_by, expires_at)')
+  database.run('CREATE INDEX rooms_by_end ON rooms (expires_at)')
+  const { room_id, created_by, token, expires_at, max_peers, name, metadata } = room
+  database.run('INSERT INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?)', [
+    ...[room_id, created_by, token, expires_at, max_peers, name],
+    JSON.stringify(metadata),
+  ])
+  database.close()
+}
+
+test('the rooms of the first version are kept, open to all, and can be changed', () =>
+  withFile(async file => {
+    const room = someRoom({ max_peers: 3, name: 'old', metadata: { a: 1 } })
+    writeFirstVersion(file, room)
+    const store = sqlite(file, systemClock)
+    expect(await store.get(room.room_id)).toEqual(room)
+    expect(await store.createdBy(room.created_by, now)).toEqual([room])
+    const locked = await store.update(room.room_id, found => ({ ...found, locked: true }))
+    await store.close()
+
+    const again = sqlite(file, systemClock)
+    expect(await again.get(room.room_id)).toEqual({ ...room, locked: true, revision: 1 })
+    expect(locked).toEqual({ ...room, locked: true, revision: 1 })
+    await again.close()
+  }))
+
+test('a database that is up to date is opened without writing, so also while another process writes', () =>
+  withFile(async file => {
+    const room = someRoom()
+    const first = sqlite(file, systemClock)
+    await first.create(room, 1, now)
+    const other = new Database(file)
+    other.run('BEGIN IMMEDIATE')
+    const second = sqlite(file, systemClock)
+    expect(await second.get(room.room_id)).toEqual(room)
+    other.run('ROLLBACK')
+    other.close()
+    await second.close()
+    await first.close()
+  }))
+
+/** A process that opens `file` when it is told to, and counts up in the metadata of `roomId`, `times` times. */
+async function counter(file: string, roomId: string, times: number) {
+  const script = `
+    import { systemClock } from ${JSON.stringify(join(import.meta.dir, '../clock.ts'))}
+    import { sqlite } from ${JSON.stringify(join(import.meta.dir, 'sqlite.ts'))}
+    console.log('ready')
+    await Bun.stdin.text()
+    const store = sqlite(${JSON.stringify(file)}, systemClock)
+    for (let i = 0; i < ${times}; i++) {
+      await store.update(${JSON.stringify(roomId)}, room => ({ ...room, metadata: { count: room.metadata.count + 1 } }))
+    }
+    await store.close()`
+  const child = Bun.spawn([process.execPath, '-e', script], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' })
+  await child.stdout.getReader().read()
+  return {
+    start: () => child.stdin.end(),
+    exited: child.exited,
+  }
+}
+
+test.each(['a new file', 'a file of the first version'])(
+  'processes that open %s at once all succeed, and lose no change of each other',
+  kind =>
+    withFile(async file => {
+      const room = someRoom({ metadata: { count: 0 } })
+      if (kind !== 'a new file') writeFirstVersion(file, room)
+      const counters = await Promise.all(Array.from({ length: 4 }, () => counter(file, room.room_id, 10)))
+      for (const { start } of counters) start()
+      expect(await Promise.all(counters.map(({ exited }) => exited))).toEqual([0, 0, 0, 0])
+
+      const store = sqlite(file, systemClock)
+      const found = await store.get(room.room_id)
+      expect(found).toEqual(kind === 'a new file' ? undefined : { ...room, metadata: { count: 40 }, revision: 40 })
+      await store.close()
+    }),
+)
 
 test('a file that is no database is refused', () =>
   withFile(async file => {
