@@ -1,5 +1,6 @@
 import { onTestFinished } from 'bun:test'
-import type { DataChannel, DescriptionType, PeerConnection } from 'node-datachannel'
+import type { IceServer } from '@parley/protocol'
+import type { DataChannel, DescriptionType, PeerConnection, RtcConfig } from 'node-datachannel'
 import { Inbox } from './inbox.ts'
 import { type Message, PlainPeer, type Registration } from './plain-peer.ts'
 
@@ -10,12 +11,19 @@ const lowWater = 262_144
 /** Says that the bytes before it are all of them. */
 export const endOfBytes = 'end of bytes'
 
+/**
+ * What the library has made, kept until the process ends: `cleanup` crashes if any of it has been garbage collected
+ * before (node-datachannel 0.33.4, on Node as on Bun).
+ */
+const kept: (PeerConnection | DataChannel)[] = []
+
 /** An open data channel: text and bytes in order, and no more in the send buffer than `highWater`. */
 export class Channel {
   readonly received = new Inbox<string | Buffer>()
   private onDrained = () => {}
 
   private constructor(private readonly channel: DataChannel) {
+    kept.push(channel)
     channel.onMessage(data => this.received.push(typeof data === 'string' ? data : Buffer.from(data as Buffer)))
     channel.onClosed(() => this.received.close(new Error('The data channel has been closed.')))
     channel.setBufferedAmountLowThreshold(lowWater)
@@ -60,8 +68,13 @@ export class Channel {
   }
 }
 
-/** A peer with a real WebRTC stack, which trickles its candidates through the server. It listens on loopback only. */
+/** How a peer may be reached: on loopback, or through the TURN servers that Parley tells it of, and in no other way. */
+export type Reach = 'loopback' | 'relay'
+
+/** A peer with a real WebRTC stack, which trickles its candidates through the server. */
 export class DataChannelPeer {
+  /** Its own candidates so far, as lines of SDP. */
+  readonly candidates: string[] = []
   /** How many candidates have come from the other end, each in a message of its own. */
   candidatesReceived = 0
   /** Resolves when the data channel is open, and rejects if the peers cannot reach each other. */
@@ -73,6 +86,8 @@ export class DataChannelPeer {
 
   private constructor(
     readonly signaling: PlainPeer,
+    /** What Parley told it when it registered. */
+    readonly iceServers: readonly IceServer[],
     private readonly connection: PeerConnection,
   ) {
     this.channel = this.opening.promise
@@ -81,6 +96,7 @@ export class DataChannelPeer {
     connection.onLocalDescription((sdp, type) => this.signal({ type, sdp }))
     connection.onLocalCandidate((line, sdpMid) => {
       const candidate = line.replace(/^a=/, '')
+      this.candidates.push(candidate)
       this.signal({ type: 'candidate', candidate: { candidate, sdpMid, sdpMLineIndex: 0 } })
     })
     connection.onDataChannel(channel => this.use(channel))
@@ -91,12 +107,11 @@ export class DataChannelPeer {
   }
 
   /** Registers; from then on, until the end of the test, this is a worker, which answers the first offer. */
-  static async register(registration: Registration): Promise<DataChannelPeer> {
-    const { PeerConnection } = await import('node-datachannel')
+  static async register(registration: Registration, reach: Reach = 'loopback'): Promise<DataChannelPeer> {
     const signaling = await PlainPeer.register(registration)
-    const connection = new PeerConnection(registration.peerId, { iceServers: [], bindAddress: '127.0.0.1' })
-    onTestFinished(() => connection.close())
-    return new DataChannelPeer(signaling, connection)
+    const iceServers = signaling.registration.ice_servers as readonly IceServer[]
+    const connection = await connect(signaling.id, reach === 'relay' ? relayOnly(iceServers) : loopback)
+    return new DataChannelPeer(signaling, iceServers, connection)
   }
 
   /** Makes this the client: it offers `target` a data channel. */
@@ -104,6 +119,12 @@ export class DataChannelPeer {
     this.other = target
     this.use(this.connection.createDataChannel('parley'))
     return this.channel
+  }
+
+  /** Of which types the two candidates are that the data goes through: its own, and the other's. */
+  get selectedTypes(): string[] {
+    const pair = this.connection.getSelectedCandidatePair()
+    return pair ? [pair.local.type, pair.remote.type] : []
   }
 
   private use(channel: DataChannel): void {
@@ -139,7 +160,47 @@ export class DataChannelPeer {
   }
 }
 
-/** Ends the threads of the WebRTC library, which would keep this process alive. Not to be used again afterwards. */
+const loopback: RtcConfig = { iceServers: [], bindAddress: '127.0.0.1' }
+
+const relayOnly = (iceServers: readonly IceServer[]): RtcConfig => ({
+  iceServers: iceServers.flatMap(turnServers),
+  iceTransportPolicy: 'relay',
+  bindAddress: '127.0.0.1',
+})
+
+/** An entry as the library wants it. In its URLs the colon of a time-limited username would end the username. */
+function turnServers({ urls, username = '', credential = '' }: IceServer) {
+  return urls.map(url => {
+    const [, hostname, port] = /^turn:(.+):(\d+)\?transport=udp$/.exec(url) ?? []
+    if (!hostname) throw new Error(`The tests know no way to use ${url}.`)
+    return { hostname, port: Number(port), username, password: credential, relayType: 'TurnUdp' as const }
+  })
+}
+
+/** A connection, which is closed at the end of the test. */
+async function connect(name: string, config: RtcConfig): Promise<PeerConnection> {
+  const { PeerConnection } = await import('node-datachannel')
+  const connection = new PeerConnection(name, config)
+  kept.push(connection)
+  onTestFinished(() => connection.close())
+  return connection
+}
+
+/** All candidates, as lines of SDP, that a peer gathers that may only be reached through these servers. */
+export async function relayCandidates(iceServers: readonly IceServer[]): Promise<string[]> {
+  const connection = await connect('gatherer', relayOnly(iceServers))
+  const gathered = new Promise<void>(resolve => {
+    connection.onGatheringStateChange(state => {
+      if (state === 'complete') resolve()
+    })
+  })
+  kept.push(connection.createDataChannel('parley'))
+  await gathered
+  // The library may tell of the last candidate after it has told that all are gathered. The description has it by then.
+  return connection.localDescription()?.sdp.match(/^a=candidate:.*$/gm) ?? []
+}
+
+/** Ends the threads of the WebRTC library, which would keep this process alive. It may be used again afterwards. */
 export async function endDataChannels(): Promise<void> {
   const { cleanup } = await import('node-datachannel')
   cleanup()

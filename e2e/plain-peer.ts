@@ -14,6 +14,8 @@ export interface Registration {
 /** A peer that knows the quick reference and nothing else, on the WebSocket that every browser has. */
 export class PlainPeer {
   readonly messages = new Inbox<Message>()
+  /** The `registered_auth` that it got, once it is registered. */
+  registration: Message = {}
   /** The code that the WebSocket was closed with. */
   readonly closed: Promise<number>
 
@@ -48,6 +50,7 @@ export class PlainPeer {
     peer.send({ type: 'register', peer_id: peerId, ...room, id_token: idToken })
     const reply = await peer.messages.next()
     if (reply.type !== 'registered_auth') throw new Error(`register was answered by ${JSON.stringify(reply)}`)
+    peer.registration = reply
     return peer
   }
 

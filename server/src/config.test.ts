@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { readConfig, settings } from './config.ts'
+import { iceServers } from './ice/ice-servers.ts'
 
 const faultsOf = (environment: Record<string, string>) => readConfig(environment).faults.map(({ sentence }) => sentence)
 
@@ -72,13 +73,128 @@ describe('readConfig', () => {
   })
 
   test("refuses the original container's names that this version would ignore", () => {
-    expect(faultsOf({ TURN_HOST: 'turn.example', COGNITO_REGION: '' })).toEqual([
-      'TURN_HOST is set, but this version has no Cognito and no TURN; unset it.',
+    expect(faultsOf({ COGNITO_REGION: 'eu-central-1', COGNITO_USER_POOL_ID: '' })).toEqual([
+      'COGNITO_REGION is set, but this version has no Cognito; unset it.',
     ])
   })
 
   test('never shares a variable between two settings', () => {
     const variables = Object.values(settings).map(({ variable }) => variable)
     expect(new Set(variables).size).toBe(variables.length)
+  })
+})
+
+describe('the ICE settings', () => {
+  const pair = { TURN_USERNAME: 'ada', TURN_PASSWORD: 'pass word' }
+
+  test('offer no server unless one is set', () => {
+    expect(iceServers(readConfig({}).config, 'me', 0)).toEqual({ ice_servers: [], mesh_ice_servers: [] })
+  })
+
+  test("take the original container's names: a TURN server over UDP and TCP, with one pair for all", () => {
+    const { config, faults } = readConfig({ TURN_HOST: 'turn.example', ...pair })
+    expect(faults).toEqual([])
+    const urls = ['turn:turn.example:3478?transport=udp', 'turn:turn.example:3478?transport=tcp']
+    expect(iceServers(config, 'me', 0).ice_servers).toEqual([{ urls, username: 'ada', credential: 'pass word' }])
+  })
+
+  test('take lists of servers, after the one of TURN_HOST, none twice', () => {
+    const { config, faults } = readConfig({
+      PARLEY_STUN_URLS: 'stun:stun.example, stuns:[2001:db8::1]:5349',
+      PARLEY_TURN_URLS: 'turns:turn.example, turn:192.0.2.1:3479?transport=tcp,turn:10.0.0.1?transport=udp',
+      TURN_HOST: '192.0.2.1',
+      TURN_PORT: '3479',
+      PARLEY_TURN_SECRET: 'old, new',
+      PARLEY_TURN_TTL_SECONDS: '60',
+    })
+    expect(faults).toEqual([])
+    expect(config).toMatchObject({
+      stunUrls: ['stun:stun.example', 'stuns:[2001:db8::1]:5349'],
+      turnUrls: [
+        'turn:192.0.2.1:3479?transport=udp',
+        'turn:192.0.2.1:3479?transport=tcp',
+        'turns:turn.example',
+        'turn:10.0.0.1?transport=udp',
+      ],
+      turnSecrets: ['old', 'new'],
+      turnTtl: 60,
+    })
+  })
+
+  test.each(['2001:db8::1', '[2001:db8::1]'])('put the IPv6 address %s into brackets', address => {
+    const { config, faults } = readConfig({ TURN_HOST: address, ...pair })
+    expect(faults).toEqual([])
+    expect(config.turnUrls[0]).toBe('turn:[2001:db8::1]:3478?transport=udp')
+  })
+
+  test.each([
+    ...['stun.example', 'turn:turn.example', 'stun://stun.example', 'stun:', 'stun:a:0', 'stun:a:65536', 'stun:a:'],
+    ...['stun:a?transport=udp', 'stun:2001:db8::1', 'stun:[2001:db8::1', 'stun:[192.0.2.1]', 'stun:192.0.2.256'],
+    ...['stun:ada@stun.example', 'stun:a/b', 'stun:a b', 'STUN:a'],
+  ])('refuse %s as a STUN URL', url => {
+    expect(faultsOf({ PARLEY_STUN_URLS: `stun:stun.example,${url}` })).toEqual([
+      `PARLEY_STUN_URLS must be URLs such as stun:stun.example.com:3478, separated by commas, but is "stun:stun.example,${url}".`,
+    ])
+  })
+
+  test.each([
+    ...[
+      'stun:stun.example',
+      'turn://turn.example',
+      'turn:a?transport=sctp',
+      'turn:a?x=1',
+      'turn:a?transport=udp#',
+      'turn:?',
+    ],
+  ])('refuse %s as a TURN URL', url => {
+    expect(faultsOf({ PARLEY_TURN_URLS: url, ...pair })).toEqual([
+      `PARLEY_TURN_URLS must be URLs such as turn:turn.example.com:3478?transport=udp, separated by commas, but is "${url}".`,
+    ])
+  })
+
+  test.each(['turn.example:3478', 'turn:turn.example', '[192.0.2.1]', 'a b', 'a/b', '::1%eth0', ':', '['])(
+    'refuse %s as the host of a TURN server',
+    host => {
+      expect(faultsOf({ TURN_HOST: host, ...pair })).toEqual([
+        `TURN_HOST must be a host name or an IP address, but is "${host}".`,
+      ])
+    },
+  )
+
+  test('tell of a TURN server that nobody could use', () => {
+    const sentence = 'is set, but no credentials are: set PARLEY_TURN_SECRET, or TURN_USERNAME and TURN_PASSWORD.'
+    expect(faultsOf({ TURN_HOST: 'turn.example' })).toEqual([`TURN_HOST ${sentence}`])
+    expect(faultsOf({ PARLEY_TURN_URLS: 'turn:turn.example' })).toEqual([`PARLEY_TURN_URLS ${sentence}`])
+  })
+
+  test('tell of credentials without a TURN server', () => {
+    const sentence = 'is set, but no TURN server is: set TURN_HOST or PARLEY_TURN_URLS.'
+    expect(faultsOf(pair)).toEqual([`TURN_USERNAME ${sentence}`])
+    expect(faultsOf({ PARLEY_TURN_SECRET: 's3cret' })).toEqual([`PARLEY_TURN_SECRET ${sentence}`])
+  })
+
+  test('tell of half a pair, whatever else is missing', () => {
+    expect(faultsOf({ TURN_HOST: 'turn.example', TURN_USERNAME: 'ada' })).toEqual([
+      'TURN_USERNAME is set, but TURN_PASSWORD is not.',
+    ])
+    expect(faultsOf({ TURN_PASSWORD: 's3cret' })).toEqual([
+      'TURN_PASSWORD is set, but TURN_USERNAME is not.',
+      'TURN_PASSWORD is set, but no TURN server is: set TURN_HOST or PARLEY_TURN_URLS.',
+    ])
+  })
+
+  test('never tell a secret, also not when it is at fault', () => {
+    const { faults } = readConfig({
+      TURN_PASSWORD: 's3cret',
+      PARLEY_TURN_SECRET: 's3cret-1,s3cret-2,s3cret-3',
+      PARLEY_TURN_SECRETS: 's3cret',
+      PARLEY_TURN_TTL_SECONDS: '59',
+    })
+    expect(faults.map(({ sentence }) => sentence)).toEqual([
+      'PARLEY_TURN_SECRETS is not a setting; is PARLEY_TURN_SECRET meant?',
+      'PARLEY_TURN_SECRET must be one secret, or two separated by a comma.',
+      'PARLEY_TURN_TTL_SECONDS must be a whole number from 60 to 86400, but is "59".',
+      'TURN_PASSWORD is set, but TURN_USERNAME is not.',
+    ])
   })
 })

@@ -1,46 +1,8 @@
 import { limits } from '@parley/protocol'
 import { z } from 'zod'
-import { trustedProxies } from './address.ts'
+import { hostInUrl, list, oneOf, originList, proxyList, stunUrlList, turnUrlList, whole } from './formats.ts'
 import { logLevels } from './log.ts'
-
-const whole = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .refine(value => value >= min && value <= max, `must be a whole number from ${min} to ${max}`)
-
-const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
-  z.enum(values, { error: `must be one of ${values.join(', ')}` })
-
-const list = z.string().transform(text =>
-  text
-    .split(',')
-    .map(item => item.trim())
-    .filter(item => item !== ''),
-)
-
-const originList = list.refine(
-  origins => origins.every(origin => origin === '*' || isOrigin(origin)),
-  'must be origins such as https://app.example.com, separated by commas, or *',
-)
-
-const proxyList = list.transform((entries, context) => {
-  try {
-    return trustedProxies(entries)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: `must be addresses or networks: ${(error as Error).message}` })
-    return z.NEVER
-  }
-})
-
-function isOrigin(text: string): boolean {
-  try {
-    return new URL(text).origin === text
-  } catch {
-    return false
-  }
-}
+import { closest } from './misspelling.ts'
 
 /** One environment variable: how it is read, what it is without being set, and what it means. */
 interface Setting<T> {
@@ -48,14 +10,17 @@ interface Setting<T> {
   readonly schema: z.ZodType<T, string>
   readonly fallback: string
   readonly meaning: string
+  /** Its value is told to nobody, not even to say what is wrong with it. */
+  readonly isSecret: boolean
 }
 
-const setting = <T>(variable: string, schema: z.ZodType<T, string>, fallback: string, meaning: string): Setting<T> => ({
-  variable,
-  schema,
-  fallback,
-  meaning,
-})
+const setting = <T>(
+  variable: string,
+  schema: z.ZodType<T, string>,
+  fallback: string,
+  meaning: string,
+  isSecret = false,
+): Setting<T> => ({ variable, schema, fallback, meaning, isSecret })
 
 const port = whole(0, 65_535)
 const count = whole(1, 1_000_000)
@@ -150,6 +115,12 @@ export const settings = {
     'A connection without a sign of life for this long, answers to pings included, is given up.',
   ),
   peersPerRoom: setting('PARLEY_MAX_PEERS_PER_ROOM', count, '1000', 'Peers in one room.'),
+  roomMetadataBytes: setting(
+    'PARLEY_MAX_ROOM_METADATA_BYTES',
+    whole(1024, 16_777_216),
+    '262144',
+    'Bytes that the metadata of all peers of a room may have together: `registered_auth` tells a new peer all of it, and Python clients read 1 MiB.',
+  ),
   peersPerIdentity: setting('PARLEY_MAX_PEERS_PER_IDENTITY', count, '1000', 'Registered peers of one identity.'),
   roomsPerIdentity: setting('PARLEY_MAX_ROOMS_PER_IDENTITY', count, '100', 'Live rooms of one identity.'),
   peerIdLength: setting(
@@ -176,19 +147,57 @@ export const settings = {
     '600',
     'Faulty messages of one connection; beyond it they are answered with `RATE_LIMITED`, beyond twice as many the connection is closed with 4429.',
   ),
+  fanOutPerSecond: setting(
+    'PARLEY_MAX_FAN_OUT_PER_SECOND',
+    whole(1, 1_000_000_000),
+    '20000',
+    'Peers that the requests of one peer may reach in a second: `broadcast`, `query`, `discover_peers`, `update_metadata`, `join_channel` and `leave_channel` each count as many as are in the room. Beyond it they are answered with `RATE_LIMITED`.',
+  ),
+  stunUrls: setting(
+    'PARLEY_STUN_URLS',
+    stunUrlList,
+    '',
+    'STUN servers that peers are told of: `stun:` or `stuns:` URLs, separated by commas. Empty: none; Parley depends on nobody else unless it is told to.',
+  ),
+  turnUrls: setting(
+    'PARLEY_TURN_URLS',
+    turnUrlList,
+    '',
+    'TURN servers that registered peers are told of, with credentials: `turn:` or `turns:` URLs, separated by commas, perhaps with `?transport=udp` or `?transport=tcp`.',
+  ),
+  turnHost: setting(
+    'TURN_HOST',
+    hostInUrl,
+    '',
+    'Name or IP address of a TURN server that is reached over UDP and TCP. It is offered before those of `PARLEY_TURN_URLS`.',
+  ),
+  turnPort: setting('TURN_PORT', whole(1, 65_535), '3478', 'Port of `TURN_HOST`.'),
+  turnUsername: setting(
+    'TURN_USERNAME',
+    z.string(),
+    '',
+    'User name for the TURN servers, the same for every peer. Time-limited credentials are better: see `PARLEY_TURN_SECRET`.',
+  ),
+  turnPassword: setting('TURN_PASSWORD', z.string(), '', 'Password that belongs to `TURN_USERNAME`.', true),
+  turnSecrets: setting(
+    'PARLEY_TURN_SECRET',
+    list.refine(secrets => secrets.length <= 2, 'must be one secret, or two separated by a comma'),
+    '',
+    'Secret shared with the TURN servers (coturn: `static-auth-secret`), from which each peer gets credentials of its own that end; then `TURN_USERNAME` is not used. Or two, the new one and the old, separated by a comma: the first makes the credentials, and the TURN servers are to accept both, as coturn does that is given both. To change the secret: give the TURN servers both, then set both here, and when the credentials of the old one have ended, remove it everywhere.',
+    true,
+  ),
+  turnTtl: setting(
+    'PARLEY_TURN_TTL_SECONDS',
+    whole(60, 86_400),
+    '3600',
+    'Life of the credentials made with `PARLEY_TURN_SECRET`.',
+  ),
 } as const
 
 /** Names that the original's container used and that this version does not act on yet; better refused than ignored. */
-const notYet = [
-  'COGNITO_REGION',
-  'COGNITO_USER_POOL_ID',
-  'COGNITO_APP_CLIENT_ID',
-  'TURN_HOST',
-  'TURN_PORT',
-  'TURN_USERNAME',
-  'TURN_PASSWORD',
-]
+const notYet = ['COGNITO_REGION', 'COGNITO_USER_POOL_ID', 'COGNITO_APP_CLIENT_ID']
 
+/** The settings; `turnUrls` has those of `turnHost` too. */
 export type Config = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> }
 
 export interface Fault {
@@ -213,20 +222,20 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       faults.push({ variable, sentence: `${variable} is not a setting${near ? `; is ${near} meant?` : '.'}` })
     }
     if (notYet.includes(variable) && environment[variable]) {
-      faults.push({ variable, sentence: `${variable} is set, but this version has no Cognito and no TURN; unset it.` })
+      faults.push({ variable, sentence: `${variable} is set, but this version has no Cognito; unset it.` })
     }
   }
-  const values = Object.entries(settings).map(([name, { variable, schema, fallback }]) => {
+  const values = Object.entries(settings).map(([name, { variable, schema, fallback, isSecret }]) => {
     const given = environment[variable] || fallback
     const result = schema.safeParse(given)
     if (result.success) return [name, result.data]
-    faults.push({
-      variable,
-      sentence: `${variable} ${result.error.issues[0]?.message}, but is ${JSON.stringify(given)}.`,
-    })
+    const shown = isSecret ? '' : `, but is ${JSON.stringify(given)}`
+    faults.push({ variable, sentence: `${variable} ${result.error.issues[0]?.message}${shown}.` })
     return [name, schema.parse(fallback)]
   })
-  const config = Object.freeze(Object.fromEntries(values)) as Config
+  const given = Object.fromEntries(values) as Config
+  const turnUrls = new Set([...turnUrlsOf(given.turnHost, given.turnPort), ...given.turnUrls])
+  const config: Config = Object.freeze({ ...given, turnUrls: [...turnUrls] })
   if (config.roomTtl > config.maxRoomTtl) {
     const { variable } = settings.roomTtl
     faults.push({
@@ -241,27 +250,32 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       sentence: `${variable} must differ from ${settings.httpPort.variable} (${config.httpPort}).`,
     })
   }
+  faults.push(...turnFaults(config, faults))
   return { config, faults }
 }
 
-/** The known name that differs least, if it is near enough to be a slip. */
-function closest(name: string, known: ReadonlySet<string>): string | undefined {
-  const [best] = [...known]
-    .map(other => ({ other, distance: distance(name, other) }))
-    .sort((a, b) => a.distance - b.distance)
-  return best && best.distance <= 2 ? best.other : undefined
-}
+/** RFC 7065: how the TURN server at `host` is named, over UDP and TCP. */
+const turnUrlsOf = (host: string, port: number): string[] =>
+  host === '' ? [] : ['udp', 'tcp'].map(transport => `turn:${host}:${port}?transport=${transport}`)
 
-/** Levenshtein distance: insertions, deletions and replacements between two words. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
+/** What the TURN settings lack together. Where one is `found` to be malformed, none is said to be missing beside it. */
+function turnFaults(config: Config, found: readonly Fault[]): Fault[] {
+  const { turnUrls, turnHost, turnUsername, turnPassword, turnSecrets } = settings
+  const faults: Fault[] = []
+  const lacks = ({ variable }: Setting<unknown>, what: string) =>
+    faults.push({ variable, sentence: `${variable} is set, but ${what}.` })
+  if (config.turnUsername && !config.turnPassword) lacks(turnUsername, `${turnPassword.variable} is not`)
+  if (config.turnPassword && !config.turnUsername) lacks(turnPassword, `${turnUsername.variable} is not`)
+
+  const malformable: string[] = [turnUrls.variable, turnHost.variable, turnSecrets.variable]
+  if (found.some(({ variable = '' }) => malformable.includes(variable))) return faults
+  const server = config.turnHost ? turnHost : config.turnUrls.length > 0 ? turnUrls : undefined
+  const pair = config.turnUsername ? turnUsername : config.turnPassword ? turnPassword : undefined
+  const credentials = config.turnSecrets.length > 0 ? turnSecrets : pair
+  if (server && !credentials) {
+    const choice = `${turnSecrets.variable}, or ${turnUsername.variable} and ${turnPassword.variable}`
+    lacks(server, `no credentials are: set ${choice}`)
   }
-  return row[b.length] ?? 0
+  if (credentials && !server) lacks(credentials, `no TURN server is: set ${turnHost.variable} or ${turnUrls.variable}`)
+  return faults
 }

@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { trustedProxies } from './address.ts'
+
+// How the text of a setting is read. The sentences say what it must be, and follow its name.
+
+export const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine(value => value >= min && value <= max, `must be a whole number from ${min} to ${max}`)
+
+export const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` })
+
+export const list = z.string().transform(text =>
+  text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== ''),
+)
+
+export const originList = list.refine(
+  origins => origins.every(origin => origin === '*' || isOrigin(origin)),
+  'must be origins such as https://app.example.com, separated by commas, or *',
+)
+
+export const proxyList = list.transform((entries, context) => {
+  try {
+    return trustedProxies(entries)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: `must be addresses or networks: ${(error as Error).message}` })
+    return z.NEVER
+  }
+})
+
+// A name, an IPv4 address, or an IPv6 address in brackets; and a port. What they must be is left to `names`.
+const host = String.raw`(?:\[[\da-fA-F:.]+\]|[\w.-]+)`
+const port = String.raw`(?::[1-9]\d*)?`
+const hostForm = new RegExp(`^(${host})$`)
+/** RFC 7064 section 3.1. */
+const stunForm = new RegExp(`^stuns?:(${host}${port})$`)
+/** RFC 7065 section 3.1. */
+const turnForm = new RegExp(String.raw`^turns?:(${host}${port})(?:\?transport=(?:udp|tcp))?$`)
+
+/** Whether `text` has the form, and what it names, host and port, can be named in a URL: `192.0.2.256` cannot. */
+function names(text: string, form: RegExp): boolean {
+  const [, named] = form.exec(text) ?? []
+  return named !== undefined && URL.canParse(`http://${named}`)
+}
+
+/** A host as it stands in a URL: an IPv6 address gets brackets unless it has them. */
+export const hostInUrl = z
+  .string()
+  .transform(text => (/^[^[].*:/.test(text) ? `[${text}]` : text))
+  .refine(text => text === '' || names(text, hostForm), 'must be a host name or an IP address')
+
+export const stunUrlList = list.refine(
+  urls => urls.every(url => names(url, stunForm)),
+  'must be URLs such as stun:stun.example.com:3478, separated by commas',
+)
+
+export const turnUrlList = list.refine(
+  urls => urls.every(url => names(url, turnForm)),
+  'must be URLs such as turn:turn.example.com:3478?transport=udp, separated by commas',
+)
+
+function isOrigin(text: string): boolean {
+  try {
+    return new URL(text).origin === text
+  } catch {
+    return false
+  }
+}
