@@ -15,11 +15,23 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/main.ts', ['server/src/', 'server/package.json', 'node:']],
   [
     'server/src/server.ts',
-    ['server/src/api/', 'server/src/gateway/', 'server/src/rooms/', 'seams', 'common', '@parley/protocol'],
+    [
+      'server/src/api/',
+      'server/src/gateway/',
+      'server/src/rooms/',
+      'server/src/ice/',
+      'seams',
+      'common',
+      '@parley/protocol',
+    ],
   ],
-  ['server/src/rooms/', ['server/src/rooms/', 'seams', 'common', '@parley/protocol', 'node:crypto']],
+  ['server/src/rooms/', ['server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'node:crypto']],
+  ['server/src/ice/', ['server/src/ice/', '@parley/protocol', 'node:crypto']],
   ['server/src/gateway/', ['server/src/gateway/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun']],
-  ['server/src/api/', ['server/src/api/', 'server/src/rooms/', 'seams', 'common', '@parley/protocol', 'hono', 'zod']],
+  [
+    'server/src/api/',
+    ['server/src/api/', 'server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'hono', 'zod'],
+  ],
   ['server/src/identity/', ['server/src/identity/', 'server/src/clock.ts', '@parley/protocol', 'node:', 'jose']],
   ['server/src/room-store/', ['server/src/room-store/', 'server/src/clock.ts', '@parley/protocol', 'bun:sqlite']],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
@@ -37,7 +49,7 @@ const groups: Record<string, readonly string[]> = {
     'server/src/room-store/room-store.ts',
     'server/src/backplane/backplane.ts',
   ],
-  common: ['clock', 'config', 'log', 'metrics', 'address', 'rate-limit', 'problem'].map(
+  common: ['clock', 'config', 'formats', 'misspelling', 'log', 'metrics', 'address', 'rate-limit', 'problem'].map(
     name => `server/src/${name}.ts`,
   ),
 }
@@ -78,8 +90,8 @@ describe('the direction of imports', () => {
   })
 })
 
-test('rooms/ and protocol/ do no I/O, know no process and no time of day', () => {
-  for (const file of files.filter(file => /^(protocol|server\/src\/rooms)\//.test(file) && !isTest(file))) {
+test('rooms/, ice/ and protocol/ do no I/O, know no process and no time of day', () => {
+  for (const file of files.filter(file => /^(protocol|server\/src\/(rooms|ice))\//.test(file) && !isTest(file))) {
     expect([
       file,
       readFileSync(join(root, file), 'utf8').match(/\bprocess\.|\bDate\.now|new Date\(\)|\bBun\.|\bfetch\(/)?.[0],

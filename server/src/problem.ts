@@ -15,7 +15,7 @@ export function problem(error: SignalingError, headers: Record<string, string> =
     code: error.code,
     retryable,
   }
-  const retryAfter = error.retryAfter ?? (httpStatus === 503 ? defaultRetryAfter : undefined)
+  const retryAfter = error.context.retryAfter ?? (httpStatus === 503 ? defaultRetryAfter : undefined)
   return new Response(JSON.stringify(body), {
     status: httpStatus,
     headers: {

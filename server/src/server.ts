@@ -5,6 +5,7 @@ import type { Backplane } from './backplane/backplane.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
+import { iceServers } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -34,7 +35,8 @@ export interface SignalingServer {
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
   const { clock, identity, store, backplane, log, version } = parts
   const metrics = createMetrics()
-  const rooms = new Rooms({ ...parts, metrics, limits: config })
+  const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
+  const rooms = new Rooms({ ...parts, metrics, limits: config, iceServers: iceServersFor })
   let gateway: Gateway | undefined
   let http: ReturnType<typeof Bun.serve> | undefined
   let draining = false
@@ -49,6 +51,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       log,
       metrics,
       version,
+      iceServers: iceServersFor,
       signIns: rateLimit(config.signInsPerMinute, clock),
       gauges: () => ({
         ...rooms.census(),
@@ -104,6 +107,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
 
     async drain() {
       draining = true
+      rooms.hush()
       await Promise.all([gateway?.close(), http?.stop()])
       rooms.close()
     },

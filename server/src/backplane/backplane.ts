@@ -1,6 +1,7 @@
 /** What one node tells the others about a room. */
 export interface Envelope {
-  readonly type: 'room_deleted'
+  /** `room_changed`: its record in the store is another one. */
+  readonly type: 'room_deleted' | 'room_changed'
   readonly room_id: string
 }
 

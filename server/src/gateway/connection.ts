@@ -6,45 +6,23 @@ import {
   type PeerMessage,
   type Register,
   type RegisteredAuth,
+  requestIdOf,
+  type ServerMessage,
+  type ServerMessageOf,
   SignalingError,
   toSignalingError,
 } from '@parley/protocol'
 import type { ServerWebSocket } from 'bun'
 import { rateLimitKey } from '../address.ts'
-import type { Cancel, Clock } from '../clock.ts'
-import { type Log, logFailure } from '../log.ts'
-import { countError, type Metrics } from '../metrics.ts'
-import type { RateLimit } from '../rate-limit.ts'
+import type { Cancel } from '../clock.ts'
+import { logFailure } from '../log.ts'
+import { countError } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
-import type { Rooms } from '../rooms/rooms.ts'
+import { closeCodeOf, isDeliberate } from './close-codes.ts'
+import type { ConnectionParts } from './connection-parts.ts'
+import { Faults } from './faults.ts'
+import { checkRequestId, type Frame, requestIdIn, textOf, WaitingFrames } from './frames.ts'
 import type { Pulse } from './heartbeat.ts'
-
-export type Frame = string | Buffer
-
-export interface ConnectionLimits {
-  readonly peerIdLength: number
-  /** Bytes of a message before the connection has registered. */
-  readonly unregisteredMessageBytes: number
-  /** Bytes of messages that may wait for the answer to a `register`. */
-  readonly waitingBytes: number
-  /** Milliseconds within which a connection must register. */
-  readonly registerWithin: number
-  /** Errors that a connection may cause in a minute; beyond it is rate-limited, at twice as many closed. */
-  readonly errorsPerMinute: number
-  /** Which errors plain peers are sent. */
-  readonly plainPeerErrors: 'all' | 'register'
-}
-
-export interface ConnectionParts {
-  readonly rooms: Rooms
-  readonly clock: Clock
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly limits: ConnectionLimits
-  readonly failedRegistrations: RateLimit
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** What failed because somebody guessed or is out of date, and therefore counts against their address. */
 const failedForGood: readonly string[] = ['INVALID_TOKEN', 'INVALID_ROOM_TOKEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED']
@@ -56,17 +34,20 @@ export class Connection implements Link, Pulse {
   silentRounds = 0
   part = 0
   /** Frames that came while a `register` is being answered; undefined when none is. */
-  private waiting: Frame[] | undefined
-  private waitingBytes = 0
-  /** Whether it has asked for features, and so understands more than the quick reference. */
+  private waiting: WaitingFrames | undefined
+  /** The `register` that is being answered. */
+  private registering: Register | undefined
+  /** Whether it has asked for features, and so understands more than the quick reference; and for acks among them. */
   private hasFeatures = false
+  private hasAcks = false
   private overdue = false
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
+  /** Whether the other end may still send what it wrote before it saw that it is being closed. */
+  private isTurningAway = false
   private cancelDeadline: Cancel
-  /** The minute in which errors are counted, and how many there were. */
-  private errorMinute = 0
-  private errors = 0
+  /** Undefined as long as there is none, as in most connections. */
+  private faults: Faults | undefined
 
   constructor(
     private readonly socket: ServerWebSocket<unknown>,
@@ -78,7 +59,10 @@ export class Connection implements Link, Pulse {
 
   /** A frame from the other end. Never throws. */
   receive(frame: Frame): void {
-    if (!this.open) return
+    if (!this.open) {
+      if (this.isTurningAway) this.turnAway(requestIdIn(frame))
+      return
+    }
     this.silentRounds = 0
     if (this.waiting) this.wait(this.waiting, frame)
     else this.handle(frame)
@@ -89,29 +73,47 @@ export class Connection implements Link, Pulse {
     if (this.open) this.silentRounds = 0
   }
 
-  /** The WebSocket has ended. */
-  closed(): void {
+  /** The other end has answered a ping, and all that it had sent before has been handled. */
+  ponged(payload: Buffer): void {
+    this.alive()
+    if (!this.isTurningAway || !payload.equals(farewell)) return
+    this.isTurningAway = false
+    this.drained()
+  }
+
+  /** The WebSocket has ended, with a close code of RFC 6455 section 7.4. */
+  closed(code: number): void {
+    const reason = !this.closing && isDeliberate(code) ? 'left' : 'disconnected'
     this.open = false
+    this.isTurningAway = false
     this.waiting = undefined
     this.cancelDeadline()
-    if (this.peer) this.parts.rooms.leave(this.peer)
+    if (this.peer) this.parts.rooms.leave(this.peer, reason)
     this.peer = undefined
   }
 
-  /** Ends the WebSocket with the close code of `reason`, once the other end has been sent what it was promised. */
+  /**
+   * Ends the WebSocket with the close code of `reason`, once the other end has been sent what it was promised. With
+   * acks that is an answer to each request: what it sends before it has seen the `bye` is refused one by one.
+   */
   close(reason: SignalingError): void {
     if (!this.open) return
-    if (this.hasFeatures) this.deliver(JSON.stringify(bye(reason, closeCodeOf(reason))))
-    // What waits for a registration is of no use any more.
-    this.waiting &&= []
     this.open = false
     this.closing = reason
+    const unanswered = this.waiting?.frames ?? []
+    this.waiting = undefined
+    if (this.hasFeatures) this.send(bye(reason, closeCodeOf(reason)))
+    if (this.hasAcks) {
+      if (this.registering) this.turnAway(requestIdOf(this.registering))
+      for (const frame of unanswered) this.turnAway(requestIdIn(frame))
+      this.isTurningAway = this.socket.ping(farewell) !== 0
+    }
     this.drained()
   }
 
   /** The socket has taken what was queued for it. To close it before would throw the queue away. */
   drained(): void {
-    if (!this.closing || this.socket.getBufferedAmount() > 0) return
+    if (!this.closing || this.isTurningAway || this.socket.getBufferedAmount() > 0) return
     this.socket.close(closeCodeOf(this.closing), this.closing.message)
   }
 
@@ -128,12 +130,15 @@ export class Connection implements Link, Pulse {
     return this.open && this.socket.sendText(text) !== 0
   }
 
-  welcome(peer: Peer, reply: RegisteredAuth): void {
+  welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void {
     this.cancelDeadline()
     // Lets go of the timer: it would weigh on every idle connection.
     this.cancelDeadline = nothing
     this.peer = peer
-    this.deliver(JSON.stringify(reply))
+    if (this.registering) this.speakAs(this.registering)
+    this.registering = undefined
+    if (conflict) this.answer(conflict)
+    this.answer(reply)
   }
 
   release(reason: SignalingError): void {
@@ -147,37 +152,62 @@ export class Connection implements Link, Pulse {
 
   private handle(frame: Frame): void {
     this.parts.metrics.messages++
+    if (!this.peer && Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes) {
+      this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Register before you send a message of this size.'))
+      // If it is a request, it has its answer.
+      this.receive(frame)
+      return
+    }
     let message: PeerMessage | undefined
     try {
-      if (!this.peer && Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes) {
-        throw new SignalingError('MESSAGE_TOO_BIG', 'Register before you send a message of this size.')
-      }
-      const text = typeof frame === 'string' ? frame : this.read(frame)
+      const text = textOf(frame)
       message = decode(text, this.parts.limits.peerIdLength)
       if (message.type === 'register') {
         void this.register(message)
         return
       }
-      if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
-      this.parts.rooms.signal(this.peer, message, text)
+      this.act(message, text)
     } catch (error) {
       this.refuse(error, message)
     }
   }
 
-  private read(frame: Buffer): string {
-    try {
-      return utf8.decode(frame)
-    } catch (cause) {
-      throw new SignalingError('INVALID_JSON', undefined, { cause })
+  /** Does what a message other than `register` asks for, and says so. @throws SignalingError */
+  private act(message: Exclude<PeerMessage, Register>, text: string): void {
+    const { request_id } = message
+    const isToBeAnswered = request_id !== undefined && this.hasAcks
+    if (isToBeAnswered) checkRequestId(message)
+    if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
+    const reply = this.parts.rooms.handle(this.peer, message, text)
+    if (reply) {
+      const requestId = requestIdOf(message)
+      this.answer(requestId === undefined ? reply : { ...reply, request_id: requestId })
+    } else if (isToBeAnswered) {
+      this.answer({ type: 'ack', request_id: String(request_id), status: 'delivered' })
     }
+  }
+
+  /** Sends the other end what it has asked for. One that does not read its answers is no use to itself. */
+  private answer(message: ServerMessage): void {
+    if (!this.deliver(JSON.stringify(message))) this.close(new SignalingError('SLOW_CONSUMER'))
+  }
+
+  /** Sends even while the connection is being closed. */
+  private send(message: ServerMessage): void {
+    this.socket.sendText(JSON.stringify(message))
+  }
+
+  /** Refuses a request that came too late. */
+  private turnAway(requestId: string | undefined): void {
+    if (!this.closing || requestId === undefined) return
+    this.send(errorMessage(new SignalingError(this.closing.code, undefined, { requestId })))
   }
 
   /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
   private async register(message: Register): Promise<void> {
-    this.waiting = []
-    this.waitingBytes = 0
-    this.hasFeatures = message.features.length > 0
+    this.waiting = new WaitingFrames(this.parts.limits.waitingBytes)
+    this.registering = message
+    if (!this.peer) this.speakAs(message)
     const { rooms, failedRegistrations } = this.parts
     const key = rateLimitKey(this.address)
     try {
@@ -186,8 +216,10 @@ export class Connection implements Link, Pulse {
         const detail = 'Too many registrations from your network address failed.'
         throw new SignalingError('RATE_LIMITED', detail, { retryAfter })
       }
+      if (message.features.includes('acks')) checkRequestId(message)
       await rooms.join(message, this)
     } catch (error) {
+      this.registering = undefined
       const reason = toSignalingError(error)
       if (failedForGood.includes(reason.code)) failedRegistrations.count(key)
       this.refuse(reason, message)
@@ -196,28 +228,22 @@ export class Connection implements Link, Pulse {
     this.resume()
   }
 
-  /** Handles what waited, in order, until the next `register` among it makes the rest wait again. */
+  /** From now on the other end is taken for one that understands what it asked for. */
+  private speakAs({ features }: Register): void {
+    this.hasFeatures = features.length > 0
+    this.hasAcks = features.includes('acks')
+  }
+
+  /** Handles what waited, in order; behind another `register` among it the rest waits again. */
   private resume(): void {
-    const waiting = this.waiting ?? []
+    const frames = this.waiting?.frames ?? []
     this.waiting = undefined
-    for (const [index, frame] of waiting.entries()) {
-      if (!this.open) return
-      this.handle(frame)
-      if (this.isWaiting()) {
-        for (const later of waiting.slice(index + 1)) this.receive(later)
-        return
-      }
-    }
+    for (const frame of frames) this.receive(frame)
   }
 
-  private isWaiting(): boolean {
-    return this.waiting !== undefined
-  }
-
-  private wait(waiting: Frame[], frame: Frame): void {
-    this.waitingBytes += Buffer.byteLength(frame)
-    if (this.waitingBytes <= this.parts.limits.waitingBytes) waiting.push(frame)
-    else this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
+  private wait(waiting: WaitingFrames, frame: Frame): void {
+    if (waiting.add(frame)) return
+    this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
   }
 
   private expectRegister(): void {
@@ -229,27 +255,18 @@ export class Connection implements Link, Pulse {
   private refuse(error: unknown, message: PeerMessage | undefined): void {
     if (!this.open) return
     const { log, metrics, limits } = this.parts
-    let reason = toSignalingError(error)
+    let reason = toSignalingError(error).with(message ? context(message) : {})
     logFailure(log, reason, { peer: this.peer?.id, address: this.address })
-    if (message) reason = withContext(reason, message)
-    if (reason.code === 'MESSAGE_TOO_BIG') {
-      this.fail(reason)
-      return
-    }
-
-    const errors = this.countErrors()
-    if (errors > 2 * limits.errorsPerMinute) {
-      this.fail(new SignalingError('RATE_LIMITED'))
-      return
-    }
-    if (errors > limits.errorsPerMinute) {
-      const { requestId, target } = reason
-      const context = { requestId, target, retryAfter: 60 }
-      reason = new SignalingError('RATE_LIMITED', 'Too many of your messages were faulty.', context)
+    this.faults ??= new Faults()
+    const faults = this.faults.add(this.parts.clock.now())
+    if (faults > limits.errorsPerMinute) {
+      const limited = new SignalingError('RATE_LIMITED', 'Too many of your messages were faulty.', { retryAfter: 60 })
+      reason = limited.with({ requestId: reason.context.requestId, target: reason.context.target })
     }
     countError(metrics, reason.code)
-    if (message?.type === 'register') this.deliver(JSON.stringify(errorMessage(reason)))
+    if (message?.type === 'register') this.answer(errorMessage(reason))
     else this.tell(reason)
+    if (faults > 2 * limits.errorsPerMinute) this.fail(new SignalingError('RATE_LIMITED'))
   }
 
   /** Sends an error that is not the answer to a `register`. Plain peers may not be able to bear it. */
@@ -259,7 +276,7 @@ export class Connection implements Link, Pulse {
       metrics.errorsKeptBack++
       log.warn({ peer: this.peer?.id, code: reason.code }, 'error kept back from a plain peer')
     } else {
-      this.deliver(JSON.stringify(errorMessage(reason)))
+      this.answer(errorMessage(reason))
     }
   }
 
@@ -269,22 +286,9 @@ export class Connection implements Link, Pulse {
     this.parts.log.info({ peer: this.peer?.id, code: reason.code }, 'connection closed')
     this.close(reason)
   }
-
-  /** Errors in this minute, this one included. */
-  private countErrors(): number {
-    const minute = Math.floor(this.parts.clock.now() / 60_000)
-    if (minute !== this.errorMinute) this.errors = 0
-    this.errorMinute = minute
-    return ++this.errors
-  }
 }
 
 const nothing = () => {}
 
-/** 1011 is RFC 6455's "unexpected condition", for an error that was not meant to close anything. */
-const closeCodeOf = (reason: SignalingError): number => reason.kind.closeCode ?? 1011
-
-const withContext = (reason: SignalingError, message: PeerMessage): SignalingError => {
-  const { requestId, target } = context(message)
-  return new SignalingError(reason.code, reason.message, { requestId, target, retryAfter: reason.retryAfter })
-}
+/** The ping whose pong says that the other end has seen that it is being closed. */
+const farewell = Buffer.from('bye')

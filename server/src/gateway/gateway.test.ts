@@ -5,7 +5,8 @@ import { manualClock, systemClock } from '../clock.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 
-const { register: _, 'register-with-features': __, ...signals } = fromPeers
+const { offer, answer, candidate } = fromPeers
+const signals = { offer, answer, candidate }
 const twoNames = { sender: 'Client-123', target: 'Worker-456' }
 
 let server: TestServer
@@ -307,9 +308,9 @@ describe('a peer that registers again elsewhere', () => {
     const again = { type: 'register', peer_id: 'x', room_id, token, id_token: idToken, features: ['acks'] }
     using old = await server.connect()
     using current = await server.connect()
-    expect(await old.ask(again)).toMatchObject({ type: 'registered_auth', features: [] })
+    expect(await old.ask(again)).toMatchObject({ type: 'registered_auth', features: ['acks'] })
     await current.ask(again)
-    expect(await old.next()).toMatchObject({ type: 'bye', code: 'PEER_REPLACED', close_code: 4505 })
+    expect(await old.next()).toMatchObject({ type: 'bye', code: 'PEER_REPLACED', reason: 'replaced', close_code: 4505 })
     expect((await old.closed).code).toBe(4505)
     expect(await current.rest()).toEqual([])
   })

@@ -4,7 +4,8 @@ import { clientOf, type TrustedProxies } from '../address.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import { problem } from '../problem.ts'
-import { Connection, type ConnectionParts } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionParts } from './connection-parts.ts'
 import { heartbeat } from './heartbeat.ts'
 
 export interface GatewayConfig {
@@ -87,13 +88,13 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
       },
       drain: ({ data }) => data.connection?.drained(),
       ping: ({ data }) => data.connection?.alive(),
-      pong: ({ data }) => data.connection?.alive(),
-      close(socket) {
+      pong: ({ data }, payload) => data.connection?.ponged(payload),
+      close(socket, code) {
         const { connection } = socket.data
         if (!connection) return
         connections.delete(connection)
         pulses.remove(connection)
-        connection.closed()
+        connection.closed(code)
       },
     },
   })

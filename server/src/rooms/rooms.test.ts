@@ -1,93 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import type { Register, RegisteredAuth, SignalingError } from '@parley/protocol'
-import { inProcess } from '../../src/backplane/in-process.ts'
-import { inTemporaryFolder, silentLog } from '../../test/harness.ts'
+import { inWorld, nobody, peerOf, RecordingLink } from '../../test/world.ts'
 import { manualClock } from '../clock.ts'
-import { local } from '../identity/local.ts'
-import { createMetrics } from '../metrics.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
-import { sqlite } from '../room-store/sqlite.ts'
 import type { Claim } from './rights.ts'
-import type { Link, Peer } from './room.ts'
-import { Rooms, type RoomsParts } from './rooms.ts'
-
-/** A connection that records what it was told. */
-class RecordingLink implements Link {
-  peer: Peer | undefined
-  open = true
-  readonly replies: RegisteredAuth[] = []
-  readonly texts: string[] = []
-  readonly released: string[] = []
-  constructor(readonly address = '192.0.2.1') {}
-  welcome(peer: Peer, reply: RegisteredAuth) {
-    this.peer = peer
-    this.replies.push(reply)
-  }
-  deliver(text: string) {
-    this.texts.push(text)
-    return this.open
-  }
-  release(reason: SignalingError) {
-    this.peer = undefined
-    this.released.push(reason.code)
-  }
-}
-
-const nobody: Claim = { identity: undefined, token: undefined, address: undefined }
-
-type World = Awaited<ReturnType<typeof world>>
-
-async function world(folder: string, changes: Partial<RoomsParts> = {}) {
-  const clock = manualClock()
-  const identity = await local({ folder, lifetime: 3600 }, clock)
-  const store = sqlite(':memory:', clock)
-  const limits = { roomTtl: 7200, peersPerRoom: 3, peersPerIdentity: 4, roomsPerIdentity: 5 }
-  const parts: RoomsParts = {
-    identity,
-    store,
-    backplane: inProcess(),
-    clock,
-    log: silentLog,
-    metrics: createMetrics(),
-    limits,
-    ...changes,
-  }
-  const rooms = new Rooms(parts)
-  const signIn = async () => (await identity.signIn()).idToken
-  const subjectOf = async (idToken: string) => (await identity.verify(idToken)).subject
-  const create = async (idToken: string, options = {}) => rooms.create(await subjectOf(idToken), options)
-  const register = (room: { room_id: string; token: string }, peer_id: string, id_token: string): Register => ({
-    type: 'register',
-    peer_id,
-    room_id: room.room_id,
-    token: room.token,
-    id_token,
-    role: 'peer',
-    metadata: {},
-    is_admin: false,
-    features: [],
-    request_id: undefined,
-  })
-  /** Joins over a new link, or the one given. */
-  async function join(
-    room: { room_id: string; token: string },
-    peerId: string,
-    idToken: string,
-    link = new RecordingLink(),
-  ) {
-    await rooms.join(register(room, peerId, idToken), link)
-    return link
-  }
-  return { ...parts, clock, rooms, signIn, subjectOf, create, register, join }
-}
-
-const inWorld = (use: (world: World) => Promise<void>, changes?: Partial<RoomsParts>) =>
-  inTemporaryFolder(async folder => use(await world(folder, changes)))
-
-const peerOf = (link: Link): Peer => {
-  if (!link.peer) throw new Error('not registered')
-  return link.peer
-}
+import { Rooms } from './rooms.ts'
 
 describe('entering a room', () => {
   test('lists the peers that are there, with their metadata, and not the one that enters', () =>
@@ -122,7 +38,7 @@ describe('entering a room', () => {
       await join(room, 'b', token)
       await expect(join(room, 'c', token)).rejects.toThrow('The room is full.')
       await join(room, 'b', token)
-      rooms.leave(peerOf(first))
+      rooms.leave(peerOf(first), 'left')
       await join(room, 'c', token)
     }))
 
@@ -148,7 +64,7 @@ describe('entering a room', () => {
       await join(two, 'a', token)
       await expect(join(two, 'b', token)).rejects.toThrow('This identity already has 4 peers.')
       await join(two, 'b', await signIn())
-      rooms.leave(peerOf(first))
+      rooms.leave(peerOf(first), 'left')
       await join(two, 'c', token)
     }))
 
@@ -162,7 +78,7 @@ describe('entering a room', () => {
       const oldPeer = peerOf(old)
       const now = await join(room, 'a', token)
       expect(old.released).toEqual(['PEER_REPLACED'])
-      rooms.leave(oldPeer)
+      rooms.leave(oldPeer, 'left')
       expect(rooms.census().peers).toBe(1)
       expect(now.released).toEqual([])
     }))
@@ -270,7 +186,7 @@ describe('the end of a room', () => {
     inWorld(async ({ rooms, clock, signIn, subjectOf, create, join, identity }) => {
       const token = await signIn()
       const room = await create(token)
-      rooms.leave(peerOf(await join(room, 'a', token)))
+      rooms.leave(peerOf(await join(room, 'a', token)), 'left')
       clock.advance(7_199_000)
       const { idToken } = await identity.signIn()
       expect(await subjectOf(idToken)).toBeString()
@@ -333,7 +249,7 @@ describe('deleting', () => {
       const token = await signIn()
       const room = await create(token)
       const worker = await join(room, 'worker', token, new RecordingLink('192.0.2.2'))
-      rooms.leave(peerOf(await join(room, 'client', token)))
+      rooms.leave(peerOf(await join(room, 'client', token)), 'left')
       await expect(rooms.delete({ peerId: 'client' }, addressOf('192.0.2.9'))).rejects.toMatchObject({
         code: 'FORBIDDEN',
       })
@@ -378,7 +294,7 @@ describe('deleting', () => {
       expect(await rooms.deletePeer('a', claim)).toEqual({ roomDeleted: false })
       expect(await rooms.deletePeer('a', claim)).toBe('unknown')
       expect([a.released, b.released]).toEqual([['PEER_REMOVED'], []])
-      rooms.leave(peerOf(c))
+      rooms.leave(peerOf(c), 'left')
       expect(await rooms.deletePeer('c', claim)).toBe('departed')
       expect(await rooms.deletePeer('b', claim)).toEqual({ roomDeleted: true })
       expect(await store.get(room.room_id)).toBeUndefined()
@@ -393,7 +309,7 @@ describe('deleting', () => {
       const room = await rest.create(one)
       const link = new RecordingLink()
       await rooms.join(rest.register(room, 'a', one), link)
-      rooms.leave(peerOf(link))
+      rooms.leave(peerOf(link), 'left')
       await rooms.join(rest.register(room, 'b', two), new RecordingLink())
       await rooms.delete({ peerId: 'a' }, { ...nobody, token: room.token })
       expect(signedOut.sort()).toEqual([await rest.subjectOf(one), await rest.subjectOf(two)].sort())
@@ -404,7 +320,7 @@ describe('deleting', () => {
     inWorld(async ({ rooms, signIn, create, join }) => {
       const token = await signIn()
       const room = await create(token)
-      for (const id of ['a', 'b', 'c', 'd']) rooms.leave(peerOf(await join(room, id, token)))
+      for (const id of ['a', 'b', 'c', 'd']) rooms.leave(peerOf(await join(room, id, token)), 'left')
       const claim = { ...nobody, token: room.token }
       expect(await rooms.deletePeer('a', claim)).toBe('unknown')
       expect(await rooms.deletePeer('d', claim)).toBe('departed')

@@ -1,32 +1,40 @@
-import { type JsonObject, nameSender, type Register, type Signal, SignalingError } from '@parley/protocol'
-import type { Backplane } from '../backplane/backplane.ts'
-import { type Clock, inTime } from '../clock.ts'
+import {
+  type Feature,
+  features,
+  type JsonObject,
+  type LeaveReason,
+  type PeerMessage,
+  type Register,
+  type Reply,
+  SignalingError,
+} from '@parley/protocol'
+import { inTime } from '../clock.ts'
+import type { IceServers } from '../ice/ice-servers.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
-import { Directory } from './directory.ts'
+import type { Invite, RoomRecord } from '../room-store/room-store.ts'
+import { checkEntrance } from './entrance.ts'
+import { invitationOf, isUsedBy, redeemed } from './invites.ts'
+import { backplaneSilent, OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
+import { Owner } from './owner.ts'
 import { registeredAuth } from './registered-auth.ts'
+import { fulfil, issueIceServers, type RequestLimits, type RequestParts } from './requests.ts'
 import { type Claim, mayDelete } from './rights.ts'
-import { type Link, Peer, Room } from './room.ts'
-import { newRoomId, newRoomToken, sameSecret } from './secrets.ts'
+import { type Link, Peer, type Room } from './room.ts'
+import { newRoomId, newRoomToken } from './secrets.ts'
 
-export interface RoomLimits {
+export interface RoomLimits extends RequestLimits {
   /** Seconds that a room lives if its creator does not say. */
   readonly roomTtl: number
-  readonly peersPerRoom: number
-  readonly peersPerIdentity: number
   readonly roomsPerIdentity: number
 }
 
-export interface RoomsParts {
+export interface RoomsParts extends OpenRoomsParts {
   readonly identity: Identity
-  readonly store: RoomStore
-  readonly backplane: Backplane
-  readonly clock: Clock
-  readonly log: Log
   readonly metrics: Metrics
   readonly limits: RoomLimits
+  /** ICE servers with credentials for a holder: a peer_id or a subject. */
+  iceServers(holder: string): IceServers
 }
 
 /** What the creator of a room may decide. */
@@ -41,16 +49,21 @@ export interface RoomOptions {
 /** `unknown`: there is no such peer. `departed`: it had left the room already. */
 export type PeerDeletion = 'unknown' | 'departed' | { readonly roomDeleted: boolean }
 
-const storeSilent = 'The room store does not answer.'
 const identitySilent = 'The identity provider does not answer.'
-const backplaneSilent = 'The other nodes cannot be reached.'
 
 /** The rooms that this node serves: who is in them, and what passes between. */
 export class Rooms {
-  readonly #open = new Map<string, Room>()
-  readonly #directory = new Directory()
+  /** What the creators of rooms may do with them. */
+  readonly owner: Owner
+  readonly #open: OpenRooms
+  readonly #requestParts: RequestParts
+  readonly #featureSets = new Map<string, ReadonlySet<Feature>>()
 
-  constructor(private readonly parts: RoomsParts) {}
+  constructor(private readonly parts: RoomsParts) {
+    this.#open = new OpenRooms(parts)
+    this.owner = new Owner(parts, this.#open, roomId => this.#delete(roomId))
+    this.#requestParts = { ...parts, isAnywhere: peerId => this.#open.directory.isAnywhere(peerId) }
+  }
 
   /** @throws SignalingError LIMIT_REACHED or UNAVAILABLE */
   async create(creator: string, options: RoomOptions): Promise<RoomRecord> {
@@ -64,6 +77,10 @@ export class Rooms {
       max_peers: options.maxPeers ?? null,
       name: options.name ?? null,
       metadata: options.metadata ?? {},
+      locked: false,
+      removed: [],
+      invites: [],
+      revision: 0,
     }
     await inTime(clock, store.create(record, limits.roomsPerIdentity, now), storeSilent)
     metrics.roomsCreated++
@@ -79,7 +96,7 @@ export class Rooms {
   async join(message: Register, link: Link): Promise<void> {
     const { clock, identity, store } = this.parts
     const { subject } = await inTime(clock, identity.verify(message.id_token), identitySilent)
-    const room = this.#openRoom(message.room_id)
+    const room = this.#open.open(message.room_id)
     room.entering++
     try {
       // First listen, then read: a deletion after the reading is heard, one before it is seen.
@@ -87,44 +104,31 @@ export class Rooms {
       // The sentence of the original: its clients print it.
       const record = await inTime(clock, store.get(message.room_id), 'DynamoDB error')
       if (!record) throw new SignalingError('ROOM_NOT_FOUND')
-      if (!sameSecret(message.token, record.token)) throw new SignalingError('INVALID_ROOM_TOKEN')
+      const invite = invitationOf(record, message.token, clock.now() / 1000)
       if (record.expires_at * 1000 <= clock.now()) throw new SignalingError('ROOM_EXPIRED')
+      const isFirstUse = invite?.single_use && !isUsedBy(invite, { peer_id: message.peer_id, identity: subject })
+      const admitted = isFirstUse ? await this.#redeem(room, record, invite, subject, message) : record
       // Deleted while this was waiting.
       if (room.ended) throw new SignalingError('ROOM_NOT_FOUND')
-      if (link.open) this.#enter(room, record, subject, message, link)
+      if (link.open) this.#enter(room, this.#open.update(room, admitted), subject, message, invite, link)
     } finally {
       room.entering--
-      this.#forgetIfUnused(room)
+      this.#open.forgetIfUnused(room)
     }
   }
 
   /**
-   * Relays `text`, which `message` was read from, to the peer that it is for. This is the path that every message takes:
-   * nothing here waits, and nothing is made anew.
-   * @throws SignalingError SENDER_MISMATCH, PEER_NOT_FOUND or DELIVERY_FAILED
+   * Does what a registered peer asks for with `message`, which was read from `text`. It never waits.
+   * @returns the reply, where the message has one
+   * @throws SignalingError saying why it cannot be done
    */
-  signal(peer: Peer, message: Signal, text: string): void {
-    if (message.sender !== undefined && message.sender !== peer.id) throw new SignalingError('SENDER_MISMATCH')
-    const target = peer.room.peers.get(message.target)
-    if (!target) throw new SignalingError('PEER_NOT_FOUND')
-    const taken = target.link.deliver(message.sender === undefined ? nameSender(text, peer.id) : text)
-    if (!taken) throw new SignalingError('DELIVERY_FAILED')
-    this.parts.metrics.relayed++
+  handle(peer: Peer, message: Exclude<PeerMessage, Register>, text: string): Reply | undefined {
+    return fulfil(peer, message, text, this.#requestParts)
   }
 
   /** The peer's connection has ended, or speaks for another peer now. */
-  leave(peer: Peer): void {
-    const { room } = peer
-    // A newer connection of this peer may have taken the place.
-    if (room.peers.get(peer.id) !== peer) return
-    this.#remove(peer)
-    room.departed.set(peer.id, { identity: peer.identity, address: peer.link.address })
-    if (room.departed.size > this.parts.limits.peersPerRoom) {
-      const [oldest = ''] = room.departed.keys()
-      room.departed.delete(oldest)
-      this.#directory.unlist(oldest, room)
-    }
-    this.parts.log.info({ room: room.id, peer: peer.id }, 'peer left')
+  leave(peer: Peer, reason: LeaveReason): void {
+    this.#open.leave(peer, reason)
   }
 
   /**
@@ -135,7 +139,7 @@ export class Rooms {
    */
   async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
     const { clock, store } = this.parts
-    const roomId = 'roomId' in named ? named.roomId : this.#directory.find(named.peerId, claim)?.id
+    const roomId = 'roomId' in named ? named.roomId : this.#open.directory.find(named.peerId, claim)?.id
     if (roomId === undefined) return false
     const room = this.#open.get(roomId)
     const record = room?.record ?? (await inTime(clock, store.get(roomId), storeSilent))
@@ -150,20 +154,16 @@ export class Rooms {
    * @throws SignalingError FORBIDDEN, UNAVAILABLE
    */
   async deletePeer(peerId: string, claim: Claim): Promise<PeerDeletion> {
-    const room = this.#directory.find(peerId, claim)
+    const room = this.#open.directory.find(peerId, claim)
     if (!room) return 'unknown'
     const peer = room.peers.get(peerId)
     const departed = room.departed.get(peerId)
     if (!peer) {
-      room.departed.delete(peerId)
-      this.#directory.unlist(peerId, room)
+      this.#open.forgetDeparted(room, peerId)
       if (departed) await this.#signOut([departed.identity])
       return 'departed'
     }
-    this.#remove(peer)
-    this.#directory.unlist(peerId, room)
-    peer.link.release(new SignalingError('PEER_REMOVED'))
-    this.parts.log.info({ room: room.id, peer: peerId }, 'peer removed')
+    this.#open.expel(peer)
     const roomDeleted = room.peers.size === 0
     if (roomDeleted) await this.#delete(room.id)
     await this.#signOut([peer.identity])
@@ -183,70 +183,83 @@ export class Rooms {
     return { rooms, peers, peersByRole }
   }
 
+  /** Says no more of who comes and goes: all are about to go. */
+  hush(): void {
+    this.#open.hush()
+  }
+
   /** Forgets all rooms of this node, without a word to anybody; they stay in the store. */
   close(): void {
-    for (const room of this.#open.values()) this.#forget(room)
+    this.#open.close()
   }
 
-  #openRoom(roomId: string): Room {
-    const open = this.#open.get(roomId)
-    if (open) return open
-    const room: Room = new Room(
-      roomId,
-      this.parts.backplane.subscribe(roomId, () => this.#end(room, new SignalingError('ROOM_DELETED'))),
-    )
-    this.#open.set(roomId, room)
-    return room
+  /** Uses up an invitation that is for one peer, unless that could not enter now for another reason. */
+  async #redeem(
+    room: Room,
+    record: RoomRecord,
+    invite: Invite,
+    identity: string,
+    message: Register,
+  ): Promise<RoomRecord> {
+    const { clock, store, limits } = this.parts
+    checkEntrance(room, record, identity, message, this.#open.directory, limits)
+    const holder = { peer_id: message.peer_id, identity }
+    const change = (current: RoomRecord) => redeemed(current, invite.digest, holder)
+    const updated = await inTime(clock, store.update(record.room_id, change), storeSilent)
+    if (!updated) throw new SignalingError('ROOM_NOT_FOUND')
+    return updated
   }
 
-  #enter(room: Room, record: RoomRecord, identity: string, message: Register, link: Link): void {
-    const { limits, log, metrics } = this.parts
+  #enter(
+    room: Room,
+    record: RoomRecord,
+    identity: string,
+    message: Register,
+    invite: Invite | undefined,
+    link: Link,
+  ): void {
+    const { clock, limits, log, metrics } = this.parts
     const { peer_id: id } = message
+    checkEntrance(room, record, identity, message, this.#open.directory, limits)
+
     const present = room.peers.get(id)
-    const mine = present?.identity === identity
-    const mostPeers = Math.min(record.max_peers ?? limits.peersPerRoom, limits.peersPerRoom)
-    if (!mine && room.peers.size >= mostPeers) throw new SignalingError('ROOM_FULL')
-    if (present && !mine) throw new SignalingError('PEER_ID_TAKEN')
-    if (!mine && this.#directory.peersOf(identity) >= limits.peersPerIdentity) {
-      throw new SignalingError('LIMIT_REACHED', `This identity already has ${limits.peersPerIdentity} peers.`)
-    }
-
-    room.record = record
-    this.#planExpiry(room, record)
     const before = link.peer
-    if (present) this.#remove(present)
-    if (before && before !== present) this.leave(before)
+    if (present) this.#open.remove(present, 'replaced')
+    if (before && before !== present) this.#open.leave(before, 'left')
 
-    const peer = new Peer(id, room, identity, link, message.role, message.metadata, message.is_admin)
-    const others = [...room.peers.values()]
-    room.peers.set(id, peer)
-    room.departed.delete(id)
-    this.#directory.list(id, room)
-    this.#directory.countIn(identity)
+    const granted = features.filter(feature => message.features.includes(feature))
+    const peer = new Peer(
+      id,
+      room,
+      identity,
+      link,
+      invite?.role ?? message.role,
+      message.metadata,
+      this.#featureSet(granted),
+      invite?.channels ?? message.channels,
+      clock.now(),
+      invite && { channelsFixed: invite.channels !== null },
+    )
+    const { admin } = room
+    if (message.is_admin) room.admin ??= peer
+    this.#open.place(peer)
     if (present && present.link !== link) present.link.release(new SignalingError('PEER_REPLACED'))
-    link.welcome(peer, registeredAuth(peer, record, others, message.request_id))
+    const reply = registeredAuth(peer, record, message, invite, issueIceServers(peer, this.#requestParts))
+    if (message.is_admin && admin) {
+      link.welcome(peer, reply, { type: 'admin_conflict', room_id: room.id, current_admin: admin.id })
+    } else {
+      link.welcome(peer, reply)
+    }
     metrics.registrations++
     log.info({ room: room.id, peer: id, role: peer.role, replaced: present !== undefined }, 'peer registered')
   }
 
-  /** Plans the room's end. It may have been planned before, for another time. */
-  #planExpiry(room: Room, record: RoomRecord): void {
-    const { clock } = this.parts
-    room.cancelExpiry()
-    room.cancelExpiry = clock.after(Math.max(0, record.expires_at * 1000 - clock.now()), () => {
-      // A timer may be early: clocks are set, and delays have an upper bound.
-      if (record.expires_at * 1000 > clock.now()) this.#planExpiry(room, record)
-      else this.#end(room, new SignalingError('ROOM_EXPIRED'))
-    })
-  }
-
-  /** The room is no more; its peers are told and let go. */
-  #end(room: Room, reason: SignalingError): void {
-    room.ended = true
-    const peers = [...room.peers.values()]
-    this.#forget(room)
-    for (const peer of peers) peer.link.release(reason)
-    this.parts.log.info({ room: room.id, peers: peers.length, code: reason.code }, 'room ended')
+  /** One set for the same features, as ten thousand peers have few different ones. */
+  #featureSet(granted: readonly Feature[]): ReadonlySet<Feature> {
+    const key = granted.join()
+    const set = this.#featureSets.get(key) ?? new Set(granted)
+    this.#featureSets.set(key, set)
+    return set
   }
 
   async #delete(roomId: string): Promise<void> {
@@ -268,30 +281,5 @@ export class Rooms {
     } catch (error) {
       log.error({ identities: identities.length, error: String(error) }, 'identities not signed out')
     }
-  }
-
-  /** Takes the peer out of its room's roster, and nothing else. */
-  #remove(peer: Peer): void {
-    peer.room.peers.delete(peer.id)
-    this.#directory.countOut(peer.identity)
-  }
-
-  /** A room that nobody was let into need not stay open. */
-  #forgetIfUnused(room: Room): void {
-    if (room.entering === 0 && !room.record && !room.ended) this.#forget(room)
-  }
-
-  #forget(room: Room): void {
-    room.cancelExpiry()
-    for (const peer of [...room.peers.values()]) {
-      this.#remove(peer)
-      this.#directory.unlist(peer.id, room)
-    }
-    for (const id of room.departed.keys()) this.#directory.unlist(id, room)
-    if (this.#open.get(room.id) === room) this.#open.delete(room.id)
-    room.subscribed.then(
-      unsubscribe => unsubscribe(),
-      () => {}, // there is nothing to end: whoever wanted to enter was told
-    )
   }
 }

@@ -1,0 +1,29 @@
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { RateLimit } from '../rate-limit.ts'
+import type { Rooms } from '../rooms/rooms.ts'
+
+export interface ConnectionLimits {
+  readonly peerIdLength: number
+  /** Bytes of a message before the connection has registered. */
+  readonly unregisteredMessageBytes: number
+  /** Bytes of messages that may wait for the answer to a `register`. */
+  readonly waitingBytes: number
+  /** Milliseconds within which a connection must register. */
+  readonly registerWithin: number
+  /** Errors that a connection may cause in a minute; beyond it is rate-limited, at twice as many closed. */
+  readonly errorsPerMinute: number
+  /** Which errors plain peers are sent. */
+  readonly plainPeerErrors: 'all' | 'register'
+}
+
+/** What connections have in common. */
+export interface ConnectionParts {
+  readonly rooms: Rooms
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: ConnectionLimits
+  readonly failedRegistrations: RateLimit
+}

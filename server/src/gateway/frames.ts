@@ -1,0 +1,46 @@
+import { decode, requestIdOf, SignalingError, toSignalingError } from '@parley/protocol'
+
+/** What a peer sends: text, or bytes. */
+export type Frame = string | Buffer
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** @throws SignalingError INVALID_JSON if the bytes are not UTF-8 */
+export function textOf(frame: Frame): string {
+  if (typeof frame === 'string') return frame
+  try {
+    return utf8.decode(frame)
+  } catch (cause) {
+    throw new SignalingError('INVALID_JSON', undefined, { cause })
+  }
+}
+
+/** The `request_id` of a message, be it right or wrong, if it has one. */
+export function requestIdIn(frame: Frame): string | undefined {
+  try {
+    return requestIdOf(decode(textOf(frame)))
+  } catch (error) {
+    return toSignalingError(error).context.requestId
+  }
+}
+
+/** What is to be answered by its `request_id` must have one that can be. @throws SignalingError INVALID_MESSAGE */
+export function checkRequestId(message: { readonly request_id?: unknown }): void {
+  if (message.request_id === undefined || requestIdOf(message) !== undefined) return
+  throw new SignalingError('INVALID_MESSAGE', 'request_id must be 1 to 64 of A-Z, a-z, 0-9, "_", "." and "-".')
+}
+
+/** Frames that wait, in the order in which they came. */
+export class WaitingFrames {
+  readonly frames: Frame[] = []
+  #bytes = 0
+
+  constructor(private readonly most: number) {}
+
+  /** False if there are more bytes than there may be. */
+  add(frame: Frame): boolean {
+    this.frames.push(frame)
+    this.#bytes += Buffer.byteLength(frame)
+    return this.#bytes <= this.most
+  }
+}

@@ -1,0 +1,63 @@
+import { expect, test } from 'bun:test'
+import { clientFrame, rawConnection, startServer, type TestServer } from '../../test/harness.ts'
+
+const presence = { features: ['presence'] }
+
+async function watchedRoom(server: TestServer) {
+  const room = await server.createRoom(await server.signIn())
+  return { room, watcher: await server.join(room, 'watcher', presence) }
+}
+
+test('a peer that closes its connection has left, one whose connection breaks is disconnected', async () => {
+  await using server = await startServer()
+  const { room, watcher } = await watchedRoom(server)
+  for (const code of [1000, 1001, undefined]) {
+    const peer = await server.join(room, 'a')
+    expect(await watcher.next()).toMatchObject({ type: 'peer_joined', peer: { peer_id: 'a' } })
+    peer.socket.close(code)
+    expect(await watcher.next()).toEqual({ type: 'peer_left', peer_id: 'a', reason: 'left' })
+  }
+  const { room_id, token } = room
+  const register = { type: 'register', peer_id: 'a', room_id, token, id_token: await server.signIn() }
+  const broken = await rawConnection(server.ws)
+  broken.write(clientFrame(1, Buffer.from(JSON.stringify(register))))
+  expect(await watcher.next()).toMatchObject({ type: 'peer_joined' })
+  broken.end()
+  expect(await watcher.next()).toEqual({ type: 'peer_left', peer_id: 'a', reason: 'disconnected' })
+})
+
+test('a peer that registers as another one has left', async () => {
+  await using server = await startServer()
+  const { room, watcher } = await watchedRoom(server)
+  using peer = await server.join(room, 'a')
+  await watcher.next()
+  await peer.ask({ type: 'register', peer_id: 'b', ...room, id_token: await server.signIn() })
+  expect(await watcher.next()).toEqual({ type: 'peer_left', peer_id: 'a', reason: 'left' })
+  expect(await watcher.next()).toMatchObject({ type: 'peer_joined', peer: { peer_id: 'b' } })
+})
+
+test('a server that stops says bye, and not who else goes', async () => {
+  const server = await startServer()
+  const { room, watcher } = await watchedRoom(server)
+  using a = await server.join(room, 'a', presence)
+  await watcher.next()
+  await server[Symbol.asyncDispose]()
+  for (const peer of [watcher, a]) {
+    expect(await peer.next()).toMatchObject({ type: 'bye', code: 'SHUTTING_DOWN', reason: 'shutting_down' })
+    expect((await peer.closed).code).toBe(1001)
+    await expect(peer.next()).rejects.toThrow('closed')
+  }
+})
+
+test('a room that is deleted is told so, then its peers are let go', async () => {
+  await using server = await startServer()
+  const { room, watcher } = await watchedRoom(server)
+  using plain = await server.join(room, 'plain')
+  await watcher.next()
+  await server.post('/delete-peers-and-room', { room_id: room.room_id, token: room.token })
+  expect(await watcher.next()).toEqual({ type: 'peer_left', peer_id: 'plain', reason: 'room_closed' })
+  expect(await watcher.next()).toEqual({ type: 'room_closed', reason: 'deleted' })
+  expect(await watcher.next()).toMatchObject({ type: 'bye', reason: 'room_closed', close_code: 4504 })
+  expect((await watcher.closed).code).toBe(4504)
+  expect((await plain.closed).code).toBe(4504)
+})

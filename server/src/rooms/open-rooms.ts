@@ -1,0 +1,190 @@
+import { type LeaveReason, SignalingError } from '@parley/protocol'
+import type { Backplane } from '../backplane/backplane.ts'
+import { type Clock, inTime } from '../clock.ts'
+import { type Log, logFailure } from '../log.ts'
+import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
+import { Directory } from './directory.ts'
+import { Presence, presenceWindow } from './presence.ts'
+import { knows, type Peer, Room } from './room.ts'
+
+export interface OpenRoomsParts {
+  readonly store: RoomStore
+  readonly backplane: Backplane
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits: { readonly peersPerRoom: number }
+}
+
+export const storeSilent = 'The room store does not answer.'
+export const backplaneSilent = 'The other nodes cannot be reached.'
+
+/** Seconds before its end at which a room is said to end soon. */
+const warnings = [300, 60]
+
+/** The rooms that are open on this node, who is in them, and how long they last. */
+export class OpenRooms {
+  readonly directory = new Directory()
+  readonly #rooms = new Map<string, Room>()
+
+  constructor(private readonly parts: OpenRoomsParts) {}
+
+  get(roomId: string): Room | undefined {
+    return this.#rooms.get(roomId)
+  }
+
+  values(): Iterable<Room> {
+    return this.#rooms.values()
+  }
+
+  /** The room, which from now on hears what other nodes say of it. */
+  open(roomId: string): Room {
+    const open = this.#rooms.get(roomId)
+    if (open) return open
+    const { backplane, clock } = this.parts
+    const room: Room = new Room(
+      roomId,
+      new Presence(clock),
+      backplane.subscribe(roomId, ({ type }) => {
+        if (type === 'room_deleted') this.end(room, new SignalingError('ROOM_DELETED'))
+        else void this.#refresh(room)
+      }),
+    )
+    this.#rooms.set(roomId, room)
+    return room
+  }
+
+  /** Puts the peer into its room's roster and tells the others. */
+  place(peer: Peer): void {
+    const { room } = peer
+    room.peers.set(peer.id, peer)
+    room.departed.delete(peer.id)
+    this.directory.list(peer.id, room)
+    this.directory.countIn(peer.identity)
+    room.presence.announce({ kind: 'joined', peer }, knows(peer))
+    room.presence.add(peer)
+  }
+
+  /** Takes the peer out of its room's roster, tells the others, and nothing else. */
+  remove(peer: Peer, reason: LeaveReason): void {
+    const { room } = peer
+    peer.cancelRefresh()
+    room.peers.delete(peer.id)
+    if (room.admin === peer) room.admin = undefined
+    this.directory.countOut(peer.identity)
+    room.presence.remove(peer)
+    room.presence.announce({ kind: 'left', peer, reason }, knows(peer))
+  }
+
+  /** The same for a peer that may still ask for the clean-up, and come back into a locked room. */
+  leave(peer: Peer, reason: LeaveReason): void {
+    const { room } = peer
+    // A newer connection of this peer may have taken the place.
+    if (room.peers.get(peer.id) !== peer) return
+    this.remove(peer, reason)
+    room.departed.set(peer.id, {
+      identity: peer.identity,
+      address: peer.link.address,
+      invited: peer.invited !== undefined,
+    })
+    if (room.departed.size > this.parts.limits.peersPerRoom) {
+      const [oldest = ''] = room.departed.keys()
+      this.forgetDeparted(room, oldest)
+    }
+    this.parts.log.info({ room: room.id, peer: peer.id, reason }, 'peer left')
+  }
+
+  forgetDeparted(room: Room, peerId: string): void {
+    room.departed.delete(peerId)
+    this.directory.unlist(peerId, room)
+  }
+
+  /** Disconnects a peer that may not stay. */
+  expel(peer: Peer): void {
+    this.remove(peer, 'removed')
+    this.directory.unlist(peer.id, peer.room)
+    peer.link.release(new SignalingError('PEER_REMOVED'))
+    this.parts.log.info({ room: peer.room.id, peer: peer.id }, 'peer removed')
+  }
+
+  /** Takes `record` for what the room is, unless a later one is known; gives the one that counts. */
+  update(room: Room, record: RoomRecord): RoomRecord {
+    if (room.record && room.record.revision >= record.revision) return room.record
+    room.record = record
+    this.#planEnd(room, record)
+    const removed = new Set(record.removed.map(({ identity }) => identity))
+    for (const peer of [...room.peers.values()]) if (removed.has(peer.identity)) this.expel(peer)
+    return record
+  }
+
+  /** The room is no more; its peers are told and let go. */
+  end(room: Room, reason: SignalingError): void {
+    if (room.ended) return
+    room.ended = true
+    const peers = [...room.peers.values()]
+    // In a larger room that would be the square of its peers in messages, and `room_closed` says as much.
+    if (peers.length ** 2 <= presenceWindow.events) {
+      for (const peer of peers) room.presence.announce({ kind: 'left', peer, reason: 'room_closed' }, knows(peer))
+    }
+    room.presence.proclaim({ type: 'room_closed', reason: reason.code === 'ROOM_EXPIRED' ? 'expired' : 'deleted' })
+    this.#forget(room)
+    for (const peer of peers) peer.link.release(reason)
+    this.parts.log.info({ room: room.id, peers: peers.length, code: reason.code }, 'room ended')
+  }
+
+  /** A room that nobody was let into need not stay open. */
+  forgetIfUnused(room: Room): void {
+    if (room.entering === 0 && !room.record && !room.ended) this.#forget(room)
+  }
+
+  /** Says no more of who comes and goes: all are about to go. */
+  hush(): void {
+    for (const { presence } of this.#rooms.values()) presence.close()
+  }
+
+  /** Forgets all rooms, without a word to anybody; they stay in the store. */
+  close(): void {
+    for (const room of this.#rooms.values()) this.#forget(room)
+  }
+
+  /** Another node has changed the room. */
+  async #refresh(room: Room): Promise<void> {
+    const { clock, store, log } = this.parts
+    try {
+      const record = await inTime(clock, store.get(room.id), storeSilent)
+      if (record && !room.ended) this.update(room, record)
+    } catch (error) {
+      // The next who enters reads it again.
+      logFailure(log, new SignalingError('UNAVAILABLE', undefined, { cause: error }), { room: room.id })
+    }
+  }
+
+  /** Plans what comes next: a warning, or the end. It may have been planned before, for another time. */
+  #planEnd(room: Room, record: RoomRecord): void {
+    const { clock } = this.parts
+    const end = record.expires_at * 1000
+    const next = Math.min(...warnings.map(seconds => end - seconds * 1000).filter(time => time > clock.now()), end)
+    room.cancelExpiry()
+    room.cancelExpiry = clock.after(Math.max(0, next - clock.now()), () => {
+      // A timer may be early: clocks are set, and delays have an upper bound.
+      if (clock.now() < next) return this.#planEnd(room, record)
+      if (next === end) return this.end(room, new SignalingError('ROOM_EXPIRED'))
+      room.presence.proclaim({ type: 'room_expiring', expires_at: record.expires_at })
+      this.#planEnd(room, record)
+    })
+  }
+
+  #forget(room: Room): void {
+    room.cancelExpiry()
+    room.presence.close()
+    for (const peer of [...room.peers.values()]) {
+      this.remove(peer, 'room_closed')
+      this.directory.unlist(peer.id, room)
+    }
+    for (const id of room.departed.keys()) this.directory.unlist(id, room)
+    if (this.#rooms.get(room.id) === room) this.#rooms.delete(room.id)
+    room.subscribed.then(
+      unsubscribe => unsubscribe(),
+      () => {}, // there is nothing to end: whoever wanted to enter was told
+    )
+  }
+}

@@ -1,0 +1,119 @@
+import type { Register, RegisteredAuth, ServerMessageOf, SignalingError } from '@parley/protocol'
+import { inProcess } from '../src/backplane/in-process.ts'
+import { manualClock } from '../src/clock.ts'
+import { local } from '../src/identity/local.ts'
+import { createMetrics } from '../src/metrics.ts'
+import { sqlite } from '../src/room-store/sqlite.ts'
+import type { Claim } from '../src/rooms/rights.ts'
+import type { Link, Peer } from '../src/rooms/room.ts'
+import { type RoomLimits, type RoomOptions, Rooms, type RoomsParts } from '../src/rooms/rooms.ts'
+import { inTemporaryFolder, silentLog } from './harness.ts'
+
+type Message = { type?: string; [key: string]: unknown }
+
+/** A connection that records what it was told. */
+export class RecordingLink implements Link {
+  peer: Peer | undefined
+  open = true
+  /** Whether it takes what it is sent. */
+  reads = true
+  readonly replies: RegisteredAuth[] = []
+  readonly conflicts: ServerMessageOf<'admin_conflict'>[] = []
+  readonly texts: string[] = []
+  readonly released: string[] = []
+  readonly closed: string[] = []
+
+  constructor(readonly address = '192.0.2.1') {}
+
+  welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>) {
+    this.peer = peer
+    if (conflict) this.conflicts.push(conflict)
+    this.replies.push(reply)
+  }
+
+  deliver(text: string) {
+    if (this.open && this.reads) this.texts.push(text)
+    return this.open && this.reads
+  }
+
+  release(reason: SignalingError) {
+    this.peer = undefined
+    this.released.push(reason.code)
+  }
+
+  close(reason: SignalingError) {
+    this.open = false
+    this.closed.push(reason.code)
+  }
+
+  /** What it was sent since this was asked last. */
+  heard(): Message[] {
+    return this.texts.splice(0).map(text => JSON.parse(text) as Message)
+  }
+}
+
+/** Somebody who shows nothing. */
+export const nobody: Claim = { identity: undefined, token: undefined, address: undefined }
+
+export type World = Awaited<ReturnType<typeof world>>
+
+/** Small ones, so that they are soon reached. */
+export const worldLimits: RoomLimits = {
+  roomTtl: 7200,
+  peersPerRoom: 3,
+  peersPerIdentity: 4,
+  roomsPerIdentity: 5,
+  roomMetadataBytes: 1000,
+  fanOutPerSecond: 100,
+}
+
+type RoomKey = { readonly room_id: string; readonly token: string }
+
+async function world(folder: string, changes: Partial<RoomsParts>) {
+  const clock = manualClock()
+  const identity = await local({ folder, lifetime: 3600 }, clock)
+  const parts: RoomsParts = {
+    identity,
+    store: sqlite(':memory:', clock),
+    backplane: inProcess(),
+    clock,
+    log: silentLog,
+    metrics: createMetrics(),
+    limits: worldLimits,
+    iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
+    ...changes,
+  }
+  const rooms = new Rooms(parts)
+  const signIn = async () => (await identity.signIn()).idToken
+  const subjectOf = async (idToken: string) => (await identity.verify(idToken)).subject
+  const create = async (idToken: string, options: RoomOptions = {}) => rooms.create(await subjectOf(idToken), options)
+  const register = (room: RoomKey, peer_id: string, id_token: string, members: Partial<Register> = {}): Register => ({
+    type: 'register',
+    peer_id,
+    room_id: room.room_id,
+    token: room.token,
+    id_token,
+    role: 'peer',
+    metadata: {},
+    is_admin: false,
+    features: [],
+    channels: [],
+    request_id: undefined,
+    ...members,
+  })
+  /** Joins over a new link, or the one given. */
+  async function join(room: RoomKey, peerId: string, idToken: string, link = new RecordingLink()) {
+    await rooms.join(register(room, peerId, idToken), link)
+    return link
+  }
+  return { ...parts, clock, rooms, signIn, subjectOf, create, register, join }
+}
+
+/** Calls `use` with rooms on the embedded adapters and a clock that stands still; `changes` replaces some of the parts. */
+export const inWorld = (use: (world: World) => Promise<void>, changes: Partial<RoomsParts> = {}) =>
+  inTemporaryFolder(async folder => use(await world(folder, changes)))
+
+export const peerOf = (link: Link): Peer => {
+  if (!link.peer) throw new Error('not registered')
+  return link.peer
+}
