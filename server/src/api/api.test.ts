@@ -291,6 +291,8 @@ describe('a store that fails or hangs', () => {
   const broken = (fail: () => Promise<never>): RoomStore => ({
     create: fail,
     get: fail,
+    update: fail,
+    createdBy: fail,
     delete: fail,
     ready: fail,
     close: async () => {},

@@ -2,9 +2,10 @@ import { SignalingError, toSignalingError } from '@parley/protocol'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
-import type { ZodType } from 'zod'
+import type { ParamKeys } from 'hono/types'
 import { type Client, rateLimitKey } from '../address.ts'
 import { type Clock, inTime } from '../clock.ts'
+import type { IceServers } from '../ice/ice-servers.ts'
 import type { Identity } from '../identity/identity.ts'
 import { type Log, logFailure } from '../log.ts'
 import { countError, type Gauges, type Metrics, prometheusText } from '../metrics.ts'
@@ -12,15 +13,18 @@ import { problem } from '../problem.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { Claim } from '../rooms/rights.ts'
 import type { Rooms } from '../rooms/rooms.ts'
-import { createRoomBody, deleteBody, deletePeerBody } from './bodies.ts'
+import type { BodyLimits } from './bodies.ts'
+import { buildDocuments } from './documents.ts'
+import { readBody } from './read-body.ts'
+import { type Access, type AnyRoute, apiTable, type Route } from './routes.ts'
 
-export interface ApiConfig {
+export interface ApiConfig extends BodyLimits {
   /** Origins whose pages may call; empty: none. */
   readonly origins: readonly string[]
   /** Whether the network address of one of a room's peers gives a right to delete it. */
   readonly deleteByAddress: boolean
-  readonly maxRoomTtl: number
-  readonly peersPerRoom: number
+  /** Characters of a `peer_id`. */
+  readonly peerIdLength: number
 }
 
 export interface ApiParts {
@@ -34,17 +38,29 @@ export interface ApiParts {
   gauges(): Gauges
   /** Resolves if this node may be sent traffic. */
   ready(): Promise<void>
+  /** ICE servers with credentials for a holder: a subject. */
+  iceServers(holder: string): IceServers
 }
 
 type Env = { Bindings: { client: Client } }
+
+/** A request of a route, as far as it has been read. */
+interface Call<Path extends string, Body> {
+  readonly c: Context<Env>
+  readonly params: Readonly<Record<ParamKeys<Path>, string>>
+  readonly body: Body
+}
 
 const bodyBytes = 64 * 1024
 
 /** The HTTP API, as a function from request to response. Errors of any kind become problem details. */
 export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   const { rooms, identity, clock, log, metrics } = parts
+  const { owner } = rooms
   const app = new Hono<Env>()
-  const createRoom = createRoomBody(config.maxRoomTtl, config.peersPerRoom)
+  const table = apiTable(config)
+  const { routes } = table
+  const documents = buildDocuments(table, config.peerIdLength, parts.version)
   const seconds = () => clock.now() / 1000
 
   app.onError((error, c) => {
@@ -66,7 +82,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     }),
   )
 
-  app.post('/anonymous-signin', async c => {
+  answer(routes.signIn, async ({ c }) => {
     const key = rateLimitKey(c.env.client.address)
     const retryAfter = parts.signIns.exceeded(key)
     if (retryAfter > 0) {
@@ -75,62 +91,85 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     parts.signIns.count(key)
     const { idToken, username, expiresAt } = await inTime(clock, identity.signIn(), 'Nobody can sign in at the moment.')
     metrics.signIns++
-    return secret(c, { id_token: idToken, username, expires_at: expiresAt })
+    return { id_token: idToken, username, expires_at: expiresAt }
   })
-
-  app.post('/create-room', async c => {
-    const { subject } = await authenticate(c)
-    const body = await read(c, createRoom)
-    const room = await rooms.create(subject, {
+  answerIdentified(routes.createRoom, async (subject, { body }) => {
+    const { room_id, token, expires_at } = await rooms.create(subject, {
       ttl: body.ttl_seconds ?? undefined,
       maxPeers: body.max_peers ?? undefined,
       name: body.name ?? undefined,
       metadata: body.metadata ?? undefined,
     })
-    return secret(c, { room_id: room.room_id, token: room.token, expires_at: room.expires_at })
+    return { room_id, token, expires_at }
   })
-
-  app.post('/delete-peers-and-room', async c => {
-    const body = await read(c, deleteBody)
+  answerIdentified(routes.getIceServers, async subject => parts.iceServers(subject))
+  answer(routes.deletePeersAndRoom, async ({ c, body }) => {
     const found = await withClaim(c, body.token, claim =>
       rooms.delete(body.room_id ? { roomId: body.room_id } : { peerId: body.peer_id ?? '' }, claim),
     )
     const unknown = body.room_id ? 'room not found' : 'peer not found'
-    return c.json({ status: found ? 'peer deleted successfully' : unknown })
+    return { status: found ? 'peer deleted successfully' : unknown }
   })
-
-  app.post('/delete-peer', async c => {
-    const body = await read(c, deletePeerBody)
+  answer(routes.deletePeer, async ({ c, body }) => {
     const outcome = await withClaim(c, body.token, claim => rooms.deletePeer(body.peer_id, claim))
-    return c.json({ status: deletePeerStatus(outcome) })
+    return { status: deletePeerStatus(outcome) }
   })
 
-  app.get('/.well-known/jwks.json', async c =>
-    c.json(await inTime(clock, identity.keys(), 'The keys are not at hand.')),
+  answerIdentified(routes.listRooms, async subject => ({ rooms: await owner.rooms(subject) }))
+  answerIdentified(routes.inspectRoom, (subject, { params }) => owner.inspect(subject, params.room_id))
+  answerIdentified(routes.changeRoom, (subject, { params, body }) =>
+    owner.change(subject, params.room_id, {
+      ttl: body.ttl_seconds,
+      name: body.name,
+      maxPeers: body.max_peers,
+      locked: body.locked,
+    }),
   )
-  app.get('/health', c => c.json({ status: 'healthy', timestamp: seconds(), version: parts.version }))
-  app.get('/livez', c => c.json({ status: 'alive' }))
-  app.get('/readyz', async c => {
+  answerIdentified(routes.deleteRoom, (subject, { params }) => owner.delete(subject, params.room_id))
+  answerIdentified(routes.removePeer, (subject, { params }) =>
+    owner.removePeer(subject, params.room_id, params.peer_id),
+  )
+  answerIdentified(routes.readmitPeer, (subject, { params }) => owner.readmit(subject, params.room_id, params.peer_id))
+  answerIdentified(routes.createInvite, (subject, { params, body }) =>
+    owner.invite(subject, params.room_id, {
+      singleUse: body.single_use ?? true,
+      ttl: body.ttl_seconds,
+      role: body.role,
+      channels: body.channels,
+    }),
+  )
+  answerIdentified(routes.revokeInvite, (subject, { params }) =>
+    owner.revoke(subject, params.room_id, params.invite_id),
+  )
+
+  answer(routes.getHealth, async () => ({ status: 'healthy', timestamp: seconds(), version: parts.version }))
+  answer(routes.getLiveness, async () => ({ status: 'alive' }))
+  answer(routes.getReadiness, async () => {
     await parts.ready()
-    return c.json({ status: 'ready' })
+    return { status: 'ready' }
   })
-  app.get('/metrics', c => {
-    const gauges = parts.gauges()
-    if (!c.req.header('Accept')?.includes('application/json')) {
-      return c.text(prometheusText(metrics, gauges), 200, {
-        'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
-      })
-    }
+  app.get(routes.getMetrics.path, async (c, next) => {
+    if (c.req.header('Accept')?.includes('application/json')) return next()
+    return c.text(prometheusText(metrics, parts.gauges()), 200, { 'Content-Type': routes.getMetrics.text ?? '' })
+  })
+  answer(routes.getMetrics, async () => {
     const census = rooms.census()
-    return c.json({
+    return {
       timestamp: seconds(),
       active_rooms: census.rooms,
-      active_connections: gauges.connections,
+      active_connections: parts.gauges().connections,
       peers_by_role: Object.fromEntries(census.peersByRole),
       total_connections: metrics.connections,
       total_messages: metrics.messages,
       rooms_created: metrics.roomsCreated,
-    })
+    }
+  })
+  answer(routes.getKeys, () => inTime(clock, identity.keys(), 'The keys are not at hand.'))
+  answer(routes.getOpenApi, async () => (await documents).openApi)
+  answer(routes.getAsyncApi, async () => (await documents).asyncApi)
+  app.get(routes.getDocs.path, async c => {
+    const { page, policy } = await documents
+    return c.html(page, 200, { 'Content-Security-Policy': policy })
   })
 
   // A path that exists, with a method that does not.
@@ -142,6 +181,25 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     app.all(path, () => problem(new SignalingError('METHOD_NOT_ALLOWED'), { Allow: [...allowed].join(', ') }))
   }
   return app
+
+  /** Has `act` answer a route that takes whoever asks, or looks itself at what the caller may do. */
+  function answer<Path extends string, Body, Answer>(
+    route: Route<Path, 'anybody' | 'claimant', Body, Answer>,
+    act: NoInfer<(call: Call<Path, Body>) => Promise<Answer>>,
+  ): void {
+    app.on(route.method, route.path as string, async c => respond(c, route, await act(await read(c, route))))
+  }
+
+  /** Has `act` answer a route for whoever proves an identity, whose subject it is told. */
+  function answerIdentified<Path extends string, Body, Answer>(
+    route: Route<Path, 'identity' | 'owner', Body, Answer>,
+    act: NoInfer<(subject: string, call: Call<Path, Body>) => Promise<Answer>>,
+  ): void {
+    app.on(route.method, route.path as string, async c => {
+      const { subject } = await authenticate(c)
+      return respond(c, route, await act(subject, await read(c, route)))
+    })
+  }
 
   async function authenticate(c: Context<Env>) {
     const idToken = bearer(c)
@@ -172,27 +230,26 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
 
 const bearer = (c: Context): string | undefined => /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1]
 
-/** A response that no cache may keep. */
-const secret = (c: Context, body: object): Response => c.json(body, 200, { 'Cache-Control': 'no-store' })
-
-/** The body, which may be missing where `schema` takes an empty object. */
-async function read<T>(c: Context, schema: ZodType<T>): Promise<T> {
-  const text = await c.req.text()
-  let value: unknown = {}
-  try {
-    if (text !== '') value = JSON.parse(text)
-  } catch (cause) {
-    throw new SignalingError('INVALID_JSON', 'The body is not JSON in UTF-8.', { cause })
+async function read<Path extends string, Body>(
+  c: Context<Env>,
+  { body }: Pick<Route<Path, Access, Body, unknown>, 'body'>,
+): Promise<Call<Path, Body>> {
+  return {
+    c,
+    params: c.req.param() as Call<Path, Body>['params'],
+    body: (body && (await readBody(c, body))) as Body,
   }
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  const faults = result.error.issues.map(issue => [issue.path.join('.'), issue.message].filter(Boolean).join(': '))
-  throw new SignalingError('INVALID_MESSAGE', faults.join('; '))
+}
+
+/** The answer as the table has it: `body` fits its schema, as the compiler has seen. */
+function respond(c: Context, { status, secret }: AnyRoute, body: unknown): Response {
+  const headers = secret ? { 'Cache-Control': 'no-store' } : {}
+  return status === 204 ? c.body(null, status, headers) : c.json(body as object, status, headers)
 }
 
 /** The words of v2. */
-function deletePeerStatus(outcome: Awaited<ReturnType<Rooms['deletePeer']>>): string {
+function deletePeerStatus(outcome: Awaited<ReturnType<Rooms['deletePeer']>>) {
   if (outcome === 'unknown') return 'peer not found'
   if (outcome === 'departed') return 'peer deleted from Cognito (already removed from room)'
-  return `peer deleted successfully. Room status: ${outcome.roomDeleted ? 'deleted' : 'active'}`
+  return `peer deleted successfully. Room status: ${outcome.roomDeleted ? 'deleted' : 'active'}` as const
 }

@@ -1,28 +1,81 @@
-import { isMetadata, limits } from '@parley/protocol'
+import { isMetadata, limits, peerMessages } from '@parley/protocol'
 import { z } from 'zod'
 
-/**
- * Body of `POST /create-room`. Unknown members are ignored, as the original ignored the whole body.
- * @param maxTtl seconds
- */
-export const createRoomBody = (maxTtl: number, maxPeers: number) =>
-  z.object({
-    ttl_seconds: z.int().min(1).max(maxTtl).nullish(),
-    max_peers: z.int().min(1).max(maxPeers).nullish(),
-    name: z.string().min(1).max(limits.roomNameLength).nullish(),
-    metadata: z
-      .record(z.string(), z.unknown())
-      .refine(isMetadata, `must be at most ${limits.metadataBytes} bytes of JSON`)
-      .nullish(),
-  })
+export interface BodyLimits {
+  /** Seconds that a room lives if its creator does not say, and at most. */
+  readonly roomTtl: number
+  readonly maxRoomTtl: number
+  readonly peersPerRoom: number
+}
+
+/** What `register` takes for a role or a channel: who enters with an invitation gets these as if it had said them. */
+const printablePattern = new RegExp(String(peerMessages.register.members.role.optional.schema.pattern), 'u')
+const printable = (length: number) =>
+  z.string().min(1).max(length).regex(printablePattern, 'must be printable characters')
 
 /** The room's `token` is one way to show a right to the room. */
-const token = z.string().nullish()
+const token = z.string().nullish().describe("The room's token, if that is the caller's right to it.")
+const metadata = z
+  .record(z.string(), z.unknown())
+  .refine(isMetadata, `must be at most ${limits.metadataBytes} bytes of JSON`)
+const name = z.string().min(1).max(limits.roomNameLength)
 
-/** Body of `POST /delete-peers-and-room`; with both names, the room's counts. */
-export const deleteBody = z
-  .object({ peer_id: z.string().nullish(), room_id: z.string().nullish(), token })
-  .refine(body => Boolean(body.peer_id) || Boolean(body.room_id), 'peer_id or room_id is needed')
+/**
+ * What requests have to say, under the names that the OpenAPI document has for it. The original ignored what it did not
+ * know, and so do the bodies of its routes; the others are strict, so that no slip passes for done.
+ */
+export function requestBodies({ roomTtl, maxRoomTtl, peersPerRoom }: BodyLimits) {
+  const ttl = z.int().min(1).max(maxRoomTtl)
+  const maxPeers = z.int().min(1).max(peersPerRoom)
+  return {
+    CreateRoom: z.object({
+      ttl_seconds: ttl.nullish().describe('Seconds that the room lives.').meta({ default: roomTtl }),
+      max_peers: maxPeers
+        .nullish()
+        .describe('Peers that may be in the room at once; otherwise as many as the server allows.'),
+      name: name.nullish().describe('A name for people.'),
+      metadata: metadata.nullish().describe(`Anything; at most ${limits.metadataBytes} bytes of JSON.`),
+    }),
 
-/** Body of `POST /delete-peer`. */
-export const deletePeerBody = z.object({ peer_id: z.string().min(1), token })
+    DeletePeersAndRoom: z
+      .object({
+        peer_id: z.string().nullish().describe('A peer that is or was in the room.'),
+        room_id: z.string().nullish().describe('The room itself; with both names, this one counts.'),
+        token,
+      })
+      .refine(body => Boolean(body.peer_id) || Boolean(body.room_id), 'peer_id or room_id is needed')
+      .meta({ anyOf: [{ required: ['peer_id'] }, { required: ['room_id'] }] }),
+
+    DeletePeer: z.object({ peer_id: z.string().min(1).describe('The peer.'), token }),
+
+    ChangeRoom: z
+      .strictObject({
+        ttl_seconds: ttl.optional().describe('Seconds from now to the new end.'),
+        name: name.nullable().optional().describe('A name for people; null: none.'),
+        max_peers: maxPeers
+          .nullable()
+          .optional()
+          .describe('Peers that may be in the room at once; null: as many as the server allows. Nobody is put out.'),
+        locked: z.boolean().optional().describe('Whether nobody new may enter. Who was there may come back.'),
+      })
+      .refine(body => Object.keys(body).length > 0, 'there is nothing to change')
+      .meta({ minProperties: 1 }),
+
+    CreateInvite: z.strictObject({
+      single_use: z
+        .boolean()
+        .optional()
+        .describe('Whether only the first peer that enters with it may do so; that one may come back.')
+        .meta({ default: true }),
+      ttl_seconds: ttl.optional().describe('Seconds that it may be used; otherwise as long as the room.'),
+      role: printable(limits.roleLength)
+        .optional()
+        .describe('The role of who enters with it; otherwise what that peer says itself.'),
+      channels: z
+        .array(printable(limits.channelLength))
+        .max(limits.channels)
+        .optional()
+        .describe('The channels of who enters with it; otherwise those that the peer says itself.'),
+    }),
+  }
+}

@@ -1,0 +1,40 @@
+import { onTestFinished } from 'bun:test'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+
+const executablePath = Bun.which('chromium')
+
+/** Whether the browser is installed, as Debian has it. */
+export const hasChromium = executablePath !== null
+
+/** A browser without a window. It ends with the test at the latest. */
+export async function startChromium(): Promise<Browser> {
+  if (!executablePath) throw new Error('There is no chromium on this machine.')
+  // Its sandbox needs rights that a container does not give.
+  const args = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-background-networking']
+  const browser = await chromium.launch({ executablePath, args })
+  onTestFinished(() => browser.close())
+  return browser
+}
+
+/** A page, and what it did that a reader does not see. */
+export interface WatchedPage {
+  readonly page: Page
+  /** Addresses of all that it asked for, itself included. */
+  readonly requests: readonly string[]
+  /** Errors and warnings in its console, and exceptions that nobody caught. */
+  readonly complaints: readonly string[]
+}
+
+/** A new page in a context of its own: nothing is stored or cached yet. */
+export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<WatchedPage> {
+  const context = await browser.newContext(options)
+  const page = await context.newPage()
+  const requests: string[] = []
+  const complaints: string[] = []
+  page.on('request', request => requests.push(request.url()))
+  page.on('pageerror', error => complaints.push(String(error)))
+  page.on('console', message => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+  })
+  return { page, requests, complaints }
+}
