@@ -8,6 +8,7 @@ import { local } from '../src/identity/local.ts'
 import { type Log, openLog } from '../src/log.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'
 import { createServer, type ServerParts } from '../src/server.ts'
+import { expectDocumented } from './documented.ts'
 
 /** Calls `use` with a new, empty folder, which is removed afterwards. */
 export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -138,8 +139,11 @@ export class TestPeer implements Disposable {
     return this.#wanted.promise
   }
 
+  /** The next message, which must be one that the documentation has. */
   async next(): Promise<Message> {
-    return JSON.parse(await this.nextText()) as Message
+    const message = JSON.parse(await this.nextText()) as Message
+    expectDocumented(message)
+    return message
   }
 
   /** What `message` is answered with. */
