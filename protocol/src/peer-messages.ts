@@ -25,8 +25,10 @@ export type Feature = (typeof features)[number]
 export const isMetadata = (value: unknown): value is JsonObject =>
   isObject(value) && isShallow(value, limits.nesting - 1) && metadataSize(value) <= limits.metadataBytes
 
+const utf8 = new TextEncoder()
+
 /** Bytes that `metadata` has as JSON in UTF-8. */
-export const metadataSize = (metadata: JsonObject): number => new TextEncoder().encode(JSON.stringify(metadata)).length
+export const metadataSize = (metadata: JsonObject): number => utf8.encode(JSON.stringify(metadata)).length
 
 const printableId = printable(limits.peerIdLength)
 /** No address of the HTTP API could name `.` and `..`: RFC 3986 section 5.2.4 takes such segments away. */

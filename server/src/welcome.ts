@@ -8,6 +8,7 @@ Parley is ready.
 
   HTTP API    ${http}
   WebSocket   ${ws}
+  To read     ${http}/docs
   Data        ${folder}
 
 Try it, in another terminal in this folder:

@@ -112,8 +112,13 @@ export function inReach(peer: Peer, id: string): Peer | undefined {
 }
 
 /** All others that `peer` may know of, in the order in which they came. */
-export const othersInReach = (peer: Peer): Peer[] =>
-  [...peer.room.peers.values()].filter(other => other !== peer && knows(peer)(other))
+export function othersInReach(peer: Peer): Peer[] {
+  const others: Peer[] = []
+  for (const other of peer.room.peers.values()) {
+    if (other !== peer && meet(peer.channels, other.channels)) others.push(other)
+  }
+  return others
+}
 
 /** The peer as others see it. */
 export const describe = ({ id, role, metadata, connectedAt }: Peer): PeerDescription => ({
