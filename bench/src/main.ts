@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type Kind, sizes } from './load/messages.ts'
 import { barePairs, parleyPairs } from './load/peers.ts'
+import { measureBroadcast } from './parts/broadcast.ts'
 import { measureIdle } from './parts/idle.ts'
 import { measureLatency } from './parts/latency.ts'
 import { measureRelay } from './parts/relay.ts'
@@ -8,12 +9,12 @@ import { full, type Plan, quick } from './plan.ts'
 import { cleanUp, startBareRelay, startParley, temporaryFolder } from './processes.ts'
 import { checks, describe, type Results, verdict } from './report.ts'
 
-const parts = ['relay', 'latency', 'idle'] as const
+const parts = ['relay', 'latency', 'broadcast', 'idle'] as const
 const kinds = Object.keys(sizes) as Kind[]
 const usage = `usage: npm run bench -- [--quick] [--json] [--only ${parts.join(',')}]`
 
 /** Minutes that all of it may take. */
-const longest = 15
+const longest = 20
 
 const options = readOptions()
 if (process.platform !== 'linux') quit('The bench reads CPU time and memory from /proc, so it needs Linux.')
@@ -42,7 +43,7 @@ if (options.json) {
 process.exit(failed ? 1 : 0)
 
 async function measure(plan: Plan): Promise<Results> {
-  const results: Results = { relay: [], latency: [], idle: undefined }
+  const results: Results = { relay: [], latency: [], broadcast: [], idle: undefined }
   if (options.only.includes('relay') || options.only.includes('latency')) {
     const folder = temporaryFolder()
     const [parley, bare] = [await startParley(folder), await startBareRelay(folder)]
@@ -58,6 +59,7 @@ async function measure(plan: Plan): Promise<Results> {
     }
     await Promise.all([parley.stop(), bare.stop()])
   }
+  if (options.only.includes('broadcast')) results.broadcast = await measureBroadcast(plan.broadcast, say)
   if (options.only.includes('idle')) results.idle = await measureIdle(plan.idle, say)
   return results
 }

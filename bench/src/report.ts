@@ -1,5 +1,7 @@
+import type { Comparison, Rate } from './compare.ts'
 import { sizes } from './load/messages.ts'
 import { window } from './load/saturate.ts'
+import type { BroadcastResult } from './parts/broadcast.ts'
 import type { IdleResult } from './parts/idle.ts'
 import type { LatencyResult } from './parts/latency.ts'
 import type { RelayResult } from './parts/relay.ts'
@@ -7,6 +9,7 @@ import type { RelayResult } from './parts/relay.ts'
 export interface Results {
   relay: RelayResult[]
   latency: LatencyResult[]
+  broadcast: BroadcastResult[]
   idle: IdleResult | undefined
 }
 
@@ -26,6 +29,10 @@ const required = {
   registerSeconds: 4,
   /** Of a core; beyond it, the generator might be what was measured. */
   generatorCores: 0.9,
+  /** In the largest rooms; in small ones, most of the cost is reading the message. */
+  broadcastRatio: 0.75,
+  /** Of a core; below it, the server might have waited for the generator. */
+  broadcastServerCores: 0.9,
 } as const
 
 const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
@@ -33,7 +40,7 @@ const ms = (value: number): string => `${value.toFixed(2)} ms`
 const rate = (value: number): string => `${Math.round(value).toLocaleString('en')}/s`
 
 /** The promises about what was measured. */
-export function checks({ relay, latency, idle }: Results): Check[] {
+export function checks({ relay, latency, broadcast, idle }: Results): Check[] {
   const found: Check[] = relay.map(({ kind, medianRatio }) => ({
     what: `relay of ${sizes[kind]} B, share of a bare relay`,
     measured: percent(medianRatio),
@@ -57,6 +64,24 @@ export function checks({ relay, latency, idle }: Results): Check[] {
       pass: parley.p99 <= required.latencyP99,
     })
   }
+  const most = Math.max(...broadcast.map(({ receivers }) => receivers))
+  for (const { bytes, receivers, medianRatio } of broadcast.filter(each => each.receivers === most)) {
+    found.push({
+      what: `broadcast of ${bytes} B to ${receivers}, share of a bare relay`,
+      measured: percent(medianRatio),
+      required: `>= ${percent(required.broadcastRatio)}`,
+      pass: medianRatio >= required.broadcastRatio,
+    })
+  }
+  if (broadcast.length > 0) {
+    const least = Math.min(...broadcast.flatMap(({ parley, bare }) => [parley.serverCores, bare.serverCores]))
+    found.push({
+      what: 'servers the limit in each broadcast, their CPU',
+      measured: percent(least),
+      required: `>= ${percent(required.broadcastServerCores)}`,
+      pass: least >= required.broadcastServerCores,
+    })
+  }
   if (idle) {
     found.push(
       {
@@ -77,7 +102,7 @@ export function checks({ relay, latency, idle }: Results): Check[] {
 }
 
 /** Everything measured, for people. */
-export function describe({ relay, latency, idle }: Results): string {
+export function describe({ relay, latency, broadcast, idle }: Results): string {
   const lines: string[] = []
   if (relay.length > 0) {
     lines.push(
@@ -86,7 +111,7 @@ export function describe({ relay, latency, idle }: Results): string {
       ...table([
         ['', 'messages', 'server CPU', 'generator CPU', 'ratio in each round'],
         ...relay.flatMap(({ kind, parley, bare, ratios }) => [
-          [`${sizes[kind]} B  Parley`, ...rateCells(parley), ratios.map(percent).join('  ')],
+          [`${sizes[kind]} B  Parley`, ...rateCells(parley), list(ratios)],
           [`${sizes[kind]} B  bare`, ...rateCells(bare), ''],
         ]),
       ]),
@@ -108,6 +133,28 @@ export function describe({ relay, latency, idle }: Results): string {
         ),
       ]),
       ...latency.map(each => quietness(`${sizes[each.kind]} B`, each)),
+    )
+  }
+  if (broadcast.length > 0) {
+    lines.push(
+      '',
+      `Broadcast, saturated (in each room 1 sender with ${window.messages} messages under way, ${window.perWrite} in each write)`,
+      ...table([
+        [
+          ...['', 'rooms', 'sent', 'delivered', 'server CPU', 'CPU of a delivery', 'of a peer_message'],
+          ...['generator CPU', 'ratio in each round'],
+        ],
+        ...broadcast.flatMap(each => [
+          [
+            `${nameOf(each)}  Parley`,
+            String(each.rooms),
+            ...deliveryCells(each.parley, each.receivers, percent(shareOfUnicast(each, broadcast))),
+            list(each.ratios),
+          ],
+          [`${nameOf(each)}  bare`, '', ...deliveryCells(each.bare, each.receivers, ''), ''],
+        ]),
+      ]),
+      ...broadcast.map(each => quietness(nameOf(each), each)),
     )
   }
   if (idle) {
@@ -144,14 +191,33 @@ export const verdict = (found: readonly Check[], enforced: boolean): string =>
     ]),
   ).join('\n')
 
-const rateCells = ({ perSecond, serverCores, generatorCores }: RelayResult['parley']): string[] => [
+const list = (ratios: readonly number[]): string => ratios.map(percent).join('  ')
+
+const rateCells = ({ perSecond, serverCores, generatorCores }: Rate): string[] => [
   rate(perSecond),
   percent(serverCores),
   percent(generatorCores),
 ]
 
+const nameOf = ({ type, bytes, receivers }: BroadcastResult): string => `${bytes} B, ${type} to ${receivers}`
+
+/** What a delivery costs Parley beside one of a `peer_message` of the same size. */
+function shareOfUnicast({ bytes, parley }: BroadcastResult, all: readonly BroadcastResult[]): number {
+  const unicast = all.find(each => each.type === 'peer_message' && each.bytes === bytes)
+  return parley.serverMicros / (unicast?.parley.serverMicros ?? Number.NaN)
+}
+
+const deliveryCells = (measured: Rate, receivers: number, beside: string): string[] => [
+  rate(measured.perSecond / receivers),
+  rate(measured.perSecond),
+  percent(measured.serverCores),
+  `${measured.serverMicros.toFixed(2)} µs`,
+  beside,
+  percent(measured.generatorCores),
+]
+
 /** How undisturbed a part was. */
-function quietness(name: string, { others, disturbedRounds }: RelayResult | LatencyResult): string {
+function quietness(name: string, { others, disturbedRounds }: Comparison | LatencyResult): string {
   const most = percent(Math.max(...others))
   return `  ${name}: other processes used at most ${most} of a core in a round; ${disturbedRounds} disturbed rounds not counted`
 }

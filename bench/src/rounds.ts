@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
-import type { Pair } from './load/peers.ts'
 import type { Subject } from './processes.ts'
 
-/** A server and the pairs of peers that are connected to it. */
-export interface Connected {
+/** A server, with whatever is connected to it. */
+interface Loaded {
   readonly subject: Subject
-  readonly pairs: readonly Pair[]
 }
 
 /** One measurement on each of the two servers, right after each other. */
@@ -30,11 +28,11 @@ const quiet = 0.25
  * disturbed are repeated; after three times `count` rounds, the least disturbed count. A round is judged by what the
  * others did, never by its own outcome.
  */
-export async function alternate<T>(
+export async function alternate<S extends Loaded, T>(
   count: number,
-  parley: Connected,
-  bare: Connected,
-  measure: (server: Connected) => Promise<T>,
+  parley: S,
+  bare: S,
+  measure: (server: S) => Promise<T>,
 ): Promise<Rounds<T>> {
   const rounds: Round<T>[] = []
   while (rounds.filter(({ others }) => others <= quiet).length < count && rounds.length < 3 * count) {

@@ -1,3 +1,5 @@
+import type { Audience } from './audiences.ts'
+
 /** Bytes of the two messages that the bench relays, as JSON in UTF-8. */
 export const sizes = { offer: 2048, candidate: 200 } as const
 export type Kind = keyof typeof sizes
@@ -48,3 +50,27 @@ function candidate(sender: string, target: string, padding: string): string {
     candidate: { candidate: line, sdpMid: '0', sdpMLineIndex: 0 },
   })
 }
+
+/** A `broadcast`, and beside it the same for one peer by name. */
+export const payloadTypes = ['peer_message', 'broadcast'] as const
+export type PayloadType = (typeof payloadTypes)[number]
+
+/** Bytes of those messages, as JSON in UTF-8. */
+export const payloadSizes = [2048, 200] as const
+export type PayloadSize = (typeof payloadSizes)[number]
+
+/**
+ * A message of exactly `bytes` bytes that tells how many jobs are doing, from the sender to all receivers or the first.
+ * Its members are in the order in which Parley passes them on, so that every server delivers what it was sent.
+ */
+export function payloadMessage(type: PayloadType, bytes: PayloadSize, ids: Audience<string>): string {
+  const target = type === 'peer_message' && { to_peer_id: ids.receivers[0] }
+  const make = (jobs: number, note: string) =>
+    JSON.stringify({ type, from_peer_id: ids.sender, ...target, payload: { jobs: jobReports(jobs), note } })
+  let jobs = 0
+  while (make(jobs + 1, '').length <= bytes) jobs++
+  return make(jobs, 'x'.repeat(bytes - make(jobs, '').length))
+}
+
+const jobReports = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ id: `job-${100 + i}`, state: 'running', step: 1200 + i, loss: 0.0312 }))

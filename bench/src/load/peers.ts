@@ -1,3 +1,4 @@
+import type { Subject } from '../processes.ts'
 import { clientFrame, FrameReader, opcodes } from './frames.ts'
 import { openWire, type Wire } from './wire.ts'
 
@@ -28,7 +29,7 @@ export const registerFrame = (peerId: string, room: RoomKey, idToken: string): B
   clientFrame(JSON.stringify({ type: 'register', peer_id: peerId, ...room, id_token: idToken }))
 
 /** Answers pings from now on, and resolves with the first text that comes. @throws Error if the wire ends before */
-function firstText(wire: Wire): Promise<string> {
+export function firstText(wire: Wire): Promise<string> {
   const reader = new FrameReader()
   return new Promise((resolve, reject) => {
     wire.onClose = () => reject(new Error('the server closed a connection instead of answering'))
@@ -48,10 +49,23 @@ export async function register(wire: Wire, frame: Buffer): Promise<void> {
   if (!text.startsWith('{"type":"registered_auth"')) throw new Error(`not registered: ${text}`)
 }
 
+/** Connects, and registers with `frame`. @throws Error as `openWire` and `register` do */
+export async function enter(ws: string, frame: Buffer): Promise<Wire> {
+  const wire = await openWire(ws)
+  await register(wire, frame)
+  return wire
+}
+
 /** Two connections that a message of one reaches the other on. */
 export interface Pair {
   readonly ids: readonly [string, string]
   readonly wires: readonly [Wire, Wire]
+}
+
+/** A server and the pairs of peers that are connected to it. */
+export interface Connected {
+  readonly subject: Subject
+  readonly pairs: readonly Pair[]
 }
 
 /** Pairs of peers, each pair in a room of its own, registered and ready. */
@@ -59,11 +73,7 @@ export async function parleyPairs(ws: string, http: string, count: number): Prom
   const creator = await signIn(http)
   return eachOf(count, 8, async index => {
     const room = await createRoom(http, creator)
-    return pair(index, async id => {
-      const wire = await openWire(ws)
-      await register(wire, registerFrame(id, room, await signIn(http)))
-      return wire
-    })
+    return pair(index, async id => enter(ws, registerFrame(id, room, await signIn(http))))
   })
 }
 

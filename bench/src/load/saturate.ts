@@ -1,20 +1,21 @@
-import { clientFrame, serverFrameBytes } from './frames.ts'
-import { type Kind, message, sizes } from './messages.ts'
-import type { Pair } from './peers.ts'
+import { clientFrame, opcodes, serverFrameBytes } from './frames.ts'
 import type { Wire } from './wire.ts'
 
-/** Messages that each peer has under way, and how many of them it sends in one write. */
+/** Messages that each sender has under way, and how many of them it sends in one write. */
 export const window = { messages: 16, perWrite: 8 } as const
 
-/** One direction of a pair. */
+const stripsUnderWay = window.messages / window.perWrite
+
+/** A peer that sends one message again and again, and all whom it reaches. */
 export interface Flow {
   readonly from: Wire
-  readonly to: Wire
+  readonly to: readonly Wire[]
   /** `window.perWrite` frames, ready to send. */
   readonly strip: Buffer
 }
 
 export interface Throughput {
+  /** Messages that have arrived; one that reaches ten peers counts ten times. */
   readonly messages: number
   readonly seconds: number
   /** CPU seconds that this process, the generator, has used meanwhile. */
@@ -23,69 +24,103 @@ export interface Throughput {
   readonly serverCpu: number
 }
 
-/** Both directions of each pair. */
-export function flowsOf(pairs: readonly Pair[], kind: Kind): Flow[] {
-  return pairs.flatMap(({ ids: [a, b], wires: [wireA, wireB] }) => [
-    { from: wireA, to: wireB, strip: strip(kind, a, b) },
-    { from: wireB, to: wireA, strip: strip(kind, b, a) },
-  ])
-}
-
-const strip = (kind: Kind, sender: string, target: string): Buffer =>
-  Buffer.concat(Array(window.perWrite).fill(clientFrame(message(kind, sender, target))))
+export const flow = (from: Wire, to: readonly Wire[], message: string): Flow => ({
+  from,
+  to,
+  strip: Buffer.concat(Array(window.perWrite).fill(clientFrame(message))),
+})
 
 /**
- * Keeps `window.messages` under way on each flow for `seconds`: whenever `perWrite` of them have arrived, as many are
- * sent in one write, so that every server is given the same pattern. Counts bytes, as all frames have one size.
- * @throws Error if not every message arrives within 5 s of the end
+ * Keeps `window.messages` under way on each flow for `seconds`: whenever `perWrite` of them have reached everybody, as
+ * many are sent in one write, so that every server is given the same pattern. Counts bytes, as all messages have
+ * `messageBytes` when they arrive.
+ * @throws Error if not every message reaches everybody within 5 s of the end
  */
 export async function saturate(
   flows: readonly Flow[],
-  kind: Kind,
+  messageBytes: number,
   seconds: number,
   serverCpuSeconds: () => number,
 ): Promise<Throughput> {
-  const frameBytes = serverFrameBytes(sizes[kind])
+  const frameBytes = serverFrameBytes(messageBytes)
   const stripBytes = frameBytes * window.perWrite
   let going = true
-  let sent = 0
-  let received = 0
-  for (const { from, to, strip } of flows) {
-    let arrived = 0
-    to.onBytes = chunk => {
-      received += chunk.length
-      arrived += chunk.length
-      for (; arrived >= stripBytes; arrived -= stripBytes) {
-        if (!going) continue
-        sent += stripBytes
-        from.send(strip)
-      }
-    }
-  }
+  const runs = flows.map(each => prepare(each, stripBytes, () => going))
+  const arrived = () => runs.reduce((sum, { received }) => received.reduce((all, bytes) => all + bytes, sum), 0)
+
   const begin = measure(serverCpuSeconds)
-  for (const { from, strip } of flows) {
-    for (let n = 0; n < window.messages; n += window.perWrite) {
-      sent += stripBytes
-      from.send(strip)
-    }
-  }
+  for (const { send } of runs) for (let n = 0; n < stripsUnderWay; n++) send()
   await Bun.sleep(seconds * 1000)
-  const bytes = received
+  const bytes = arrived()
   const end = measure(serverCpuSeconds)
   going = false
 
   const deadline = performance.now() + 5000
-  while (received < sent && performance.now() < deadline) await Bun.sleep(5)
-  // Pings of the server, of two bytes each, may have come in between.
-  if (received < sent || received > sent + 4 * flows.length) {
-    throw new Error(`${sent} bytes should have been relayed, but ${received} were`)
-  }
+  while (runs.some(run => run.received.some(isShort(run))) && performance.now() < deadline) await Bun.sleep(5)
+  for (const run of runs) checkComplete(run)
   return {
     messages: bytes / frameBytes,
     seconds: (end.wall - begin.wall) / 1000,
     generatorCpu: end.generator - begin.generator,
     serverCpu: end.server - begin.server,
   }
+}
+
+/** Tells the server that a peer which only listens is still there. */
+const signOfLife = clientFrame('', opcodes.pong)
+
+/** A flow under way. */
+interface Run {
+  send(): void
+  /** Bytes that each receiver should have got by now. */
+  due: number
+  /** Bytes that each has. */
+  readonly received: number[]
+}
+
+/** Readies the receivers of a flow: when the last of them has a strip, the next one is sent, as long as it is `going`. */
+function prepare({ from, to, strip }: Flow, stripBytes: number, going: () => boolean): Run {
+  // Of each strip under way, how many have not got it yet. Strips arrive in order, so they take turns in few places.
+  const missing: number[] = Array(stripsUnderWay).fill(0)
+  let sent = 0
+  const run: Run = {
+    due: 0,
+    received: to.map(() => 0),
+    send() {
+      missing[sent++ % stripsUnderWay] = to.length
+      run.due += stripBytes
+      from.send(strip)
+    },
+  }
+  for (const [index, wire] of to.entries()) {
+    wire.send(signOfLife)
+    let bytes = 0
+    let strips = 0
+    wire.onBytes = chunk => {
+      bytes += chunk.length
+      run.received[index] = bytes
+      for (; bytes >= (strips + 1) * stripBytes; strips++) {
+        const place = strips % stripsUnderWay
+        missing[place] = (missing[place] ?? 0) - 1
+        if (missing[place] === 0 && going()) run.send()
+      }
+    }
+  }
+  return run
+}
+
+const isShort =
+  ({ due }: Run) =>
+  (received: number): boolean =>
+    received < due
+
+/** @throws Error unless every receiver has every byte, and no more */
+function checkComplete({ due, received }: Run): void {
+  // Pings of the server, of two bytes each, may have come in between.
+  const wrong = received.filter(bytes => bytes < due || bytes > due + 4)
+  if (wrong.length === 0) return
+  const whom = `${wrong.length} of ${received.length} receivers`
+  throw new Error(`each receiver should have got ${due} bytes, but ${whom} got others, such as ${wrong[0]}`)
 }
 
 function measure(serverCpuSeconds: () => number) {

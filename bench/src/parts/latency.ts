@@ -1,7 +1,8 @@
 import type { Kind } from '../load/messages.ts'
+import type { Connected } from '../load/peers.ts'
 import { type Latency, steady } from '../load/steady.ts'
 import type { Plan } from '../plan.ts'
-import { alternate, type Connected } from '../rounds.ts'
+import { alternate } from '../rounds.ts'
 import { median } from '../stats.ts'
 
 export interface LatencyResult {
