@@ -64,11 +64,23 @@ function parseObject(json: string): JsonObject {
     throw new SignalingError('INVALID_JSON', undefined, { cause })
   }
   if (!isObject(value)) throw new SignalingError('INVALID_MESSAGE', 'A message is a JSON object.')
-  // Each level takes a bracket at either end, so that most signals are too short to be looked at.
-  if (json.length > 2 * limits.nesting && !isShallow(value, limits.nesting)) {
+  // Each level takes a bracket, and brackets are quickly counted; most messages have too few to be looked at.
+  if (hasBrackets(json, limits.nesting) && !isShallow(value, limits.nesting)) {
     throw invalid(value, `Objects and arrays may be nested ${limits.nesting} deep at most.`)
   }
   return value
+}
+
+/** Whether there are at least `least` opening brackets in the text, be they in strings or not. */
+function hasBrackets(json: string, least: number): boolean {
+  if (json.length < 2 * least) return false
+  let count = 0
+  for (const bracket of ['[', '{']) {
+    for (let at = json.indexOf(bracket); at >= 0; at = json.indexOf(bracket, at + 1)) {
+      if (++count >= least) return true
+    }
+  }
+  return false
 }
 
 const isSignal = (message: JsonObject): message is JsonObject & Signal => typeof message.target === 'string'

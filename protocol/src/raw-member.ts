@@ -35,34 +35,45 @@ function endOfString(json: string, start: number): number {
 
 function isEscaped(json: string, at: number): boolean {
   let backslashes = 0
-  while (json[at - 1 - backslashes] === '\\') backslashes++
+  while (json.charCodeAt(at - 1 - backslashes) === code.backslash) backslashes++
   return backslashes % 2 === 1
 }
 
+/** Codes, since to compare them is twice as fast as to compare characters. */
+const code = {
+  quote: 34,
+  comma: 44,
+  backslash: 92,
+  openBracket: 91,
+  closeBracket: 93,
+  openBrace: 123,
+  closeBrace: 125,
+} as const
+
 function endOfValue(json: string, start: number): number {
-  if (json[start] === '"') return endOfString(json, start)
+  if (json.charCodeAt(start) === code.quote) return endOfString(json, start)
   let depth = 0
   let at = start
   while (at < json.length) {
-    switch (json[at]) {
-      case '"':
+    switch (json.charCodeAt(at)) {
+      case code.quote:
         at = endOfString(json, at)
         continue
-      case '{':
-      case '[':
+      case code.openBrace:
+      case code.openBracket:
         depth++
         break
-      case '}':
-      case ']':
+      case code.closeBrace:
+      case code.closeBracket:
         if (depth === 0) return at
         depth--
         if (depth === 0) return at + 1
         break
-      case ',':
-      case ' ':
-      case '\t':
-      case '\n':
-      case '\r':
+      case code.comma:
+      case 9:
+      case 10:
+      case 13:
+      case 32:
         if (depth === 0) return at
     }
     at++
