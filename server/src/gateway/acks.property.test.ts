@@ -1,12 +1,12 @@
 import { test } from 'bun:test'
 import { type PeerType, peerMessages } from '@parley/protocol'
 import fc from 'fast-check'
-import { startServer } from '../../test/harness.ts'
+import { startServer, type TestPeer } from '../../test/harness.ts'
 import { type Clock, manualClock } from '../clock.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 import { presenceWindow } from '../rooms/presence.ts'
 
-const runs = 150
+const runs = 100
 const stepsPerRun = 80
 
 type Message = { type: string; [key: string]: unknown }
@@ -14,58 +14,54 @@ type Message = { type: string; [key: string]: unknown }
 // What may happen. A line is a connection; which one is meant is found when it happens, among those that are in use.
 
 const names = ['a', 'b', 'c', 'd']
-const line = fc.nat({ max: 999 })
 const name = fc.constantFrom(...names)
 const channel = fc.constantFrom('x', 'y')
+const line = fc.nat({ max: 999 })
 
 const registration = fc.record({
   peer_id: name,
   room: fc.nat({ max: 1 }),
   /** Each name belongs to one of two identities; now and then the other one wants it. */
-  isStranger: fc.nat({ max: 9 }).map(n => n === 0),
-  features: fc.constantFrom<string[]>(['acks'], ['acks', 'presence'], ['acks', 'presence'], ['presence'], []),
+  isStranger: fc.nat({ max: 9 }).map(n => n === 9),
+  features: fc.constantFrom<string[]>([], ['presence'], ['acks'], ['acks', 'presence'], ['acks', 'presence']),
   channels: fc.constantFrom<string[]>([], [], [], ['x'], ['x', 'y']),
 })
 
 const message: fc.Arbitrary<Message> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('query', 'discover_peers', 'get_ice_servers') }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('update_metadata') }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('join_channel', 'leave_channel'), channel }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constantFrom('offer', 'candidate'), target: name }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('peer_message'), to_peer_id: name }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('mesh_connect'), target_peer_id: name }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('broadcast') }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('broadcast'), channel }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('update_metadata') }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('query', 'discover_peers', 'get_ice_servers') }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('join_channel', 'leave_channel'), channel }) },
 )
 
 const act = <const A extends string>(name: A) => fc.constant(name)
 const connect = fc.record({ act: act('connect'), registration })
-const moment = fc.oneof(
+const pause = fc.record({ act: act('pause') })
+const deed = fc.oneof(
   { weight: 20, arbitrary: fc.record({ act: act('send'), line, message, isSigned: fc.boolean() }) },
   { weight: 3, arbitrary: connect },
   { weight: 2, arbitrary: fc.record({ act: act('register'), line, registration }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constantFrom('close', 'terminate'), line }) },
-  // Enough at once for presence to be gathered.
+  // So much at once that presence is gathered.
   { weight: 1, arbitrary: fc.record({ act: act('chatter'), line, times: fc.constantFrom(2, 100, 200) }) },
+  { weight: 3, arbitrary: pause },
 )
-const turn = fc.record({ act: act('let others do something') })
-const pause = fc.oneof(
-  { weight: 4, arbitrary: turn },
-  { weight: 2, arbitrary: fc.record({ act: act('await answers') }) },
-  { weight: 1, arbitrary: fc.record({ act: act('hold the store') }) },
-  { weight: 2, arbitrary: fc.record({ act: act('let one register go on'), which: line }) },
+const step = fc.oneof(
+  { weight: 20, arbitrary: deed },
+  { weight: 1, arbitrary: fc.record({ act: act('await answers') }) },
+  { weight: 1, arbitrary: fc.record({ act: act('hold registers') }) },
+  { weight: 2, arbitrary: fc.record({ act: act('let a register go on'), which: line }) },
   { weight: 1, arbitrary: fc.record({ act: act('let 200 ms pass') }) },
 )
-const schedule = fc
-  .tuple(
-    fc.array(connect, { minLength: 6, maxLength: 6 }),
-    fc.array(fc.oneof({ weight: 3, arbitrary: moment }, { weight: 1, arbitrary: pause }), {
-      minLength: stepsPerRun,
-      maxLength: stepsPerRun,
-    }),
-    fc.array(fc.oneof({ weight: 6, arbitrary: moment }, { weight: 1, arbitrary: turn }), { maxLength: 20 }),
-  )
-  .map(([first, then, last]) => ({ before: [...first, ...then], whileItStops: last }))
+const schedule = fc.record({
+  first: fc.array(connect, { maxLength: 12, size: 'max' }),
+  next: fc.array(step, { maxLength: 2 * stepsPerRun, size: 'max' }),
+  whileItStops: fc.array(deed, { maxLength: 20, size: 'max' }),
+})
 type Schedule = typeof schedule extends fc.Arbitrary<infer T> ? T : never
 type Registration = typeof registration extends fc.Arbitrary<infer T> ? T : never
 
@@ -83,6 +79,7 @@ interface Request {
   readonly at: number
   readonly message: Message
   readonly answers: Heard[]
+  /** Those that what it carries has come to. */
   readonly receivers: Line[]
   readonly answered: PromiseWithResolvers<void>
 }
@@ -99,7 +96,7 @@ interface Line {
   isCut: boolean
   /** When it heard `bye`. */
   bye: number
-  /** When the end was complete. */
+  /** When its end was complete. */
   gone: number
 }
 
@@ -113,8 +110,29 @@ const cargo: Record<string, string> = {
   broadcast: 'payload',
   update_metadata: 'metadata',
 }
-const signals = ['offer', 'candidate']
-const relayed = [...signals, 'peer_message', 'mesh_offer', 'broadcast']
+const senders: Record<string, string> = {
+  offer: 'sender',
+  candidate: 'sender',
+  peer_message: 'from_peer_id',
+  mesh_connect: 'from_peer_id',
+  broadcast: 'from_peer_id',
+}
+const events = ['peer_joined', 'peer_left', 'peer_updated', 'peers_changed', 'bye']
+const isSignal = ({ type }: Message) => senders[type] === 'sender'
+const isAnswer = (message: Message) => message.request_id !== undefined && !isSignal(message)
+const isRegister = ({ message }: Request) => message.type === 'register'
+const isMove = ({ message }: Request) => message.type.endsWith('_channel')
+const asksForAcks = ({ message }: Request) => (message.features as string[]).includes('acks')
+/** Which request a message answers, or carries. */
+function numberIn(message: Message): number {
+  if (isAnswer(message)) return Number(String(message.request_id).slice(1))
+  return (message[String(cargo[message.type])] as { n: number } | undefined)?.n ?? -1
+}
+/** When nothing was left of it on this side. */
+const endOf = ({ ended, bye, gone }: Line) => Math.min(ended, bye, gone)
+
+const secret = /token|servers|^expires|^reason$|connected_at/
+const brief = (message: Message) => JSON.stringify(message, (key, value) => (secret.test(key) ? undefined : value))
 
 /** A store whose answers can be held back, and let go in another order. */
 function holdableStore(clock: Clock) {
@@ -140,77 +158,52 @@ function holdableStore(clock: Clock) {
   }
 }
 
-async function play({ before, whileItStops }: Schedule) {
+async function play({ first, next, whileItStops }: Schedule) {
   const clock = manualClock()
   const { store, hold, letOneGo, letAllGo } = holdableStore(clock)
-  const server = await startServer(
-    { PARLEY_DEAD_AFTER_SECONDS: '900', PARLEY_ERRORS_PER_MINUTE: '1000000' },
-    { clock, store },
-  )
+  const settings = { PARLEY_DEAD_AFTER_SECONDS: '900', PARLEY_ERRORS_PER_MINUTE: '1000000' }
+  const server = await startServer(settings, { clock, store })
   const identities = [await server.signIn(), await server.signIn()]
   const rooms = await Promise.all(identities.map(identity => server.createRoom(identity)))
+  const connects = [...first, ...next, ...whileItStops].filter(({ act }) => act === 'connect')
+  const unused = await Promise.all(connects.map(() => server.connect()))
   const lines: Line[] = []
   const requests: Request[] = []
   const log: string[] = []
   let now = 0
+  const note = (line: Line, what: string) => log.push(`${++now} #${line.number} ${what}`)
 
-  const unused = await Promise.all(
-    [...before, ...whileItStops].filter(({ act }) => act === 'connect').map(() => server.connect()),
-  )
-  function open(): Line {
-    const peer = unused.shift()
-    if (!peer) throw new Error('too few connections')
-    const { socket, closed } = peer
-    const line: Line = {
-      number: lines.length,
-      socket,
-      closed,
-      sent: [],
-      heard: [],
-      ended: Infinity,
-      isCut: false,
-      bye: Infinity,
-      gone: Infinity,
-    }
+  function open({ socket, closed }: TestPeer): Line {
+    const never = { ended: Infinity, isCut: false, bye: Infinity, gone: Infinity }
+    const line: Line = { number: lines.length, socket, closed, sent: [], heard: [], ...never }
+    lines.push(line)
     socket.onmessage = ({ data }) => {
       const text = String(data)
-      const heard = { at: ++now, text, message: JSON.parse(text) as Message }
-      line.heard.push(heard)
-      log.push(`${now} #${line.number} < ${brief(heard.message)}`)
-      if (heard.message.type === 'bye') line.bye = now
-      if (!isAnswer(heard.message)) return
-      const request = requests[Number(String(heard.message.request_id).slice(1))]
-      request?.answers.push(heard)
+      const message = JSON.parse(text) as Message
+      note(line, `< ${brief(message)}`)
+      line.heard.push({ at: now, text, message })
+      if (message.type === 'bye') line.bye = now
+      const request = isAnswer(message) ? requests[numberIn(message)] : undefined
+      request?.answers.push({ at: now, text, message })
       request?.answered.resolve()
     }
     void closed.then(() => {
-      line.gone = ++now
-      log.push(`${now} #${line.number} gone`)
+      note(line, 'is gone')
+      line.gone = now
     })
-    lines.push(line)
     return line
   }
-
-  const inUse = () => lines.filter(({ ended, bye, gone }) => Math.min(ended, bye, gone) === Infinity)
-  const pick = (index: number) => inUse()[index % Math.max(1, inUse().length)]
 
   function send(line: Line, message: Message): Request {
     const n = requests.length
     const member = cargo[message.type]
     const whole = { ...message, ...(member && { [member]: { n } }), request_id: `r${n}` }
-    const request = {
-      n,
-      line,
-      at: ++now,
-      message: whole,
-      answers: [],
-      receivers: [],
-      answered: Promise.withResolvers<void>(),
-    }
+    note(line, `> ${brief(whole)}`)
+    const answered = Promise.withResolvers<void>()
+    const request: Request = { n, line, at: now, message: whole, answers: [], receivers: [], answered }
     requests.push(request)
     line.sent.push(request)
     line.socket.send(JSON.stringify(whole))
-    log.push(`${now} #${line.number} > ${brief(whole)}`)
     return request
   }
 
@@ -220,87 +213,85 @@ async function play({ before, whileItStops }: Schedule) {
     send(line, { type: 'register', room_id, token, id_token, ...members })
   }
 
-  /** The name that the line is likely to have. */
-  const nameOf = ({ sent }: Line) => sent.findLast(({ message }) => message.type === 'register')?.message.peer_id
-
-  function signed(line: Line, message: Message): Message {
-    if (signals.includes(message.type)) return { ...message, sender: nameOf(line) }
-    return ['peer_message', 'mesh_connect', 'broadcast'].includes(message.type)
-      ? { ...message, from_peer_id: nameOf(line) }
-      : message
+  function end(line: Line, how: 'close' | 'terminate') {
+    note(line, `${how}s`)
+    line.ended = now
+    line.isCut = how === 'terminate'
+    line.socket[how]()
   }
 
-  /** Asks over every line; resolves when each has answered or is gone, or does not answer at all, with the requests. */
+  const inUse = () => lines.filter(line => endOf(line) === Infinity)
+
+  /** Asks over every line; resolves with the requests, when each line has answered or gone. */
   async function round(type: string): Promise<Request[]> {
     const asked = inUse().map(line => send(line, { type }))
-    const { promise: patience, resolve } = Promise.withResolvers<void>()
-    const deadline = setTimeout(resolve, 10_000)
+    const late = Promise.withResolvers<never>()
+    const deadline = setTimeout(() => {
+      const open = asked.filter(({ answers, line }) => answers.length === 0 && line.gone === Infinity)
+      late.reject(
+        new Error([...open.map(request => `not answered: ${show(request)}`), '', ...log.slice(-100)].join('\n')),
+      )
+    }, 5_000)
     const all = Promise.all(asked.map(({ answered, line }) => Promise.race([answered.promise, line.closed])))
-    await Promise.race([all, patience])
-    clearTimeout(deadline)
+    await Promise.race([all, late.promise]).finally(() => clearTimeout(deadline))
     return asked
   }
 
-  async function perform(step: Schedule['before'][number]) {
-    const line = 'line' in step ? pick(step.line) : undefined
+  async function perform(step: Schedule['next'][number]) {
     switch (step.act) {
-      case 'connect':
-        register(open(), step.registration)
-        break
-      case 'register':
-        if (line) register(line, step.registration)
-        break
-      case 'send':
-        if (!line) break
-        // A plain peer is not told when it has moved, and then nobody could say whom it may hear.
-        if (step.message.type.endsWith('_channel') && !line.sent.every(({ message }) => hasAcks(message))) break
-        send(line, step.isSigned ? signed(line, step.message) : step.message)
-        break
-      case 'chatter':
-        if (line) for (let n = 0; n < step.times; n++) send(line, { type: 'update_metadata' })
-        break
-      case 'close':
-      case 'terminate':
-        if (!line) break
-        line.ended = ++now
-        line.isCut = step.act === 'terminate'
-        log.push(`${now} #${line.number} ${step.act}`)
-        line.socket[step.act]()
-        break
-      case 'let others do something':
+      case 'connect': {
+        const peer = unused.shift()
+        if (peer) register(open(peer), step.registration)
+        return
+      }
+      case 'pause':
         return new Promise<void>(resolve => setImmediate(resolve))
       case 'await answers':
         letAllGo()
-        await round('query')
-        break
-      case 'hold the store':
-        hold()
-        break
-      case 'let one register go on':
-        letOneGo(step.which)
-        break
+        return void (await round('query'))
+      case 'hold registers':
+        return hold()
+      case 'let a register go on':
+        return void letOneGo(step.which)
       case 'let 200 ms pass':
-        clock.advance(presenceWindow.ms)
-        break
+        return clock.advance(presenceWindow.ms)
+    }
+    const line = inUse()[step.line % Math.max(1, inUse().length)]
+    if (!line) return
+    switch (step.act) {
+      case 'register':
+        return register(line, step.registration)
+      case 'close':
+      case 'terminate':
+        return end(line, step.act)
+      case 'chatter':
+        for (let n = 0; n < step.times; n++) send(line, { type: 'update_metadata' })
+        return
+      case 'send': {
+        const { message, isSigned } = step
+        // A peer without acks is not told when it has moved, and nobody could say afterwards whom it may hear.
+        if (message.type.endsWith('_channel') && !line.sent.filter(isRegister).every(asksForAcks)) return
+        const sender = senders[message.type]
+        const name = line.sent.findLast(isRegister)?.message.peer_id
+        send(line, isSigned && sender ? { ...message, [sender]: name } : message)
+      }
     }
   }
 
+  let wrong: string[] = []
   let last: Request[] = []
-  const wrong: string[] = []
   let settled = Infinity
   let stopped = Infinity
   try {
-    for (const step of before) await perform(step)
+    for (const step of [...first, ...next]) await perform(step)
     letAllGo()
-    // What was sent before the answers to this round has been handled, and what that caused is here after the next one.
+    // With this all that was sent has been handled, and with the next round what came of it is here.
     await round('query')
-    // That a connection was cut may take a little longer to be noticed.
-    for (let n = 0; n < 50; n++) {
-      if (differences(await round('discover_peers')).length === 0) break
-    }
+    // It may take more until the server has noticed that a line was cut.
+    for (let n = 0; n < 50; n++) if (untruths(await round('discover_peers')).length === 0) break
     clock.advance(presenceWindow.ms)
     last = await round('discover_peers')
-    wrong.push(...differences(last))
+    wrong = untruths(last)
     settled = ++now
     for (const step of whileItStops) await perform(step)
   } finally {
@@ -308,345 +299,310 @@ async function play({ before, whileItStops }: Schedule) {
     await server[Symbol.asyncDispose]()
   }
   await Promise.all(lines.map(({ closed }) => closed))
-  return { lines, requests, last, wrong, settled, stopped, log }
+  return { lines, requests, log, last, wrong, settled, stopped }
 }
 type Play = Awaited<ReturnType<typeof play>>
 
-// What that means.
+// What it means.
 
-const hasAcks = ({ features }: Message) => (features as string[] | undefined)?.includes('acks') ?? true
-const isAnswer = ({ request_id, type }: Message) => request_id !== undefined && !signals.includes(type)
-const meet = (mine: readonly string[], theirs: readonly string[]) =>
-  mine.length + theirs.length === 0 || mine.some(channel => theirs.includes(channel))
+const codeOf = ({ answers: [answer] }: Request) => answer?.message.code
+const isRefused = ({ answers: [answer] }: Request) => answer?.message.type === 'error'
+const isDone = (request: Request) => request.answers.length > 0 && !isRefused(request)
+const show = (request: Request) =>
+  [
+    `r${request.n} of #${request.line.number}`,
+    ...[request, ...request.answers].map(({ message }) => brief(message)),
+  ].join(' ')
 
-const brief = (message: Message) =>
-  JSON.stringify(message, (key, value) =>
-    /token|servers|^expires|^reason$|connected_at/.test(key) ? undefined : value,
-  )
-
-const describe = ({ n, line, message }: Request) => `r${n} of #${line.number} ${brief(message)}`
-
-const outcome = ({ answers: [answer] }: Request) =>
-  answer === undefined ? 'none' : answer.message.type === 'error' ? 'refused' : 'done'
-
-/** Who a line speaks for. */
+/** Whom a line speaks for. */
 interface Standing {
-  /** When this was heard. */
+  /** When it heard so. */
   readonly at: number
   readonly registered: Request
   readonly name: unknown
   readonly room: unknown
-  readonly channels: readonly string[]
+  readonly channels: readonly unknown[]
   readonly metadata: unknown
 }
 
-const standingAfter = (request: Request, at: number): Standing => {
-  const { peer_id, room_id, channels } = request.message
-  return { at, registered: request, name: peer_id, room: room_id, channels: channels as string[], metadata: {} }
+function standingAfter(registered: Request, at: number): Standing {
+  const { peer_id, room_id, channels } = registered.message
+  return { at, registered, name: peer_id, room: room_id, channels: channels as string[], metadata: {} }
 }
 
 function moved(standing: Standing, { type, channel }: Message): Standing {
   const others = standing.channels.filter(other => other !== channel)
-  return { ...standing, channels: type === 'join_channel' ? [...others, String(channel)] : others }
+  return { ...standing, channels: type === 'join_channel' ? [...others, channel] : others }
 }
+
+const meet = (a: Standing, b: Standing) =>
+  a.room === b.room &&
+  (a.channels.length + b.channels.length === 0 || a.channels.some(channel => b.channels.includes(channel)))
 
 /** Whom the line spoke for, one after the other, as it was told. */
-function standings({ heard, sent }: Line): Standing[] {
-  const all: Standing[] = []
+function standingsOf({ sent, heard }: Line): Standing[] {
+  const standings: Standing[] = []
+  const requests = new Map(sent.map(request => [request.message.request_id, request]))
   for (const { at, message } of heard) {
-    const { type, request_id } = message
-    const request = sent.find(({ n }) => `r${n}` === request_id)
-    const before = all.at(-1)
-    if (type === 'registered_auth' && request) all.push(standingAfter(request, at))
-    if (type === 'metadata_updated' && before) all.push({ ...before, at, metadata: message.metadata })
-    if (type === 'ack' && request?.message.type.endsWith('_channel') && before) {
-      all.push({ ...moved(before, request.message), at })
+    const request = isAnswer(message) ? requests.get(message.request_id) : undefined
+    const before = standings.at(-1)
+    if (message.type === 'registered_auth' && request) standings.push(standingAfter(request, at))
+    if (message.type === 'metadata_updated' && before) standings.push({ ...before, at, metadata: message.metadata })
+    if (message.type === 'ack' && before && request && isMove(request)) {
+      standings.push({ ...moved(before, request.message), at })
     }
   }
-  return all
-}
-
-/** Where the answers to a round of `discover_peers` differ from the truth, which they tell when nothing moves. */
-function differences(round: readonly Request[]): string[] {
-  const listed = ({ answers: [answer] }: Request) => answer?.message.type === 'peer_list'
-  const present = round.filter(listed).flatMap(({ line }) => standings(line).at(-1) ?? [])
-  return round.filter(listed).flatMap(request => {
-    const me = standings(request.line).at(-1)
-    const others = present.filter(({ registered }) => registered !== me?.registered)
-    const truth = others.filter(other => me && other.room === me.room && meet(other.channels, me.channels))
-    const expected = truth.map(({ name, metadata }) => `${name} ${JSON.stringify(metadata)}`).sort()
-    const peers = request.answers[0]?.message.peers as Entry[]
-    const told = peers.map(({ peer_id, metadata }) => `${peer_id} ${JSON.stringify(metadata)}`).sort()
-    return Bun.deepEquals(told, expected) ? [] : `${describe(request)} is told of [${told}]; there are [${expected}]`
-  })
+  return standings
 }
 
 type Entry = { peer_id: string; metadata: unknown }
 
-/** Everything that should not have happened. */
-function faultsOf({ lines, requests, last, wrong, settled, stopped }: Play): string[] {
-  const faults: string[] = []
-  const told = new Map(lines.map(line => [line, standings(line)]))
-  const standingAt = (line: Line, at: number) => told.get(line)?.findLast(standing => standing.at <= at)
-  const speakers = new Map(lines.flatMap(line => [...speakersOf(line)]))
-  const registers = requests.filter(
-    ({ message, ...request }) => message.type === 'register' && outcome({ message, ...request }) !== 'refused',
-  )
+/** Where the answers to a round of `discover_peers` are not what they have to be when nothing moves. */
+function untruths(round: readonly Request[]): string[] {
+  const told = round.filter(({ answers: [answer] }) => answer?.message.type === 'peer_list')
+  const present = told.flatMap(({ line }) => standingsOf(line).at(-1) ?? [])
+  return told.flatMap(request => {
+    const me = standingsOf(request.line).at(-1)
+    const others = present.filter(other => me && other.registered !== me.registered && meet(other, me))
+    const truth = others.map(({ name, metadata }) => `${name} ${JSON.stringify(metadata)}`).sort()
+    const peers = request.answers[0]?.message.peers as Entry[]
+    const answer = peers.map(({ peer_id, metadata }) => `${peer_id} ${JSON.stringify(metadata)}`).sort()
+    return Bun.deepEquals(answer, truth) ? [] : `not the truth, which is [${truth}]: ${show(request)}`
+  })
+}
 
-  /** Whom the line spoke for all the time between two events, if it certainly was one. */
-  function steady(line: Line, from: number, to: number): Standing | undefined {
-    const standing = standingAt(line, from)
-    if (!standing || to > Math.min(line.ended, line.bye, line.gone, stopped)) return undefined
-    const isUnderWay = (request: Request, since: number) =>
-      request.at < to && (request.answers[0]?.at ?? Infinity) > since
-    const moves = line.sent.some(
-      request =>
-        /register|_channel/.test(request.message.type) && outcome(request) !== 'refused' && isUnderWay(request, from),
-    )
-    const isChallenged = registers.some(
-      request =>
-        request !== standing.registered &&
-        request.message.peer_id === standing.name &&
-        request.message.room_id === standing.room &&
-        isUnderWay(request, standing.registered.at),
-    )
-    return moves || isChallenged ? undefined : standing
+/** What is known of who spoke for whom when. */
+function knowledge({ lines, requests, stopped }: Play) {
+  const standings = new Map(lines.map(line => [line, standingsOf(line)]))
+  const registers = requests.filter(request => isRegister(request) && !isRefused(request))
+
+  /** Whom each request was sent for: several, where the answers that would tell did not come. */
+  const speakers = new Map<Request, readonly Standing[]>()
+  for (const { sent } of lines) {
+    let current: Standing[] = []
+    for (const request of sent) {
+      speakers.set(request, current)
+      if (isRefused(request) || !(isRegister(request) || isMove(request))) continue
+      const next = isMove(request) ? current.map(from => moved(from, request.message)) : [standingAfter(request, 0)]
+      current = isDone(request) ? next : [...current, ...next]
+    }
   }
 
-  /** When the request has been handled for certain. */
-  const doneAt = ({ n, line, answers: [answer] }: Request) =>
-    answer?.at ?? line.sent.find(later => later.n > n && later.answers.length > 0)?.answers[0]?.at ?? Infinity
+  const standingAt = (line: Line, at: number) => standings.get(line)?.findLast(standing => standing.at <= at)
 
-  /** The lines that certainly were where the request had to arrive. */
+  /** The registers for the same place that may have been successful after that of `standing`. */
+  const rivals = ({ name, room, registered }: Standing) =>
+    registers.filter(rival => {
+      const { message, answers } = rival
+      const isLater = (answers[0]?.at ?? Infinity) > registered.at
+      return rival !== registered && isLater && message.peer_id === name && message.room_id === room
+    })
+
+  /** Whom the line spoke for all the while between two events, if it certainly was the same. */
+  function steady(line: Line, from: number, to: number): Standing | undefined {
+    const standing = standingAt(line, from)
+    if (!standing || to > Math.min(endOf(line), stopped)) return undefined
+    const changes = line.sent.filter(request => isMove(request) || isRegister(request))
+    const isStill = changes.every(
+      change => isRefused(change) || change.at > to || (change.answers[0]?.at ?? Infinity) < from,
+    )
+    return isStill && rivals(standing).every(({ at }) => at > to) ? standing : undefined
+  }
+
+  /** The lines that were where the request has to arrive all the while until it had been handled, for certain. */
   function certainReceivers(request: Request): Line[] {
-    const [me, ...others] = speakers.get(request) ?? []
-    if (!me || others.length > 0) return []
+    const [from, ...others] = speakers.get(request) ?? []
+    if (!from || others.length > 0) return []
+    const answered = request.line.sent.find(({ n, answers }) => n >= request.n && answers.length > 0)
     return lines.filter(line => {
-      const other = steady(line, request.at, doneAt(request))
-      return other && isFor(request, me, other) && (request.message.type !== 'broadcast' || line !== request.line)
+      const to = steady(line, request.at, answered?.answers[0]?.at ?? Infinity)
+      return to && isFor(request, from, to)
     })
   }
 
-  const mayFail = (request: Request, answer: Heard): boolean => {
-    const { line, message } = request
-    const speaker = speakers.get(request) ?? []
-    switch (answer.message.code) {
-      case 'DELIVERY_FAILED':
-      case 'PEER_NOT_FOUND':
-      case 'PEER_NOT_IN_ROOM': {
-        const missed = answer.message.undelivered as unknown[] | undefined
-        return certainReceivers(request).every(line => missed && !missed.includes(standingAt(line, request.at)?.name))
-      }
-      case 'NOT_IN_ROOM':
-        return steady(line, request.at, answer.at) === undefined
-      case 'SENDER_MISMATCH':
-        return speaker.some(({ name }) => name !== (message.sender ?? message.from_peer_id ?? name))
-      case 'NOT_IN_CHANNEL':
-        return speaker.some(({ channels }) => !channels.includes(String(message.channel)))
-      case 'PEER_ID_TAKEN':
-        return registers.some(
-          other =>
-            other.message.peer_id === message.peer_id &&
-            other.message.room_id === message.room_id &&
-            other.message.id_token !== message.id_token &&
-            other.at < answer.at,
-        )
-      case 'PEER_REPLACED':
-        return line.bye < answer.at
-      case 'SHUTTING_DOWN':
-        return stopped < answer.at
-      case 'UNAVAILABLE':
-        return message.type === 'register'
-      default:
-        return false
-    }
-  }
-
-  for (const line of lines) readLine(line)
-  for (const request of requests) judge(request)
-  faults.push(...wrong)
-  return faults
-
-  /** What a line may hear, and in which order. */
-  function readLine(line: Line): void {
-    const complain = (heard: Heard, what: string) =>
-      faults.push(`#${line.number} ${what}: ${heard.at} ${brief(heard.message)}`)
-    const latest = new Map<Line, number>()
-    let roster: Map<string, Entry> | undefined
-    let joinedAs: unknown
-    for (const heard of line.heard) {
-      const { message, text, at } = heard
-      const { type } = message
-      const leave = ({ peer_id }: Entry) =>
-        roster?.delete(peer_id) || complain(heard, `is told that ${peer_id} left, which was not there`)
-      const join = (peer: Entry) => {
-        if (!roster || roster.has(peer.peer_id) || peer.peer_id === joinedAs)
-          complain(heard, `is told that ${peer.peer_id} joined, which was there`)
-        roster?.set(peer.peer_id, peer)
-      }
-      const update = (peer: Entry) => {
-        if (!roster?.has(peer.peer_id)) complain(heard, `is told of a change of ${peer.peer_id}, which is not there`)
-        roster?.set(peer.peer_id, peer)
-      }
-      if (relayed.includes(type)) {
-        const request = requests[Number((message[String(cargo[type])] as { n: number }).n)]
-        const me = standingAt(line, at)
-        if (!request) return void complain(heard, 'hears what nobody sent')
-        request.receivers.push(line)
-        if (
-          !me ||
-          !speakers.get(request)?.some(from => isFor(request, from, me) && text === asRelayed(request, from))
-        ) {
-          complain(heard, 'hears what is not for it')
-        }
-        if (request.n <= (latest.get(request.line) ?? -1)) complain(heard, 'hears this too late or again')
-        latest.set(request.line, request.n)
-        const successor = registers.find(
-          ({ message, at, answers: [answer] }) =>
-            me &&
-            message.peer_id === me.name &&
-            message.room_id === me.room &&
-            at > me.at &&
-            answer &&
-            answer.at < request.at &&
-            answer.message.type === 'registered_auth',
-        )
-        if (successor && standingAt(line, at)?.registered !== successor)
-          complain(heard, `hears what is for its successor, r${successor.n}`)
-      } else if (isAnswer(message)) {
-        if (requests[Number(String(message.request_id).slice(1))]?.line !== line)
-          complain(heard, 'hears the answer to another')
-        if (type === 'registered_auth') {
-          roster = message.roster ? new Map((message.roster as Entry[]).map(peer => [peer.peer_id, peer])) : undefined
-          joinedAs = message.peer_id
-        }
-        const isLast = last.some(({ answers }) => answers.includes(heard))
-        if (isLast && roster && type === 'peer_list') {
-          const known = [...roster.values()].sort((a, b) => (a.peer_id < b.peer_id ? -1 : 1))
-          const found = (message.peers as Entry[]).toSorted((a, b) => (a.peer_id < b.peer_id ? -1 : 1))
-          if (!Bun.deepEquals(known, found)) complain(heard, `has a wrong roster, ${JSON.stringify(known)}`)
-        }
-      } else if (type === 'peer_joined') join(message.peer as Entry)
-      else if (type === 'peer_left') leave(message as unknown as Entry)
-      else if (type === 'peer_updated') update(message.peer as Entry)
-      else if (type === 'peers_changed') {
-        for (const peer of message.left as Entry[]) leave(peer)
-        for (const peer of message.joined as Entry[]) join(peer)
-        for (const peer of message.updated as Entry[]) update(peer)
-      } else if (type !== 'bye') complain(heard, 'hears what it did not ask for')
-    }
-  }
-
-  /** Whether the request was answered as it has to be, and the answer is true. */
-  function judge(request: Request): void {
-    const { line, message, answers, receivers } = request
-    const complain = (what: string) =>
-      faults.push(
-        `${describe(request)} ${what}${answers.map(({ at, message }) => `; ${at} ${brief(message)}`).join('')}`,
-      )
-    const [answer] = answers
-    const reply = peerMessages[message.type as PeerType].reply
-    const features = featuresAt(request)
-    if (answers.length > 1) complain('is answered more than once')
-    const isPromised = reply !== null || features.every(list => list.includes('acks'))
-    const isClosedWithCare =
-      line.bye < Infinity && line.ended === Infinity && features.every(list => list.includes('acks'))
-    const isDue =
-      Math.min(line.ended, line.bye) > settled
-        ? request.at < settled || isClosedWithCare
-        : isClosedWithCare && request.at < line.bye
-    if (!answer && isPromised && isDue) complain('is not answered')
-    if (answer?.message.type === 'ack' && !features.some(list => list.includes('acks')))
-      complain('is acked to a peer without acks')
-    if (answer && answer.message.type !== 'error' && answer.message.type !== (reply ?? 'ack'))
-      complain('has the wrong answer')
-    if (answer?.message.type === 'error' && !mayFail(request, answer)) complain('need not have failed')
-
-    if (!(message.type in cargo) || message.type === 'update_metadata') return
-    const failed = answer?.message.type === 'error'
-    if (message.type === 'broadcast') {
-      if (failed && answer.message.code !== 'DELIVERY_FAILED' && receivers.length > 0)
-        complain('failed, but was received')
-      if (!failed)
-        for (const receiver of certainReceivers(request))
-          if (receiver.ended === Infinity && !receivers.includes(receiver))
-            complain(`was not received by #${receiver.number}`)
-      return
-    }
-    if (receivers.length > 1) complain('was received more than once')
-    if (failed && receivers.length > 0) complain('failed, but was received')
-    const isDelivered = answer?.message.type === 'ack' || (!answer && isDue)
-    if (isDelivered && receivers.length === 0 && !mayBeLost(request)) complain('was not received')
-  }
-
-  /** Whether the connection that a request was handed to may have been ended from this side before it read it. */
-  function mayBeLost(request: Request): boolean {
-    return requests.some(
-      ({ message, line }) =>
-        message.type === 'register' &&
-        line.ended < Infinity &&
-        (line.isCut || line.gone > request.at) &&
-        speakers.get(request)?.some(({ room }) => room === message.room_id) &&
-        [request.message.target, request.message.to_peer_id, request.message.target_peer_id].includes(message.peer_id),
-    )
-  }
-
-  /** The features that the server may take for those of the line when it handles the request. */
-  function featuresAt(request: Request): string[][] {
-    const before = request.line.sent.filter(({ n, message }) => message.type === 'register' && n <= request.n)
-    const known = before.findLast(register => outcome(register) === 'done')
-    const possible = known
-      ? [known, ...before.filter(({ n, ...register }) => n > known.n && outcome({ n, ...register }) === 'none')]
-      : before
-    return possible.map(({ message }) => message.features as string[])
+  return {
+    registers,
+    speakersOf: (request: Request) => speakers.get(request) ?? [],
+    standingAt,
+    rivals,
+    steady,
+    certainReceivers,
   }
 }
-
-/** For whom each request of the line was sent; several, where an answer that would tell has not come. */
-function speakersOf({ sent }: Line): Map<Request, Standing[]> {
-  const speakers = new Map<Request, Standing[]>()
-  let now: Standing[] = []
-  for (const request of sent) {
-    speakers.set(request, now)
-    const { message, at } = request
-    const isMove = message.type.endsWith('_channel')
-    if (message.type !== 'register' && !isMove) continue
-    const next = isMove ? now.map(from => moved(from, message)) : [standingAfter(request, at)]
-    if (outcome(request) === 'done') now = next
-    if (outcome(request) === 'none') now = [...now, ...next]
-  }
-  return speakers
-}
+type Knowledge = ReturnType<typeof knowledge>
 
 /** Whether the request has to reach `to` if it comes from `from`. */
-function isFor({ message }: Request, from: Standing, to: Standing): boolean {
-  if (from.room !== to.room) return false
-  if (message.channel !== undefined)
-    return [from, to].every(({ channels }) => channels.includes(String(message.channel)))
-  const target = message.target ?? message.to_peer_id ?? message.target_peer_id ?? to.name
-  return target === to.name && meet(from.channels, to.channels)
+function isFor({ message, line }: Request, from: Standing, to: Standing): boolean {
+  const { type, channel } = message
+  if (type !== 'broadcast') return targetOf(message) === to.name && meet(from, to)
+  if (to.registered.line === line) return false
+  if (channel === undefined) return meet(from, to)
+  return from.room === to.room && [from, to].every(({ channels }) => channels.includes(channel))
 }
+
+const targetOf = ({ target, to_peer_id, target_peer_id }: Message) => target ?? to_peer_id ?? target_peer_id
 
 /** What its receiver gets. */
 function asRelayed({ message }: Request, { name }: Standing): string {
-  const { request_id, from_peer_id, target_peer_id, ...rest } = message
-  switch (message.type) {
-    case 'mesh_connect':
-      return JSON.stringify({ type: 'mesh_offer', from_peer_id: name, offer: message.offer })
-    case 'peer_message':
-    case 'broadcast': {
-      const { type, ...others } = rest
-      return JSON.stringify({ type, from_peer_id: name, ...others })
+  const { type, from_peer_id, request_id, ...rest } = message
+  if (isSignal(message)) {
+    return JSON.stringify({ ...(message.sender === undefined && { sender: name }), ...message, sender: name })
+  }
+  if (type === 'mesh_connect') return JSON.stringify({ type: 'mesh_offer', from_peer_id: name, offer: message.offer })
+  return JSON.stringify({ type, from_peer_id: name, ...rest })
+}
+
+/** Every request is answered on its line: once if it has to be, never twice, and with nothing that is not so. */
+function* wrongAnswers({ lines, requests, settled, stopped }: Play, known: Knowledge) {
+  for (const line of lines) {
+    for (const { message } of line.heard) {
+      const isNews = message.type in cargo || events.includes(message.type)
+      const isRight = isAnswer(message) ? requests[numberIn(message)]?.line === line : isNews
+      if (!isRight) yield `not asked for by #${line.number}: ${brief(message)}`
     }
-    default:
-      return JSON.stringify(message.sender === undefined ? { sender: name, ...message } : message)
+    const me = known.standingAt(line, line.bye)
+    const isReplaced = me && known.rivals(me).some(({ at }) => at < line.bye)
+    if (line.bye < stopped && !isReplaced) yield `told bye without a reason: #${line.number}`
+    if (line.gone < stopped && endOf(line) === line.gone) yield `closed without a word: #${line.number}`
+  }
+  for (const request of requests) {
+    const { line, message, at, answers } = request
+    const { reply } = peerMessages[message.type as PeerType]
+    const registers = line.sent.filter(other => isRegister(other) && other.n <= request.n)
+    const current = registers.findLast(isDone)
+    const hasAcks = current ? asksForAcks(current) : registers.every(asksForAcks)
+    const isKept = at < settled && settled < endOf(line)
+    const isClosedWithCare = hasAcks && at < line.bye && line.bye < Infinity && line.ended === Infinity
+    if (answers.length > 1) yield `answered twice: ${show(request)}`
+    if (answers.length === 0 && ((isKept && (hasAcks || reply)) || isClosedWithCare))
+      yield `not answered: ${show(request)}`
+    for (const { message } of answers) {
+      if (message.type === 'ack' && !hasAcks) yield `acked without acks: ${show(request)}`
+      if (message.type !== 'error' && message.type !== (reply ?? 'ack')) yield `not its answer: ${show(request)}`
+    }
+    if (isRefused(request) && !mayBeRefused(request, known, stopped)) yield `refused without a reason: ${show(request)}`
   }
 }
 
-test(`whatever ${runs} times ${stepsPerRun} random acts lead to: what is promised of acks, order, reach and presence holds`, async () => {
+function mayBeRefused(request: Request, known: Knowledge, stopped: number): boolean {
+  const { line, at, message, answers } = request
+  const [answer = { at, message }] = answers
+  const speakers = known.speakersOf(request)
+  switch (codeOf(request)) {
+    case 'PEER_NOT_FOUND':
+    case 'PEER_NOT_IN_ROOM':
+      return known.certainReceivers(request).length === 0
+    case 'DELIVERY_FAILED': {
+      const missed = (answer.message.undelivered as unknown[] | undefined) ?? [targetOf(message)]
+      return known.certainReceivers(request).every(receiver => !missed.includes(known.standingAt(receiver, at)?.name))
+    }
+    case 'NOT_IN_ROOM':
+      return known.steady(line, at, answer.at) === undefined
+    case 'SENDER_MISMATCH':
+      return speakers.some(({ name }) => name !== (message[String(senders[message.type])] ?? name))
+    case 'NOT_IN_CHANNEL':
+      return speakers.some(({ channels }) => !channels.includes(message.channel))
+    case 'PEER_ID_TAKEN':
+      return known.registers.some(
+        ({ at, message: { peer_id, room_id, id_token } }) =>
+          at < answer.at && peer_id === message.peer_id && room_id === message.room_id && id_token !== message.id_token,
+      )
+    case 'PEER_REPLACED':
+      return line.bye < answer.at
+    case 'SHUTTING_DOWN':
+      return stopped < answer.at
+    case 'UNAVAILABLE':
+      return isRegister(request)
+    default:
+      return false
+  }
+}
+
+/** What is relayed comes as it must, in order, once, to those that it is for; what was refused comes to nobody. */
+function* wrongDeliveries({ lines, requests, settled }: Play, known: Knowledge) {
+  for (const line of lines) {
+    const latest = new Map<Line, number>()
+    for (const { at, message, text } of line.heard) {
+      if (isAnswer(message) || !(message.type in cargo)) continue
+      const heard = `#${line.number} ${at} ${text}`
+      const request = requests[numberIn(message)]
+      const me = known.standingAt(line, at)
+      if (!request || !me) {
+        yield `from nowhere, or to nobody: ${heard}`
+        continue
+      }
+      request.receivers.push(line)
+      const isRight = (from: Standing) => isFor(request, from, me) && asRelayed(request, from) === text
+      if (!known.speakersOf(request).some(isRight)) yield `not for it: ${heard}`
+      if (request.n <= (latest.get(request.line) ?? -1)) yield `too late, or again: ${heard}`
+      latest.set(request.line, request.n)
+      const isSucceeded = ({ at, answers: [answer] }: Request) => at > me.at && answer && answer.at < request.at
+      if (known.rivals(me).some(isSucceeded)) yield `for its successor: ${heard}`
+    }
+  }
+  for (const request of requests) {
+    const { line, message, at, answers, receivers } = request
+    if (!(message.type in senders)) continue
+    const isBroadcast = message.type === 'broadcast'
+    if (!isBroadcast && receivers.length > 1) yield `to more than one: ${show(request)}`
+    const isPartly = isBroadcast && codeOf(request) === 'DELIVERY_FAILED'
+    if (isRefused(request) && receivers.length > 0 && !isPartly) yield `refused, but sent: ${show(request)}`
+    if (isRefused(request) || (answers.length === 0 && !(at < settled && settled < endOf(line)))) continue
+    // A line that was ended from this side may have been so with the message on its way.
+    const mayHaveLost = ({ message: { peer_id, room_id }, line }: Request) =>
+      line.ended < Infinity &&
+      (line.isCut || line.gone > at) &&
+      peer_id === targetOf(message) &&
+      known.speakersOf(request).some(({ room }) => room === room_id)
+    const isMissing = isBroadcast
+      ? known.certainReceivers(request).some(to => to.ended === Infinity && !receivers.includes(to))
+      : receivers.length === 0 && !known.registers.some(mayHaveLost)
+    if (isMissing) yield `not received: ${show(request)}`
+  }
+}
+
+/** Who sees presence has, at each moment, the roster that the events make of the snapshot, and in the end the right one. */
+function* wrongRosters({ lines, last, wrong }: Play) {
+  yield* wrong
+  for (const line of lines) {
+    let roster: Map<string, Entry> | undefined
+    for (const { at, message, text } of line.heard) {
+      const list = (name: string) => (message[name] ?? []) as Entry[]
+      const heard = `#${line.number} ${at} ${text}`
+      switch (message.type) {
+        case 'registered_auth':
+          roster = message.roster ? new Map(list('roster').map(peer => [peer.peer_id, peer])) : undefined
+          break
+        case 'peer_list':
+          if (!roster || !last.some(({ message: { request_id } }) => request_id === message.request_id)) break
+          if (!Bun.deepEquals(new Map(list('peers').map(peer => [peer.peer_id, peer])), roster)) {
+            yield `not the roster [${[...roster.values()].map(peer => JSON.stringify(peer))}]: ${heard}`
+          }
+          break
+        case 'peer_joined':
+        case 'peer_left':
+        case 'peer_updated':
+        case 'peers_changed': {
+          const peer = (message.peer ?? message) as Entry
+          const left = message.type === 'peer_left' ? [peer] : list('left')
+          const joined = message.type === 'peer_joined' ? [peer] : list('joined')
+          const updated = message.type === 'peer_updated' ? [peer] : list('updated')
+          for (const { peer_id } of left) if (!roster?.delete(peer_id)) yield `${peer_id} was not there: ${heard}`
+          for (const { peer_id } of joined) if (!roster || roster.has(peer_id)) yield `${peer_id} was there: ${heard}`
+          for (const peer of joined) roster?.set(peer.peer_id, peer)
+          for (const { peer_id } of updated) if (!roster?.has(peer_id)) yield `${peer_id} was not there: ${heard}`
+          for (const peer of updated) roster?.set(peer.peer_id, peer)
+        }
+      }
+    }
+  }
+}
+
+test(`acks, order, reach and presence hold whatever peers do, in ${runs} times about ${stepsPerRun} random steps`, async () => {
   const property = fc.asyncProperty(schedule, async schedule => {
     const story = await play(schedule)
-    const faults = faultsOf(story)
+    const known = knowledge(story)
+    const faults = [...wrongAnswers(story, known), ...wrongDeliveries(story, known), ...wrongRosters(story)]
     if (faults.length > 0) throw new Error([...faults.slice(0, 5), '', ...story.log.slice(-100)].join('\n'))
   })
   const { failed, seed, errorInstance } = await fc.check(property, { numRuns: runs, interruptAfterTimeLimit: 60_000 })

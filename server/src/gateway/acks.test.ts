@@ -426,32 +426,45 @@ describe('a connection with acks that is closed because', () => {
     expect(answers).toEqual([expect.objectContaining({ code: 'MESSAGE_TOO_BIG', request_id: 'r-1' })])
   })
 
-  test('another has taken over refuses all that comes before the pong to its last ping, and no other pong', async () => {
+  /** A connection whose peer has been taken over: its end has begun, and it need not notice. */
+  async function takenOver(server: TestServer) {
     const idToken = await server.signIn()
     const room = await server.createRoom(idToken)
-    using witness = await server.join(room, 'witness', { features: ['presence'] })
+    const witness = await server.join(room, 'witness', { features: ['presence'] })
     const raw = await rawConnection(server.ws)
     const send = (message: object) => raw.write(clientFrame(1, Buffer.from(JSON.stringify(message))))
     const pong = (payload: string) => raw.write(clientFrame(10, Buffer.from(payload)))
     send({ ...registerIn(room, idToken), features, request_id: 'r-0' })
     expect(await witness.next()).toMatchObject({ type: 'peer_joined' })
-    using again = await server.connect()
-    await again.ask(registerIn(room, idToken))
-    // Its end is under way now; it has not looked.
+    const successor = await server.connect()
+    await successor.ask(registerIn(room, idToken))
+    expect((await witness.rest()).map(({ type }) => type)).toEqual(['peer_left', 'peer_joined'])
+    return { closed: raw.closed, send, pong, successor, witness, again: registerIn(room, idToken, 'x') }
+  }
+
+  test('another has taken over refuses all that comes before the pong to its last ping, and takes no other pong', async () => {
+    const { closed, send, pong, successor, witness, again } = await takenOver(server)
     for (const payload of ['', 'by', 'bye!']) pong(payload)
     send({ ...query, request_id: 'r-1' })
     send({ ...offer, target: 'witness', request_id: 'r-2' })
-    send({ ...registerIn(room, idToken, 'x'), request_id: 'r-3' })
+    send({ ...again, request_id: 'r-3' })
     send({ type: 'nonsense', request_id: 'r-4' })
     send({ ...query, request_id: 7 })
     pong('bye')
-    const [first, bye, ...refusals] = textsIn(await raw.closed)
+    const [first, bye, ...refusals] = textsIn(await closed)
     expect(first).toMatchObject({ type: 'registered_auth', request_id: 'r-0' })
     expect(bye).toMatchObject({ type: 'bye', code: 'PEER_REPLACED' })
     expect(idsOf(refusals)).toEqual(['r-1', 'r-2', 'r-3', 'r-4'])
     expect(new Set(codesOf(refusals))).toEqual(new Set(['PEER_REPLACED']))
-    expect(await again.rest()).toEqual([])
-    expect((await witness.rest()).map(({ type }) => type)).toEqual(['peer_left', 'peer_joined'])
+    expect([...(await successor.rest()), ...(await witness.rest())]).toEqual([])
+  })
+
+  test('another has taken over is given up when it answers no ping at all', async () => {
+    const clock = manualClock()
+    await using server = await startServer({}, { clock })
+    const { closed } = await takenOver(server)
+    clock.advance(60_000)
+    expect(textsIn(await closed).map(({ type }) => type)).toEqual(['registered_auth', 'bye'])
   })
 })
 
