@@ -3,6 +3,9 @@ import { SignalingError } from '@parley/protocol'
 /** Cancels what was planned; harmless when it has happened or was cancelled already. */
 export type Cancel = () => void
 
+/** For when nothing is planned. */
+export const nothingPlanned: Cancel = () => {}
+
 /** Time, so that tests need not wait for it. */
 export interface Clock {
   /** Milliseconds since the epoch. */

@@ -3,6 +3,7 @@ import {
   context,
   decode,
   errorMessage,
+  type LeaveReason,
   type PeerMessage,
   type Register,
   type RegisteredAuth,
@@ -14,7 +15,7 @@ import {
 } from '@parley/protocol'
 import type { ServerWebSocket } from 'bun'
 import { rateLimitKey } from '../address.ts'
-import type { Cancel } from '../clock.ts'
+import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
@@ -88,8 +89,7 @@ export class Connection implements Link, Pulse {
     this.isTurningAway = false
     this.waiting = undefined
     this.cancelDeadline()
-    if (this.peer) this.parts.rooms.leave(this.peer, reason)
-    this.peer = undefined
+    this.depart(reason)
   }
 
   /**
@@ -100,6 +100,8 @@ export class Connection implements Link, Pulse {
     if (!this.open) return
     this.open = false
     this.closing = reason
+    // Not at once: whoever closes it may be just telling its room something.
+    queueMicrotask(() => this.depart('disconnected'))
     const unanswered = this.waiting?.frames ?? []
     this.waiting = undefined
     if (this.hasFeatures) this.send(bye(reason, closeCodeOf(reason)))
@@ -109,6 +111,12 @@ export class Connection implements Link, Pulse {
       this.isTurningAway = this.socket.ping(farewell) !== 0
     }
     this.drained()
+  }
+
+  /** Its peer leaves, however long the end of the connection takes. */
+  private depart(reason: LeaveReason): void {
+    if (this.peer) this.parts.rooms.leave(this.peer, reason)
+    this.peer = undefined
   }
 
   /** The socket has taken what was queued for it. To close it before would throw the queue away. */
@@ -133,7 +141,7 @@ export class Connection implements Link, Pulse {
   welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void {
     this.cancelDeadline()
     // Lets go of the timer: it would weigh on every idle connection.
-    this.cancelDeadline = nothing
+    this.cancelDeadline = nothingPlanned
     this.peer = peer
     if (this.registering) this.speakAs(this.registering)
     this.registering = undefined
@@ -174,8 +182,7 @@ export class Connection implements Link, Pulse {
 
   /** Does what a message other than `register` asks for, and says so. @throws SignalingError */
   private act(message: Exclude<PeerMessage, Register>, text: string): void {
-    const { request_id } = message
-    const isToBeAnswered = request_id !== undefined && this.hasAcks
+    const isToBeAnswered = message.request_id !== undefined && this.hasAcks
     if (isToBeAnswered) checkRequestId(message)
     if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
     const reply = this.parts.rooms.handle(this.peer, message, text)
@@ -183,7 +190,7 @@ export class Connection implements Link, Pulse {
       const requestId = requestIdOf(message)
       this.answer(requestId === undefined ? reply : { ...reply, request_id: requestId })
     } else if (isToBeAnswered) {
-      this.answer({ type: 'ack', request_id: String(request_id), status: 'delivered' })
+      this.answer({ type: 'ack', request_id: String(message.request_id), status: 'delivered' })
     }
   }
 
@@ -287,8 +294,6 @@ export class Connection implements Link, Pulse {
     this.close(reason)
   }
 }
-
-const nothing = () => {}
 
 /** The ping whose pong says that the other end has seen that it is being closed. */
 const farewell = Buffer.from('bye')

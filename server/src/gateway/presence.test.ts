@@ -61,3 +61,19 @@ test('a room that is deleted is told so, then its peers are let go', async () =>
   expect((await watcher.closed).code).toBe(4504)
   expect((await plain.closed).code).toBe(4504)
 })
+
+test('a peer whose connection the server ends has left at once, however long the end takes', async () => {
+  await using server = await startServer({ PARLEY_ERRORS_PER_MINUTE: '1' })
+  const { room, watcher } = await watchedRoom(server)
+  const { room_id, token } = room
+  const features = ['acks']
+  const register = { type: 'register', peer_id: 'a', room_id, token, id_token: await server.signIn(), features }
+  // It never answers the ping that its end waits for.
+  const abuser = await rawConnection(server.ws)
+  abuser.write(clientFrame(1, Buffer.from(JSON.stringify(register))))
+  expect(await watcher.next()).toMatchObject({ type: 'peer_joined' })
+  for (let n = 0; n < 3; n++) abuser.write(clientFrame(1, Buffer.from('{}')))
+  expect(await watcher.next()).toEqual({ type: 'peer_left', peer_id: 'a', reason: 'disconnected' })
+  abuser.end()
+  expect(await watcher.rest()).toHaveLength(0)
+})

@@ -7,7 +7,7 @@ import {
   type ServerMessageOf,
   type SignalingError,
 } from '@parley/protocol'
-import type { Cancel } from '../clock.ts'
+import { type Cancel, nothingPlanned } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Presence, RosterEvent } from './presence.ts'
 
@@ -32,15 +32,13 @@ export interface Link {
 /** The channels of a peer that is in none: one object, so that two such peers are quickly seen to share it. */
 export const noChannels: ReadonlySet<string> = new Set()
 
-const nothing = () => {}
-
 /** A participant of a room, for as long as it is registered. */
 export class Peer {
   channels: ReadonlySet<string>
   /** Roster events that wait to be told in one message; undefined when none does. */
   waiting: RosterEvent[] | undefined
   /** Ends the plan to send new TURN credentials. */
-  cancelRefresh: Cancel = nothing
+  cancelRefresh: Cancel = nothingPlanned
   #metadata: JsonObject
   /** Bytes of `metadata`. */
   #size: number
@@ -148,7 +146,7 @@ export class Room {
   entering = 0
   /** True once the room has expired or was deleted; nobody enters any more. */
   ended = false
-  cancelExpiry: Cancel = nothing
+  cancelExpiry: Cancel = nothingPlanned
 
   constructor(
     readonly id: string,
