@@ -244,6 +244,22 @@ describe('deleting', () => {
       }
     }))
 
+  test('is no right of a guest, who came by an invitation, while it is there or afterwards', () =>
+    inWorld(async ({ rooms, signIn, subjectOf, create, join }) => {
+      const [owner, guest] = await Promise.all([signIn(), signIn()])
+      const room = await create(owner)
+      const options = { singleUse: true, ttl: undefined, role: undefined, channels: undefined }
+      const { token } = await rooms.owner.invite(await subjectOf(owner), room.room_id, options)
+      const link = await join({ ...room, token }, 'guest', guest, new RecordingLink('192.0.2.9'))
+      const claims = [{ ...nobody, identity: await subjectOf(guest) }, addressOf('192.0.2.9'), { ...nobody, token }]
+      const refused = { code: 'FORBIDDEN' }
+      for (const claim of claims) {
+        await expect(rooms.delete({ roomId: room.room_id }, claim)).rejects.toMatchObject(refused)
+      }
+      rooms.leave(peerOf(link), 'left')
+      for (const claim of claims) await expect(rooms.delete({ peerId: 'guest' }, claim)).rejects.toMatchObject(refused)
+    }))
+
   test('works for a peer that has closed its connection first, as deployed clients do', () =>
     inWorld(async ({ rooms, store, signIn, create, join }) => {
       const token = await signIn()
