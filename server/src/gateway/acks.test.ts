@@ -148,6 +148,17 @@ describe('a request of a peer with acks', () => {
   }
 })
 
+test('a request_id that is null is none: the message is handled, and not answered', async () => {
+  const { roles } = await meeting()
+  for (const type of ['offer', 'peer_message'] as const) {
+    const request = { ...fromPeers[type], request_id: null }
+    const { from, to } = roles({ type })
+    from.send(request)
+    expect(await from.rest()).toEqual([])
+    expect(await to.rest()).toHaveLength(1)
+  }
+})
+
 describe('a register that asks for acks', () => {
   test('is answered once, and so is each request in the same burst, in order', async () => {
     const idToken = await server.signIn()

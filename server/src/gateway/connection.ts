@@ -22,7 +22,7 @@ import type { Link, Peer } from '../rooms/room.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { Faults } from './faults.ts'
-import { checkRequestId, type Frame, requestIdIn, textOf, WaitingFrames } from './frames.ts'
+import { type Frame, isRequest, requestIdIn, textOf, WaitingFrames } from './frames.ts'
 import type { Pulse } from './heartbeat.ts'
 
 /** What failed because somebody guessed or is out of date, and therefore counts against their address. */
@@ -182,8 +182,7 @@ export class Connection implements Link, Pulse {
 
   /** Does what a message other than `register` asks for, and says so. @throws SignalingError */
   private act(message: Exclude<PeerMessage, Register>, text: string): void {
-    const isToBeAnswered = message.request_id !== undefined && this.hasAcks
-    if (isToBeAnswered) checkRequestId(message)
+    const isToBeAnswered = this.hasAcks && isRequest(message)
     if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
     const reply = this.parts.rooms.handle(this.peer, message, text)
     if (reply) {
@@ -223,7 +222,7 @@ export class Connection implements Link, Pulse {
         const detail = 'Too many registrations from your network address failed.'
         throw new SignalingError('RATE_LIMITED', detail, { retryAfter })
       }
-      if (message.features.includes('acks')) checkRequestId(message)
+      if (message.features.includes('acks')) isRequest(message)
       await rooms.join(message, this)
     } catch (error) {
       this.registering = undefined

@@ -24,9 +24,13 @@ export function requestIdIn(frame: Frame): string | undefined {
   }
 }
 
-/** What is to be answered by its `request_id` must have one that can be. @throws SignalingError INVALID_MESSAGE */
-export function checkRequestId(message: { readonly request_id?: unknown }): void {
-  if (message.request_id === undefined || requestIdOf(message) !== undefined) return
+/**
+ * Whether the message is to be answered by its `request_id`. Null counts as none, as it does everywhere.
+ * @throws SignalingError INVALID_MESSAGE if it has one that no answer can bear
+ */
+export function isRequest(message: { readonly request_id?: unknown }): boolean {
+  if (message.request_id === undefined || message.request_id === null) return false
+  if (requestIdOf(message) !== undefined) return true
   throw new SignalingError('INVALID_MESSAGE', 'request_id must be 1 to 64 of A-Z, a-z, 0-9, "_", "." and "-".')
 }
 
