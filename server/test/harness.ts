@@ -199,6 +199,8 @@ export async function rawConnection(ws: string) {
     write: (bytes: Uint8Array) => socket.write(bytes),
     /** Reads no more. */
     pause: () => socket.pause(),
+    /** Reads again. */
+    resume: () => socket.resume(),
     end: () => socket.end(),
     /** Resolves with the bytes that came after the upgrade, once the connection has ended. */
     closed,

@@ -84,12 +84,11 @@ export class Connection implements Link, Pulse {
 
   /** The WebSocket has ended, with a close code of RFC 6455 section 7.4. */
   closed(code: number): void {
-    const reason = !this.closing && isDeliberate(code) ? 'left' : 'disconnected'
     this.open = false
     this.isTurningAway = false
     this.waiting = undefined
     this.cancelDeadline()
-    this.depart(reason)
+    this.depart(isDeliberate(code) ? 'left' : 'disconnected')
   }
 
   /**

@@ -77,3 +77,21 @@ test('a peer whose connection the server ends has left at once, however long the
   abuser.end()
   expect(await watcher.rest()).toHaveLength(0)
 })
+
+test('a peer that does not read its answers is closed with 4410, and has left at once', async () => {
+  await using server = await startServer({ PARLEY_MAX_QUEUE_BYTES: '65536', PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000' })
+  const { room, watcher } = await watchedRoom(server)
+  using _ = await server.join(room, 'b', { metadata: { text: 'x'.repeat(16_000) } })
+  await watcher.next()
+  const { room_id, token } = room
+  const register = { type: 'register', peer_id: 'deaf', room_id, token, id_token: await server.signIn() }
+  const deaf = await rawConnection(server.ws)
+  deaf.write(clientFrame(1, Buffer.from(JSON.stringify(register))))
+  expect(await watcher.next()).toMatchObject({ type: 'peer_joined', peer: { peer_id: 'deaf' } })
+  deaf.pause()
+  const ask = clientFrame(1, Buffer.from('{"type":"discover_peers"}'))
+  for (let n = 0; n < 2000; n++) deaf.write(ask)
+  expect(await watcher.next()).toEqual({ type: 'peer_left', peer_id: 'deaf', reason: 'disconnected' })
+  deaf.resume()
+  expect(await deaf.closeCode()).toBe(4410)
+})

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { inWorld, nobody, peerOf, RecordingLink } from '../../test/world.ts'
+import { inProcess } from '../backplane/in-process.ts'
 import { manualClock } from '../clock.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import type { Claim } from './rights.ts'
@@ -340,6 +341,35 @@ describe('deleting', () => {
       const claim = { ...nobody, token: room.token }
       expect(await rooms.deletePeer('a', claim)).toBe('unknown')
       expect(await rooms.deletePeer('d', claim)).toBe('departed')
+    }))
+})
+
+describe('the owner', () => {
+  test('has a change take effect on this node at once, though the others cannot be told', () =>
+    inWorld(
+      async ({ rooms, signIn, subjectOf, create, join }) => {
+        const [owner, peer] = await Promise.all([signIn(), signIn()])
+        const room = await create(owner)
+        const link = await join(room, 'a', peer)
+        const removal = rooms.owner.removePeer(await subjectOf(owner), room.room_id, 'a')
+        await expect(removal).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+        expect(link.released).toEqual(['PEER_REMOVED'])
+        await expect(join(room, 'b', peer)).rejects.toMatchObject({ code: 'PEER_REMOVED' })
+      },
+      { backplane: { ...inProcess(), publish: () => Promise.reject(new Error('no other node answers')) } },
+    ))
+
+  test('readmits an identity, under whatever names it was removed', () =>
+    inWorld(async ({ rooms, signIn, subjectOf, create, join }) => {
+      const [owner, peer] = await Promise.all([signIn(), signIn()])
+      const room = await create(owner)
+      const subject = await subjectOf(owner)
+      for (const name of ['a', 'b']) rooms.leave(peerOf(await join(room, name, peer)), 'left')
+      for (const name of ['a', 'b', 'b']) await rooms.owner.removePeer(subject, room.room_id, name)
+      expect((await rooms.owner.inspect(subject, room.room_id)).removed).toEqual(['a', 'b'])
+      await rooms.owner.readmit(subject, room.room_id, 'b')
+      expect((await rooms.owner.inspect(subject, room.room_id)).removed).toEqual([])
+      await join(room, 'a', peer)
     }))
 })
 
