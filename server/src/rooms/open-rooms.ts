@@ -122,7 +122,7 @@ export class OpenRooms {
     room.ended = true
     const peers = [...room.peers.values()]
     // In a larger room that would be the square of its peers in messages, and `room_closed` says as much.
-    if (peers.length ** 2 <= presenceWindow.events) {
+    if (peers.length ** 2 <= presenceWindow.messages) {
       for (const peer of peers) room.presence.announce({ kind: 'left', peer, reason: 'room_closed' }, knows(peer))
     }
     room.presence.proclaim({ type: 'room_closed', reason: reason.code === 'ROOM_EXPIRED' ? 'expired' : 'deleted' })

@@ -8,11 +8,11 @@ export type RosterEvent =
   | { readonly kind: 'left'; readonly peer: Peer; readonly reason: LeaveReason }
 
 /**
- * In each window of this many milliseconds, a room sends this many roster events one by one. From then on it gathers
- * them, and at the window's end each peer is told of all in one message: 500 joins at once cost each peer a few
- * messages, not 500.
+ * In each window of this many milliseconds, a room sends this many messages that tell of one event each. From then on it
+ * gathers the events, and at the window's end each peer is told of all in one message: 500 joins at once cost each peer a
+ * few messages, not 500.
  */
-export const presenceWindow = { ms: 200, events: 200 } as const
+export const presenceWindow = { ms: 200, messages: 200 } as const
 
 /** Tells the peers of one room that asked for presence what happens to the others, each in the order of its happening. */
 export class Presence {
@@ -63,7 +63,7 @@ export class Presence {
   }
 
   #openWindow(): void {
-    this.#isGathering ||= this.#sent >= presenceWindow.events
+    this.#isGathering ||= this.#sent >= presenceWindow.messages
     this.#cancelWindow ??= this.clock.after(presenceWindow.ms, () => {
       this.#cancelWindow = undefined
       this.#sent = 0
