@@ -146,7 +146,9 @@ describe('presence', () => {
     inWorld(async world => {
       const { rooms } = world
       const { enter } = await openRoom(world)
-      const watchers = await Promise.all(Array.from({ length: presenceWindow.messages }, (_, n) => enter(`watcher-${n}`)))
+      const watchers = await Promise.all(
+        Array.from({ length: presenceWindow.messages }, (_, n) => enter(`watcher-${n}`)),
+      )
       const stays = await enter('stays', { features: [] })
       const goes = await enter('goes', { features: [] })
       world.clock.advance(3 * presenceWindow.ms)
