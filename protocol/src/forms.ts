@@ -109,7 +109,8 @@ export const object: CheckedForm<JsonObject> = {
   is: isObject,
 }
 
-const printablePattern = '^(?:[^\\p{C}\\p{Z}]| )*$'
+/** No control, format, surrogate or unassigned characters, and no separators but the space; for the flag `u`. */
+export const printablePattern = '^(?:[^\\p{C}\\p{Z}]| )*$'
 const printableText = new RegExp(printablePattern, 'u')
 
 /** 1 to `length` characters, none of which is a control, format, surrogate or unassigned one, nor any separator but the space. */

@@ -1,6 +1,6 @@
 export * from './decode.ts'
 export * from './errors.ts'
-export { type Form, isObject, isPrintable, type JsonObject, type JsonSchema, schemaOf } from './forms.ts'
+export { type Form, isObject, type JsonObject, type JsonSchema, printablePattern, schemaOf } from './forms.ts'
 export * from './limits.ts'
 export * from './peer-messages.ts'
 export * from './raw-member.ts'

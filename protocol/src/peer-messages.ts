@@ -183,7 +183,6 @@ export type PeerType = keyof typeof peerMessages
 type PeerMessageOf<T extends PeerType> = { readonly type: T } & Read<(typeof peerMessages)[T]['members']>
 
 export type Register = PeerMessageOf<'register'>
-export type DiscoverPeers = PeerMessageOf<'discover_peers'>
 export type UpdateMetadata = PeerMessageOf<'update_metadata'>
 export type DirectMessage = PeerMessageOf<'peer_message'>
 export type MeshMessage = PeerMessageOf<'mesh_connect'> | PeerMessageOf<'mesh_answer'> | PeerMessageOf<'ice_candidate'>

@@ -1,4 +1,4 @@
-import { isMetadata, limits, peerMessages } from '@parley/protocol'
+import { isMetadata, limits, printablePattern } from '@parley/protocol'
 import { z } from 'zod'
 
 export interface BodyLimits {
@@ -9,9 +9,8 @@ export interface BodyLimits {
 }
 
 /** What `register` takes for a role or a channel: who enters with an invitation gets these as if it had said them. */
-const printablePattern = new RegExp(String(peerMessages.register.members.role.optional.schema.pattern), 'u')
 const printable = (length: number) =>
-  z.string().min(1).max(length).regex(printablePattern, 'must be printable characters')
+  z.string().min(1).max(length).regex(new RegExp(printablePattern, 'u'), 'must be printable characters')
 
 /** The room's `token` is one way to show a right to the room. */
 const token = z.string().nullish().describe("The room's token, if that is the caller's right to it.")

@@ -16,7 +16,7 @@ import { inReach, meet, type Peer } from './room.ts'
  * @throws SignalingError SENDER_MISMATCH, PEER_NOT_FOUND or DELIVERY_FAILED
  */
 export function relaySignal(peer: Peer, message: Signal, text: string, metrics: Metrics): void {
-  if (message.sender !== undefined) checkSender(peer, message.sender)
+  checkSender(peer, message.sender)
   const target = inReach(peer, message.target)
   if (!target) throw new SignalingError('PEER_NOT_FOUND')
   deliver(target, message.sender === undefined ? nameSender(text, peer.id) : text, metrics)
