@@ -1,0 +1,58 @@
+import type { ErrorCode } from '@parley/protocol'
+
+/** What can go wrong without the server having said so. */
+export type LocalErrorCode =
+  /** The server cannot be reached, or the connection to it broke before it had answered. */
+  | 'DISCONNECTED'
+  /** The room was left, or has ended; nothing can be asked of it any more. */
+  | 'LEFT'
+  /** The other end did not answer in time. */
+  | 'TIMEOUT'
+  /** The caller has aborted it. */
+  | 'ABORTED'
+  /** The peers have found no way to each other. */
+  | 'UNREACHABLE'
+  /** The data channel or its peer connection has ended. */
+  | 'CHANNEL_CLOSED'
+  /** The other peer does not want it. */
+  | 'DECLINED'
+  /** A file could not be read, written or kept, here or at the other end. */
+  | 'FILE_FAILED'
+  /** What arrived is not what was sent. */
+  | 'CORRUPTED'
+  /** This needs something that the platform does not have, as WebRTC or WebSocket. */
+  | 'UNSUPPORTED'
+  /** The caller has asked for what cannot be done. */
+  | 'INVALID_ARGUMENT'
+
+/** A code of docs/protocol.md, one of this side, or one that a newer server has. */
+export type ParleyErrorCode = ErrorCode | LocalErrorCode | (string & {})
+
+export interface ParleyErrorOptions {
+  /** Whether the same may succeed later, unchanged. */
+  readonly retryable?: boolean
+  /** Seconds after which another try makes sense. */
+  readonly retryAfter?: number | undefined
+  /** The peers that a broadcast did not reach. */
+  readonly undelivered?: readonly string[] | undefined
+  readonly cause?: unknown
+}
+
+/** The only error that this library throws or rejects with. `code` is stable; `message` is a sentence for people. */
+export class ParleyError extends Error {
+  override readonly name = 'ParleyError'
+  readonly retryable: boolean
+  readonly retryAfter: number | undefined
+  readonly undelivered: readonly string[] | undefined
+
+  constructor(
+    readonly code: ParleyErrorCode,
+    message: string,
+    { retryable = false, retryAfter, undelivered, cause }: ParleyErrorOptions = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.retryable = retryable
+    this.retryAfter = retryAfter
+    this.undelivered = undelivered
+  }
+}
