@@ -15,10 +15,11 @@ export class Emitter<Events extends { [Name in keyof Events]: readonly unknown[]
     return () => void listeners.delete(subscription)
   }
 
-  /** The first time from now on that it happens, and `matches`. */
+  /** The first time from now on that it happens, and `matches`; never, if `signal` is aborted before. */
   once<Name extends keyof Events>(
     name: Name,
     matches: (...args: Events[Name]) => boolean = () => true,
+    signal?: AbortSignal,
   ): Promise<Events[Name]> {
     return new Promise(resolve => {
       const off = this.on(name, (...args) => {
@@ -26,6 +27,7 @@ export class Emitter<Events extends { [Name in keyof Events]: readonly unknown[]
         off()
         resolve(args)
       })
+      signal?.addEventListener('abort', off, { once: true })
     })
   }
 

@@ -1,0 +1,57 @@
+import { ParleyError } from './errors.ts'
+
+/** Milliseconds that an HTTP request may take; the server itself answers within 5 s. */
+const answerWithin = 10_000
+
+export interface Request {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** Behind the server's address, with a slash before it. */
+  readonly path: string
+  readonly idToken?: string
+  readonly body?: object
+}
+
+/**
+ * Asks the HTTP API of docs/protocol.md. The answer is what the table there says of the path.
+ * @throws ParleyError with the server's code; DISCONNECTED or TIMEOUT if there is no answer
+ */
+export async function ask<Answer>(httpUrl: string, { method, path, idToken, body }: Request): Promise<Answer> {
+  let response: Response
+  let answer: unknown
+  try {
+    response = await fetch(`${httpUrl}${path}`, {
+      method,
+      headers: {
+        ...(idToken !== undefined && { Authorization: `Bearer ${idToken}` }),
+        ...(body && { 'Content-Type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(answerWithin),
+    })
+    answer = response.status === 204 ? undefined : await response.json()
+  } catch (cause) {
+    throw unanswered(httpUrl, cause)
+  }
+  if (!response.ok) throw refusal(response, answer)
+  return answer as Answer
+}
+
+function unanswered(httpUrl: string, cause: unknown): ParleyError {
+  if (cause instanceof DOMException && cause.name === 'TimeoutError') {
+    return new ParleyError('TIMEOUT', `${httpUrl} does not answer.`, { retryable: true, cause })
+  }
+  if (cause instanceof SyntaxError) {
+    return new ParleyError('DISCONNECTED', `What is at ${httpUrl} does not answer like Parley.`, { cause })
+  }
+  return new ParleyError('DISCONNECTED', `${httpUrl} cannot be reached.`, { retryable: true, cause })
+}
+
+/** RFC 9457 problem details, with `code` and `retryable` beside them; or, from a proxy in between, nothing of it. */
+function refusal(response: Response, body: unknown): ParleyError {
+  const { code, detail, retryable } = (body ?? {}) as { code?: string; detail?: string; retryable?: boolean }
+  const seconds = Number(response.headers.get('Retry-After'))
+  return new ParleyError(code ?? 'DISCONNECTED', detail ?? `The server answered ${response.status}.`, {
+    retryable: retryable ?? response.status >= 500,
+    ...(seconds > 0 && { retryAfter: seconds }),
+  })
+}

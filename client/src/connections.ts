@@ -1,0 +1,100 @@
+import { Connection, type ConnectionParts, type ConnectOptions } from './connection.ts'
+import { ParleyError } from './errors.ts'
+import { noteIn, payloadOf, wordIn } from './link.ts'
+import type { IncomingSignal } from './messages.ts'
+
+export interface ConnectionsParts extends ConnectionParts {
+  /** Whether another peer may connect to this one. */
+  accept(peerId: string): boolean
+  /** Another peer has begun a connection. */
+  announce(connection: Connection): void
+}
+
+/** The connections of one peer in one room: one for each other peer at the most, whoever begins. */
+export class Connections {
+  readonly #connections = new Map<string, Connection>()
+
+  constructor(private readonly parts: ConnectionsParts) {}
+
+  get(peerId: string): Connection | undefined {
+    return this.#connections.get(peerId)
+  }
+
+  /** See `Room.connect`. */
+  async connect(peerId: string, { signal }: ConnectOptions): Promise<Connection> {
+    if (peerId === this.parts.peerId) throw new ParleyError('INVALID_ARGUMENT', 'A peer cannot connect to itself.')
+    if (signal?.aborted) throw aborted(signal)
+    const connection = this.#connections.get(peerId) ?? this.#keep(new Connection(peerId, this.parts))
+    await (signal ? Promise.race([connection.ready, abortion(signal)]) : connection.ready)
+    return connection
+  }
+
+  /** Handles a signal of another peer. False if it belongs to no connection. */
+  receive(signal: IncomingSignal): boolean {
+    const current = this.#connections.get(signal.sender)
+    if (current?.negotiation.isAbout(signal)) {
+      current.negotiation.receive(signal)
+      return true
+    }
+    // What belongs to a connection that has ended is of no use to anybody.
+    if (signal.type !== 'offer') return noteIn(signal) !== undefined
+    if (!this.parts.RTCPeerConnection || typeof signal.sdp !== 'string') return false
+    if (current?.negotiation.isUnanswered) {
+      this.#meet(current, signal)
+      return true
+    }
+    current?.end(new ParleyError('CHANNEL_CLOSED', `${signal.sender} has begun afresh.`, { retryable: true }))
+    this.#admit(signal)
+    return true
+  }
+
+  /** Handles what another peer has sent by `peer_message`. False if it is not for this library. */
+  hear(from: string, payload: unknown): boolean {
+    const word = wordIn(payload)
+    if (!word) return false
+    const connection = this.#connections.get(from)
+    if (connection?.negotiation.link === word.link) connection.hear(word)
+    return true
+  }
+
+  close(): void {
+    for (const connection of [...this.#connections.values()]) connection.close()
+  }
+
+  /** Both have begun. The one who gives way takes the other's offer; a peer without this library does not know how to. */
+  #meet(mine: Connection, offer: IncomingSignal): void {
+    const { negotiation } = mine
+    if (!negotiation.isPolite && noteIn(offer)) return
+    negotiation.giveWay(offer)
+    negotiation.receive(offer)
+  }
+
+  #admit(offer: IncomingSignal): void {
+    if (this.parts.accept(offer.sender)) {
+      this.parts.announce(this.#keep(new Connection(offer.sender, this.parts, offer)))
+      return
+    }
+    const link = noteIn(offer)?.link
+    // Without it the other side would wait in vain; one without this library has to.
+    if (link !== undefined) this.parts.tell(offer.sender, payloadOf({ link, word: 'declined' })).catch(() => {})
+  }
+
+  #keep(connection: Connection): Connection {
+    const { peerId } = connection
+    this.#connections.set(peerId, connection)
+    connection.on('status', status => {
+      if (status === 'closed' && this.#connections.get(peerId) === connection) this.#connections.delete(peerId)
+    })
+    return connection
+  }
+}
+
+/** Rejects when `signal` is aborted. */
+function abortion(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(aborted(signal)), { once: true })
+  })
+}
+
+const aborted = ({ reason }: AbortSignal) =>
+  new ParleyError('ABORTED', 'The caller does not wait for the connection any more.', { cause: reason })

@@ -1,0 +1,91 @@
+import type { JsonObject } from '@parley/protocol'
+import { type ServerAddress, serverAddress } from './address.ts'
+import { ask, type Request } from './api.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { ParleyError } from './errors.ts'
+import { type Identity, signIn } from './identity.ts'
+import { type JoinOptions, Room } from './room.ts'
+
+export interface ParleyOptions {
+  /** Where the WebSocket is, if it is not where `serverAddress` looks for it. */
+  readonly wsUrl?: string | URL
+  /** Default: the platform's, which Node has from 22 on. */
+  readonly WebSocket?: typeof WebSocket
+  /** Default: the browser's. Elsewhere see `@parley/client/node-datachannel`. */
+  readonly RTCPeerConnection?: typeof RTCPeerConnection
+  /** Who this is; default: a new anonymous identity, as soon as one is needed. */
+  readonly identity?: Identity
+  readonly clock?: Clock
+}
+
+export interface RoomOptions {
+  readonly ttlSeconds?: number
+  readonly maxPeers?: number
+  readonly name?: string
+  readonly metadata?: JsonObject
+}
+
+/** What others need to enter a room: give it to `join`. */
+export interface CreatedRoom {
+  readonly roomId: string
+  readonly token: string
+  /** Seconds since the epoch; undefined if the server does not say. */
+  readonly expiresAt: number | undefined
+}
+
+/** A Parley server, and who one is to it. */
+export class Parley {
+  readonly address: ServerAddress
+  readonly #clock: Clock
+  #identity: Promise<Identity> | undefined
+
+  /** @throws ParleyError INVALID_ARGUMENT */
+  constructor(
+    url: string | URL,
+    private readonly options: ParleyOptions = {},
+  ) {
+    this.address = serverAddress(url, options.wsUrl)
+    this.#clock = options.clock ?? systemClock
+    if (options.identity) this.#identity = Promise.resolve(options.identity)
+  }
+
+  /** Who this is: from the first call on the same identity, whose tokens are renewed in time. @throws ParleyError */
+  signIn(): Promise<Identity> {
+    this.#identity ??= signIn(this.address.httpUrl, { clock: this.#clock }).catch(error => {
+      this.#identity = undefined
+      throw error
+    })
+    return this.#identity
+  }
+
+  /** @throws ParleyError */
+  async createRoom({ ttlSeconds, maxPeers, name, metadata }: RoomOptions = {}): Promise<CreatedRoom> {
+    const body = { ttl_seconds: ttlSeconds, max_peers: maxPeers, name, metadata }
+    const room = await this.request<{ room_id: string; token: string; expires_at?: number }>({
+      method: 'POST',
+      path: '/create-room',
+      body,
+    })
+    return { roomId: room.room_id, token: room.token, expiresAt: room.expires_at }
+  }
+
+  /** Enters a room. @throws ParleyError that says why not */
+  async join(options: JoinOptions): Promise<Room> {
+    const WebSocket = this.options.WebSocket ?? globalThis.WebSocket
+    if (!WebSocket) throw new ParleyError('UNSUPPORTED', 'There is no WebSocket here; hand one in, as that of "ws".')
+    const RTCPeerConnection = this.options.RTCPeerConnection ?? globalThis.RTCPeerConnection
+    const platform = { WebSocket, RTCPeerConnection, clock: this.#clock, random: Math.random }
+    return Room.join(this.address.wsUrl, await this.signIn(), options, platform)
+  }
+
+  /** Anything else of the HTTP API in docs/protocol.md, as this identity. @throws ParleyError */
+  async request<Answer>(request: Omit<Request, 'idToken'>): Promise<Answer> {
+    const identity = await this.signIn()
+    try {
+      return await ask(this.address.httpUrl, { ...request, idToken: await identity.token() })
+    } catch (error) {
+      if (!(error instanceof ParleyError && error.code === 'INVALID_TOKEN')) throw error
+      return ask(this.address.httpUrl, { ...request, idToken: await identity.renew() })
+    }
+  }
+}

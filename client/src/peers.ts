@@ -1,0 +1,61 @@
+import type { JsonObject, LeaveReason, PeerDescription } from '@parley/protocol'
+
+/** Another peer of the room, as it describes itself. */
+export interface Peer {
+  readonly id: string
+  readonly role: string
+  readonly metadata: JsonObject
+  /** Seconds since the epoch at which it registered. */
+  readonly connectedAt: number
+}
+
+export const peerOf = ({ peer_id, role, metadata, connected_at }: PeerDescription): Peer => ({
+  id: peer_id,
+  role,
+  metadata,
+  connectedAt: connected_at,
+})
+
+export interface RosterListener {
+  joined(peer: Peer): void
+  left(id: string, reason: LeaveReason): void
+  updated(peer: Peer): void
+}
+
+/** Who else is in the room, kept as the server tells it. The listener hears of each change after it has been made. */
+export class Roster {
+  readonly peers = new Map<string, Peer>()
+
+  constructor(private readonly listener: RosterListener) {}
+
+  join(description: PeerDescription): void {
+    const peer = peerOf(description)
+    this.peers.set(peer.id, peer)
+    this.listener.joined(peer)
+  }
+
+  leave(id: string, reason: LeaveReason): void {
+    if (this.peers.delete(id)) this.listener.left(id, reason)
+  }
+
+  update(description: PeerDescription): void {
+    const peer = peerOf(description)
+    this.peers.set(peer.id, peer)
+    this.listener.updated(peer)
+  }
+
+  /** What has changed while nobody told, found by comparing with the room as it is now. */
+  reconcile(descriptions: readonly PeerDescription[]): void {
+    const now = new Set(descriptions.map(({ peer_id }) => peer_id))
+    for (const id of [...this.peers.keys()]) if (!now.has(id)) this.leave(id, 'disconnected')
+    for (const description of descriptions) {
+      const before = this.peers.get(description.peer_id)
+      if (!before) this.join(description)
+      else if (isChanged(before, description)) this.update(description)
+      else this.peers.set(description.peer_id, peerOf(description))
+    }
+  }
+}
+
+const isChanged = (before: Peer, { role, metadata }: PeerDescription): boolean =>
+  before.role !== role || JSON.stringify(before.metadata) !== JSON.stringify(metadata)

@@ -1,0 +1,299 @@
+import type { IceServer, JsonObject, LeaveReason, RegisteredAuth, ServerMessage } from '@parley/protocol'
+import type { Clock } from './clock.ts'
+import type { Connection, ConnectOptions } from './connection.ts'
+import { Connections } from './connections.ts'
+import { Emitter } from './emitter.ts'
+import { ParleyError } from './errors.ts'
+import type { Identity } from './identity.ts'
+import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
+import { type Peer, peerOf, Roster } from './peers.ts'
+import { randomId } from './random-id.ts'
+import { Signaling } from './signaling.ts'
+
+export interface JoinOptions {
+  readonly roomId: string
+  /** The room's, or that of an invitation. */
+  readonly token: string
+  /** How the others call this peer. Default: a random one. */
+  readonly peerId?: string
+  readonly role?: string
+  /** What this peer says of itself, to be found by. */
+  readonly metadata?: JsonObject
+  readonly channels?: readonly string[]
+  /** Asks to be the room's admin, which is the first that asks. */
+  readonly isAdmin?: boolean
+  /** Whether another peer may connect to this one. Default: it may. */
+  readonly accept?: (peerId: string) => boolean
+  /** For `RTCPeerConnection`, beside the ICE servers that Parley tells of. */
+  readonly rtcConfiguration?: RTCConfiguration
+}
+
+/** What a room needs of where it runs. */
+export interface Platform {
+  readonly WebSocket: typeof WebSocket
+  /** Without one there are signals, but no connections. */
+  readonly RTCPeerConnection: typeof RTCPeerConnection | undefined
+  readonly clock: Clock
+  /** From 0 to 1. */
+  readonly random: () => number
+}
+
+export interface IceServers {
+  readonly iceServers: readonly IceServer[]
+  /** Seconds since the epoch at which the TURN credentials end; undefined if they do not. */
+  readonly expiresAt: number | undefined
+}
+
+/** What can be looked for in other peers; see docs/protocol.md, "who is there". */
+export interface PeerFilters {
+  readonly role?: string
+  readonly tags?: readonly string[]
+  readonly properties?: JsonObject
+}
+
+export interface RoomEvents {
+  /** How the connection to the server is. Data channels do not depend on it. */
+  state: [ConnectionState]
+  peerJoined: [Peer]
+  peerLeft: [id: string, reason: LeaveReason]
+  peerUpdated: [Peer]
+  /** Another peer has sent this one something. */
+  message: [from: string, payload: unknown]
+  broadcast: [from: string, payload: unknown, channel: string | undefined]
+  /** Another peer has connected to this one. Listen for its channels before anything else is awaited. */
+  connection: [Connection]
+  /** A signal that belongs to no connection of this library, for those who make their own. */
+  signal: [IncomingSignal]
+  /** The room ends soon. Seconds since the epoch. */
+  expiring: [expiresAt: number]
+}
+
+/**
+ * A room that this peer is in. It stays in it when the connection breaks, until `leave` or until the server says that it
+ * is over: see `state`. Requests reject with ParleyError; those made while the connection is away wait for it.
+ */
+export class Room extends Emitter<RoomEvents> {
+  readonly peerId: string
+  #signaling: Signaling | undefined
+  #roster = new Roster({
+    joined: peer => this.emit('peerJoined', peer),
+    left: (id, reason) => this.emit('peerLeft', id, reason),
+    updated: peer => this.emit('peerUpdated', peer),
+  })
+  #channels: Set<string>
+  #metadata: JsonObject
+  #auth: RegisteredAuth | undefined
+  #registrations = 0
+  #iceServers: readonly IceServer[] = []
+  readonly #connections: Connections
+
+  private constructor(
+    private readonly options: JoinOptions,
+    platform: Platform,
+  ) {
+    super()
+    this.peerId = options.peerId ?? `peer-${randomId().slice(0, 8)}`
+    this.#channels = new Set(options.channels)
+    this.#metadata = options.metadata ?? {}
+    this.#connections = new Connections({
+      ...platform,
+      peerId: this.peerId,
+      accept: options.accept ?? (() => true),
+      configuration: () => ({ ...options.rtcConfiguration, iceServers: this.#iceServers as RTCIceServer[] }),
+      freshConfiguration: async () => {
+        await this.iceServers()
+        return { ...options.rtcConfiguration, iceServers: this.#iceServers as RTCIceServer[] }
+      },
+      signal: message => this.signal(message),
+      tell: (peerId, payload) => this.send(peerId, payload),
+      arrival: (id, signal) => this.once('peerJoined', peer => peer.id === id, signal),
+      registrations: () => this.#registrations,
+      announce: connection => this.emit('connection', connection),
+    })
+  }
+
+  /** @throws ParleyError that says why this peer may not enter, or cannot reach the server */
+  static async join(wsUrl: string, identity: Identity, options: JoinOptions, platform: Platform): Promise<Room> {
+    const room = new Room(options, platform)
+    await Signaling.open({ ...platform, wsUrl, identity, registration: () => room.#registration() }, signaling => {
+      room.#signaling = signaling
+      signaling.on('registered', reply => room.#registered(reply))
+      signaling.on('message', message => room.#receive(message))
+      signaling.on('state', state => room.#changed(state))
+    })
+    return room
+  }
+
+  get id(): string {
+    return this.options.roomId
+  }
+
+  get state(): ConnectionState {
+    return this.#opened.state
+  }
+
+  /** The others, by id, as far as this peer may know of them. */
+  get peers(): ReadonlyMap<string, Peer> {
+    return this.#roster.peers
+  }
+
+  /** As of the last registration. */
+  get adminPeerId(): string | null {
+    return this.#auth?.admin_peer_id ?? null
+  }
+
+  /** Seconds since the epoch at which the room ends, as of the last registration. */
+  get expiresAt(): number {
+    return this.#auth?.expires_at ?? 0
+  }
+
+  /** What this peer says of itself. */
+  get metadata(): JsonObject {
+    return this.#metadata
+  }
+
+  /** The connection to a peer, if there is one. */
+  connection(peerId: string): Connection | undefined {
+    return this.#connections.get(peerId)
+  }
+
+  /**
+   * Connects to a peer; if there is a connection already, or one is being made by either side, it is that one.
+   * @throws ParleyError PEER_NOT_FOUND, DECLINED, UNREACHABLE, ABORTED, UNSUPPORTED
+   */
+  connect(peerId: string, options: ConnectOptions = {}): Promise<Connection> {
+    return this.#connections.connect(peerId, options)
+  }
+
+  /** Any JSON for one peer. Resolves when it has been handed to that peer's socket. @throws ParleyError PEER_NOT_FOUND */
+  async send(peerId: string, payload: unknown): Promise<void> {
+    await this.#request({ type: 'peer_message', to_peer_id: peerId, payload })
+  }
+
+  /**
+   * Any JSON for all peers of a channel that this one is in, or for all that it shares one with.
+   * @throws ParleyError NOT_IN_CHANNEL; DELIVERY_FAILED naming in `undelivered` who did not take it
+   */
+  async broadcast(payload: unknown, channel?: string): Promise<void> {
+    await this.#request({ type: 'broadcast', payload, ...(channel !== undefined && { channel }) })
+  }
+
+  /** A signal of your own making. Resolves when it has been handed to the target's socket. @throws ParleyError */
+  async signal(
+    message: { readonly type: IncomingSignal['type']; readonly target: string } & JsonObject,
+  ): Promise<void> {
+    await this.#request({ ...message, sender: this.peerId })
+  }
+
+  /** The others that match all filters. @throws ParleyError */
+  async discover(filters: PeerFilters = {}): Promise<Peer[]> {
+    const reply = await this.#request({ type: 'discover_peers', filters })
+    return reply.type === 'peer_list' ? reply.peers.map(peerOf) : []
+  }
+
+  /** Changes what this peer says of itself: tags are united, properties merged, other keys replaced. @throws ParleyError */
+  async updateMetadata(metadata: JsonObject): Promise<JsonObject> {
+    const reply = await this.#request({ type: 'update_metadata', metadata })
+    if (reply.type === 'metadata_updated') this.#metadata = reply.metadata
+    return this.#metadata
+  }
+
+  /** @throws ParleyError */
+  async joinChannel(channel: string): Promise<void> {
+    await this.#request({ type: 'join_channel', channel })
+    this.#channels.add(channel)
+  }
+
+  /** @throws ParleyError */
+  async leaveChannel(channel: string): Promise<void> {
+    await this.#request({ type: 'leave_channel', channel })
+    this.#channels.delete(channel)
+  }
+
+  /** STUN and TURN servers, with fresh credentials. @throws ParleyError */
+  async iceServers(): Promise<IceServers> {
+    const reply = await this.#request({ type: 'get_ice_servers' })
+    if (reply.type !== 'ice_servers') return { iceServers: this.#iceServers, expiresAt: undefined }
+    this.#iceServers = reply.ice_servers
+    return { iceServers: reply.ice_servers, expiresAt: reply.expires_at }
+  }
+
+  /** Leaves the room and ends all connections. What is not answered yet is rejected with LEFT. */
+  leave(): void {
+    this.#opened.close()
+  }
+
+  get #opened(): Signaling {
+    if (!this.#signaling) throw new ParleyError('DISCONNECTED', 'The room is not joined yet.')
+    return this.#signaling
+  }
+
+  #request(message: Outgoing): Promise<ServerMessage> {
+    return this.#opened.request(message)
+  }
+
+  #registration() {
+    const { roomId, token, role, isAdmin } = this.options
+    return {
+      peer_id: this.peerId,
+      room_id: roomId,
+      token,
+      metadata: this.#metadata,
+      channels: [...this.#channels],
+      features: ['acks', 'presence', 'channels', 'token-refresh'],
+      ...(role !== undefined && { role }),
+      ...(isAdmin && { is_admin: true }),
+    }
+  }
+
+  #registered(reply: RegisteredAuth): void {
+    this.#auth = reply
+    this.#registrations++
+    this.#iceServers = reply.ice_servers
+    if (reply.channels) this.#channels = new Set(reply.channels)
+    this.#roster.reconcile(reply.roster ?? [])
+  }
+
+  #changed(state: ConnectionState): void {
+    // When the room is over, its peers may still have something to say to each other.
+    if (state.status === 'closed' && !state.error) this.#connections.close()
+    this.emit('state', state)
+  }
+
+  #receive(message: Incoming): void {
+    switch (message.type) {
+      case 'offer':
+      case 'answer':
+      case 'candidate':
+        if (!this.#connections.receive(message)) this.emit('signal', message)
+        return
+      case 'peer_joined':
+        this.#roster.join(message.peer)
+        return
+      case 'peer_left':
+        this.#roster.leave(message.peer_id, message.reason)
+        return
+      case 'peer_updated':
+        this.#roster.update(message.peer)
+        return
+      case 'peers_changed':
+        for (const { peer_id, reason } of message.left) this.#roster.leave(peer_id, reason)
+        for (const peer of message.joined) this.#roster.join(peer)
+        for (const peer of message.updated) this.#roster.update(peer)
+        return
+      case 'peer_message':
+        if (!this.#connections.hear(message.from_peer_id, message.payload)) {
+          this.emit('message', message.from_peer_id, message.payload)
+        }
+        return
+      case 'broadcast':
+        this.emit('broadcast', message.from_peer_id, message.payload, message.channel)
+        return
+      case 'ice_servers':
+        this.#iceServers = message.ice_servers
+        return
+      case 'room_expiring':
+        this.emit('expiring', message.expires_at)
+    }
+  }
+}

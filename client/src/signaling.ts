@@ -1,0 +1,300 @@
+import { type Bye, limits, type RegisteredAuth, type ServerMessage } from '@parley/protocol'
+import { pauseBefore } from './backoff.ts'
+import type { Clock } from './clock.ts'
+import { Emitter } from './emitter.ts'
+import { ParleyError } from './errors.ts'
+import type { Identity } from './identity.ts'
+import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
+import { byeError, closeError, errorOf, left } from './server-errors.ts'
+
+export interface SignalingOptions {
+  readonly wsUrl: string
+  readonly identity: Identity
+  /** What `register` says beside the ID token, asked for each time. */
+  readonly registration: () => { readonly [member: string]: unknown }
+  readonly WebSocket: typeof WebSocket
+  readonly clock: Clock
+  /** From 0 to 1, as Math.random. */
+  readonly random: () => number
+}
+
+interface SignalingEvents {
+  /** The server has let the peer in, for the first time or again. */
+  registered: [RegisteredAuth]
+  state: [ConnectionState]
+  message: [Incoming]
+}
+
+interface Pending {
+  readonly id: string
+  readonly text: string
+  readonly resolve: (answer: ServerMessage) => void
+  readonly reject: (error: ParleyError) => void
+}
+
+/** Milliseconds from the start of an attempt to the answer to `register`; the server itself answers within 5 s. */
+const registerWithin = 15_000
+
+/** Milliseconds without a message after which a connection is tested, and that the test may take. */
+const testAfter = 20_000
+const answerWithin = 10_000
+
+/** Requests that may wait for the connection to come back. */
+const mostWaiting = 10_000
+
+/** The request_id of `register`; those of all other requests are numbers. */
+const registerId = 'register'
+
+/** Errors of `register` that pass by themselves, although the table calls them final: a connection that died counts for a while. */
+const passing: readonly string[] = ['PEER_ID_TAKEN', 'INTERNAL']
+
+/**
+ * The connection of one peer to the server: registered, and again whenever it breaks. Each request has exactly one
+ * outcome. Those made while the connection is away wait for it, in order.
+ */
+export class Signaling extends Emitter<SignalingEvents> {
+  #state: ConnectionState
+  #socket: WebSocket | undefined
+  #isTrying = false
+  #attempt = 0
+  #heardAt = 0
+  #cancelTimer = () => {}
+  /** Gives the current socket up. */
+  #fail: (error: ParleyError) => void = () => {}
+  #lastId = 0
+  /** Sent and not answered, by request_id. */
+  readonly #unanswered = new Map<string, Pending>()
+  #waiting: Pending[] = []
+  readonly #onOnline = () => this.#networkIsBack()
+
+  private constructor(private readonly options: SignalingOptions) {
+    super()
+    const error = new ParleyError('DISCONNECTED', 'Not connected yet.', { retryable: true })
+    this.#state = { status: 'reconnecting', attempt: 1, retryAt: options.clock.now(), error }
+    // Browsers tell when the network has come back.
+    globalThis.addEventListener?.('online', this.#onOnline)
+  }
+
+  /**
+   * Connects and registers. There is one attempt: of what has never worked nobody knows whether it will.
+   * @param prepare is given the connection before anything can happen on it
+   * @throws ParleyError
+   */
+  static async open(options: SignalingOptions, prepare: (signaling: Signaling) => void): Promise<void> {
+    const signaling = new Signaling(options)
+    prepare(signaling)
+    try {
+      await signaling.#try()
+    } catch (error) {
+      signaling.#end(asParleyError(error))
+      throw asParleyError(error)
+    }
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /**
+   * The answer to a message: its reply in docs/protocol.md, or `ack`.
+   * @throws ParleyError with the server's code; MESSAGE_TOO_BIG; LEFT; DISCONNECTED if the connection broke before the
+   *   answer came: then nobody knows whether the message has arrived
+   */
+  request(message: Outgoing): Promise<ServerMessage> {
+    const id = String(++this.#lastId)
+    const text = JSON.stringify({ ...message, request_id: id })
+    return new Promise((resolve, reject) => {
+      const pending = { id, text, resolve, reject }
+      if (this.#state.status === 'closed') reject(this.#state.error ?? left())
+      else if (isTooBig(text)) {
+        reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${limits.messageBytes} bytes.`))
+      } else if (this.#state.status === 'connected') this.#send(pending)
+      else if (this.#waiting.length < mostWaiting) this.#waiting.push(pending)
+      else reject(new ParleyError('DISCONNECTED', 'Too much waits for the connection already.', { retryable: true }))
+    })
+  }
+
+  /** Leaves the room. What has no answer yet is rejected with LEFT. */
+  close(): void {
+    this.#end(undefined)
+  }
+
+  #send(pending: Pending): void {
+    this.#unanswered.set(pending.id, pending)
+    this.#socket?.send(pending.text)
+  }
+
+  /** One attempt, which ends with the peer registered. @throws ParleyError */
+  async #try(): Promise<void> {
+    this.#isTrying = true
+    this.#attempt++
+    try {
+      const { identity } = this.options
+      await this.#connect(await identity.token()).catch(async error => {
+        if (!(error instanceof ParleyError && error.code === 'INVALID_TOKEN')) throw error
+        // The server has another key by now, or another clock.
+        await this.#connect(await identity.renew())
+      })
+    } finally {
+      this.#isTrying = false
+    }
+  }
+
+  /** Resolves when the peer is registered. From then on the end of the connection is told to `#lost`. @throws ParleyError */
+  async #connect(idToken: string): Promise<void> {
+    if (this.#state.status === 'closed') throw left()
+    const { WebSocket, wsUrl, registration, clock } = this.options
+    const socket = new WebSocket(wsUrl)
+    this.#socket = socket
+    await new Promise<void>((resolve, reject) => {
+      let isRegistered = false
+      let bye: Bye | undefined
+      const fail = (error: ParleyError) => {
+        if (this.#socket !== socket) return
+        this.#abandon()
+        if (isRegistered) this.#lost(error)
+        else reject(error)
+      }
+      this.#fail = fail
+      this.#cancelTimer()
+      this.#cancelTimer = clock.after(registerWithin, () =>
+        fail(new ParleyError('TIMEOUT', `${wsUrl} does not answer.`, { retryable: true })),
+      )
+      socket.onopen = () =>
+        socket.send(JSON.stringify({ ...registration(), type: 'register', id_token: idToken, request_id: registerId }))
+      socket.onclose = ({ code, reason }) => fail(bye ? byeError(bye) : closeError(wsUrl, code, reason))
+      // It says nothing of the cause, and a close event follows.
+      socket.onerror = () => {}
+      socket.onmessage = ({ data }) => {
+        this.#heardAt = clock.now()
+        const message: ServerMessage | IncomingSignal = JSON.parse(String(data))
+        switch (message.type) {
+          case 'registered_auth':
+            isRegistered = true
+            this.#watch()
+            this.#registered(message)
+            return resolve()
+          case 'error':
+            if (message.request_id === registerId) return fail(errorOf(message))
+            if (message.request_id !== undefined) return this.#answered(message.request_id)?.reject(errorOf(message))
+            // The answer to nothing: the room has ended.
+            if (message.code === 'ROOM_EXPIRED') fail(errorOf(message))
+            return
+          case 'bye':
+            bye = message
+            return
+          case 'offer':
+          case 'answer':
+          case 'candidate':
+            return this.emit('message', message)
+          default: {
+            const id = 'request_id' in message ? message.request_id : undefined
+            if (id === undefined) this.emit('message', message)
+            else this.#answered(id)?.resolve(message)
+          }
+        }
+      }
+    })
+  }
+
+  #answered(id: string): Pending | undefined {
+    const pending = this.#unanswered.get(id)
+    this.#unanswered.delete(id)
+    return pending
+  }
+
+  #registered(reply: RegisteredAuth): void {
+    this.#attempt = 0
+    this.#become({ status: 'connected' })
+    this.emit('registered', reply)
+    for (const pending of this.#waiting.splice(0)) this.#send(pending)
+  }
+
+  /** A connection can die without a word, as when the network has changed; a page does not see the server's pings. */
+  #watch(): void {
+    const { clock } = this.options
+    this.#cancelTimer()
+    this.#cancelTimer = clock.after(this.#heardAt + testAfter - clock.now(), () => {
+      if (clock.now() - this.#heardAt < testAfter) this.#watch()
+      else this.#test()
+    })
+  }
+
+  /** Asks for something whose answer is short whatever the size of the room: nobody has one of no tags. */
+  #test(): void {
+    this.#cancelTimer()
+    this.#cancelTimer = this.options.clock.after(answerWithin, () =>
+      this.#fail(new ParleyError('DISCONNECTED', 'The server does not answer any more.', { retryable: true })),
+    )
+    this.request({ type: 'discover_peers', filters: { tags: [] } }).then(
+      () => this.#watch(),
+      // Lost meanwhile, which is seen elsewhere.
+      () => {},
+    )
+  }
+
+  #networkIsBack(): void {
+    if (this.#state.status === 'connected') this.#test()
+    else this.#retry()
+  }
+
+  #retry(): void {
+    if (this.#isTrying || this.#state.status !== 'reconnecting') return
+    this.#cancelTimer()
+    this.#try().catch(error => this.#lost(asParleyError(error)))
+  }
+
+  /** A registered connection, or an attempt to have one again, has failed. */
+  #lost(error: ParleyError): void {
+    if (this.#state.status === 'closed') return
+    if (!error.retryable && !passing.includes(error.code)) {
+      this.#end(error)
+      return
+    }
+    const { clock, random } = this.options
+    const attempt = this.#attempt + 1
+    const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
+    this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
+    this.#cancelTimer = clock.after(pause, () => this.#retry())
+    const sentence = 'The connection broke before the server had answered.'
+    this.#rejectUnanswered(new ParleyError('DISCONNECTED', sentence, { retryable: true, cause: error }))
+  }
+
+  #end(error: ParleyError | undefined): void {
+    if (this.#state.status === 'closed') return
+    globalThis.removeEventListener?.('online', this.#onOnline)
+    this.#abandon()
+    this.#become(error ? { status: 'closed', error } : { status: 'closed' })
+    this.#rejectUnanswered(error ?? left())
+    for (const { reject } of this.#waiting.splice(0)) reject(error ?? left())
+  }
+
+  #rejectUnanswered(error: ParleyError): void {
+    const unanswered = [...this.#unanswered.values()]
+    this.#unanswered.clear()
+    for (const { reject } of unanswered) reject(error)
+  }
+
+  /** Lets go of the socket, whatever state it is in. */
+  #abandon(): void {
+    this.#cancelTimer()
+    const socket = this.#socket
+    if (!socket) return
+    this.#socket = undefined
+    socket.onopen = socket.onmessage = socket.onclose = null
+    socket.close()
+  }
+
+  #become(state: ConnectionState): void {
+    this.#state = state
+    this.emit('state', state)
+  }
+}
+
+/** Whether the text would have more bytes in UTF-8 than the server takes. */
+const isTooBig = (text: string): boolean =>
+  text.length * 3 > limits.messageBytes && new TextEncoder().encode(text).length > limits.messageBytes
+
+/** Whatever the platform has thrown, as when the address of the WebSocket is one that a page may not use. */
+const asParleyError = (error: unknown): ParleyError =>
+  error instanceof ParleyError ? error : new ParleyError('DISCONNECTED', String(error), { cause: error })
