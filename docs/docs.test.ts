@@ -7,7 +7,9 @@ import { settings } from '../server/src/config.ts'
 import { generatedPages } from './generate.ts'
 
 const root = join(import.meta.dir, '..')
-const pages = [...new Glob('*.md').scanSync(root), ...new Glob('{docs,bench}/**/*.md').scanSync(root)].sort()
+const pages = [...new Glob('*.md').scanSync(root), ...new Glob('{docs,bench}/**/*.md').scanSync(root)]
+  .filter(page => !page.includes('node_modules'))
+  .sort()
 const textOf = (page: string) => readFileSync(join(root, page), 'utf8')
 
 describe('the documentation', () => {

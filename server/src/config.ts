@@ -84,6 +84,12 @@ export const settings = {
     'Longest life that a creator may ask for.',
   ),
   idTokenTtl: setting('PARLEY_ID_TOKEN_TTL_SECONDS', whole(60, 86_400), '3600', 'Life of an ID token.'),
+  refreshTokenTtl: setting(
+    'PARLEY_REFRESH_TOKEN_TTL_SECONDS',
+    whole(60, 31_536_000),
+    '2592000',
+    'Life of a refresh token. An identity that asks for its next ID token within that time stays the same.',
+  ),
   messageBytes: setting(
     'PARLEY_MAX_MESSAGE_BYTES',
     whole(1024, 16_777_216),
@@ -133,7 +139,7 @@ export const settings = {
     'PARLEY_SIGN_INS_PER_MINUTE',
     count,
     '120',
-    'Sign-ins from one network address (of IPv6: from one /64 network).',
+    'Sign-ins and renewals of ID tokens from one network address (of IPv6: from one /64 network).',
   ),
   failedRegistrationsPerMinute: setting(
     'PARLEY_FAILED_REGISTRATIONS_PER_MINUTE',

@@ -30,7 +30,7 @@ log.info({ host: config.host, httpPort, wsPort, folder, version }, 'listening')
 console.log(welcome(config.host, httpPort, wsPort, folder))
 
 async function start() {
-  const identity = await local({ folder, lifetime: config.idTokenTtl }, clock)
+  const identity = await local({ folder, lifetime: config.idTokenTtl, refreshLifetime: config.refreshTokenTtl }, clock)
   const store = sqlite(join(folder, 'rooms.sqlite'), clock)
   const server = createServer(config, { identity, store, backplane: inProcess(), clock, log, version })
   return { identity, store, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }

@@ -45,7 +45,7 @@ export async function startServer(
   const clock = parts.clock ?? systemClock
   const folder = mkdtempSync(join(tmpdir(), 'parley-test-'))
   const server = createServer(config, {
-    identity: await local({ folder, lifetime: config.idTokenTtl }, clock),
+    identity: await local({ folder, lifetime: config.idTokenTtl, refreshLifetime: config.refreshTokenTtl }, clock),
     store: sqlite(':memory:', clock),
     backplane: inProcess(),
     log: silentLog,

@@ -71,7 +71,7 @@ type RoomKey = { readonly room_id: string; readonly token: string }
 
 async function world(folder: string, changes: Partial<RoomsParts>) {
   const clock = manualClock()
-  const identity = await local({ folder, lifetime: 3600 }, clock)
+  const identity = await local({ folder, lifetime: 3600, refreshLifetime: 86_400 }, clock)
   const parts: RoomsParts = {
     identity,
     store: sqlite(':memory:', clock),

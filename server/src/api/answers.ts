@@ -47,7 +47,12 @@ export const answers = {
   SignIn: z.object({
     id_token: z.string().describe('Proves the identity: as Bearer token here, and in register.'),
     username: z.string(),
-    expires_at: seconds('When the token ends.'),
+    expires_at: seconds('When the id_token ends.'),
+    refresh_token: z
+      .string()
+      .describe(
+        'Gives the next id_token of the same identity, at POST /refresh-token. It proves nothing anywhere else.',
+      ),
   }),
   CreatedRoom: z.object({
     room_id: z.string(),

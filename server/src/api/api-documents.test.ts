@@ -168,15 +168,20 @@ test('what the API answers is what the OpenAPI document says, for every route', 
     PARLEY_STUN_URLS: 'stun:stun.example.com:3478',
     PARLEY_TURN_URLS: 'turn:turn.example.com:3478',
     PARLEY_TURN_SECRET: 'a-secret-of-the-turn-servers-000',
-    PARLEY_SIGN_INS_PER_MINUTE: '4',
+    PARLEY_SIGN_INS_PER_MINUTE: '6',
     PARLEY_MAX_ROOMS_PER_IDENTITY: '2',
     PARLEY_DELETE_BY_ADDRESS: 'off',
   })
   const checker = new Checker(turn, await documentOf<OpenApi>(turn, '/openapi.json'))
   const ask = checker.ask.bind(checker)
-  const { id_token: mine } = await ask('POST /anonymous-signin', '/anonymous-signin')
+  const { id_token: mine, refresh_token } = await ask('POST /anonymous-signin', '/anonymous-signin')
   const { id_token: theirs } = await ask('POST /anonymous-signin', '/anonymous-signin')
+  const refresh = (body: object) => ask('POST /refresh-token', '/refresh-token', undefined, body)
   const long = { name: 'x'.repeat(70_000) }
+  await refresh({ refresh_token })
+  await refresh({ refresh_token: mine })
+  await refresh({ refresh_token: 7 })
+  await refresh(long)
   const room = await ask('POST /create-room', '/create-room', mine, { name: 'lab', metadata: { a: [1] }, max_peers: 9 })
   const other = await ask('POST /create-room', '/create-room', mine)
   await ask('POST /create-room', '/create-room', mine)
@@ -229,15 +234,17 @@ test('what the API answers is what the OpenAPI document says, for every route', 
   for (const at of ['/docs', '/openapi.json', '/asyncapi.json']) await ask(`GET ${at}`, at)
   await ask('GET /metrics', '/metrics', undefined, undefined, { Accept: 'application/json' })
   for (let n = 0; n < 3; n++) await ask('POST /anonymous-signin', '/anonymous-signin')
+  await refresh({ refresh_token })
   expect(checker.unseen()).toEqual([])
 })
 
 test('what a failing provider makes of the API is in the OpenAPI document, too', async () => {
   const down = () => Promise.reject(new Error('down'))
-  const identity = { signIn: down, verify: down, signOut: down, keys: down, ready: down, close: async () => {} }
-  await using failing = await startServer({}, { identity })
+  const members = { signIn: down, refresh: down, verify: down, signOut: down, keys: down, ready: down }
+  await using failing = await startServer({}, { identity: { ...members, close: async () => {} } })
   const checker = new Checker(failing, openApi)
   await checker.ask('POST /anonymous-signin', '/anonymous-signin')
+  await checker.ask('POST /refresh-token', '/refresh-token', undefined, { refresh_token: 'any' })
   for (const [name, { security }] of operationsOf(openApi)) {
     const [, template = ''] = name.split(' ')
     if (security.length === 1) await checker.ask(name, template.replace(/[{}]/g, ''), 'any')

@@ -13,6 +13,16 @@ afterAll(() => server[Symbol.asyncDispose]())
 
 const bearer = (idToken: string) => ({ Authorization: `Bearer ${idToken}` })
 
+/** What a sign-in and a renewal are answered with. */
+interface SignedIn {
+  id_token: string
+  username: string
+  expires_at: number
+  refresh_token: string
+}
+
+const signInAt = async (at: TestServer) => (await (await at.post('/anonymous-signin')).json()) as SignedIn
+
 /** The problem details of a response, once its form is checked. */
 async function problemOf(response: Response) {
   expect(response.headers.get('content-type')).toBe('application/problem+json')
@@ -28,11 +38,12 @@ describe('POST /anonymous-signin', () => {
       const response = await server.post('/anonymous-signin', body)
       expect(response.status).toBe(200)
       expect(response.headers.get('cache-control')).toBe('no-store')
-      const signIn = (await response.json()) as { id_token: string; username: string; expires_at: number }
+      const signIn = (await response.json()) as SignedIn
       expect(signIn).toEqual({
         id_token: expect.any(String),
         username: expect.any(String),
         expires_at: expect.any(Number),
+        refresh_token: expect.any(String),
       })
       expect(signIn.expires_at).toBeWithin(Date.now() / 1000 + 3590, Date.now() / 1000 + 3610)
     }
@@ -71,6 +82,126 @@ describe('POST /anonymous-signin', () => {
       }
       expect(answers).toEqual([...statuses])
     }
+  })
+})
+
+describe('POST /refresh-token', () => {
+  const refresh = (at: TestServer, refresh_token: string) => at.post('/refresh-token', { refresh_token })
+
+  test('gives a new token of the same identity, and the refresh token for the next time', async () => {
+    const clock = manualClock()
+    await using later = await startServer({}, { clock })
+    const keys = (await (await fetch(`${later.http}/.well-known/jwks.json`)).json()) as JSONWebKeySet
+    const subjectOf = async (idToken: string) =>
+      (await jwtVerify(idToken, createLocalJWKSet(keys), { currentDate: new Date(clock.now()) })).payload.sub
+    const first = await signInAt(later)
+    let last = first
+    for (let hour = 1; hour <= 3; hour++) {
+      clock.advance(3_600_000)
+      const response = await refresh(later, last.refresh_token)
+      expect(response.status).toBe(200)
+      expect(response.headers.get('cache-control')).toBe('no-store')
+      last = (await response.json()) as SignedIn
+      expect(last).toEqual({
+        id_token: expect.any(String),
+        username: first.username,
+        expires_at: first.expires_at + hour * 3600,
+        refresh_token: expect.any(String),
+      })
+      expect(await subjectOf(last.id_token)).toBe(first.username)
+    }
+  })
+
+  test("lets a room's owner manage its room and enter it beyond the end of the first token", async () => {
+    const clock = manualClock()
+    await using later = await startServer({}, { clock })
+    const first = await signInAt(later)
+    const room = await later.createRoom(first.id_token)
+    const manage = (method: string, idToken: string, body?: object) =>
+      fetch(`${later.http}/rooms/${room.room_id}`, {
+        method,
+        headers: bearer(idToken),
+        ...(body && { body: JSON.stringify(body) }),
+      })
+    clock.advance(3_600_000)
+    expect(await problemOf(await manage('GET', first.id_token))).toMatchObject({ status: 401, code: 'INVALID_TOKEN' })
+
+    const { id_token } = (await (await refresh(later, first.refresh_token)).json()) as SignedIn
+    const changed = await manage('PATCH', id_token, { locked: true })
+    expect([changed.status, await changed.json()]).toEqual([200, expect.objectContaining({ locked: true })])
+    await expect(later.join(room, 'stranger')).rejects.toThrow('ROOM_LOCKED')
+    using owner = await later.join(room, 'owner', { id_token })
+    expect((await manage('DELETE', id_token)).status).toBe(204)
+    expect((await owner.closed).code).toBe(4504)
+  })
+
+  test('refuses what is no refresh token of this server, or has ended', async () => {
+    const clock = manualClock()
+    await using later = await startServer({ PARLEY_REFRESH_TOKEN_TTL_SECONDS: '7200' }, { clock })
+    const ended = await signInAt(later)
+    clock.advance(7_200_000)
+    const { id_token } = await signInAt(later)
+    for (const token of ['', 'wrong', id_token, (await signInAt(server)).refresh_token, ended.refresh_token]) {
+      const response = await refresh(later, token)
+      expect(response.headers.get('www-authenticate')).toStartWith('Bearer ')
+      expect(await problemOf(response)).toMatchObject({ status: 401, code: 'INVALID_TOKEN', retryable: false })
+    }
+  })
+
+  test('gives tokens that last for 30 days, and prove nothing anywhere else', async () => {
+    const clock = manualClock()
+    await using later = await startServer({}, { clock })
+    const { refresh_token } = await signInAt(later)
+    expect(await problemOf(await later.post('/create-room', undefined, bearer(refresh_token)))).toMatchObject({
+      status: 401,
+      code: 'INVALID_TOKEN',
+    })
+    const room = await later.createRoom(await later.signIn())
+    await expect(later.join(room, 'a', { id_token: refresh_token })).rejects.toThrow('INVALID_TOKEN')
+    clock.advance(2_592_000_000 - 1000)
+    expect((await refresh(later, refresh_token)).status).toBe(200)
+    clock.advance(1000)
+    expect((await refresh(later, refresh_token)).status).toBe(401)
+  })
+
+  test('refuses a body of the wrong form', async () => {
+    for (const body of [
+      undefined,
+      {},
+      { refresh_token: 7 },
+      { refresh_token: null },
+      { refresh_token: 'a', b: 1 },
+      [],
+    ]) {
+      expect(await problemOf(await server.post('/refresh-token', body))).toMatchObject({
+        status: 400,
+        code: 'INVALID_MESSAGE',
+      })
+    }
+    const rubbish = await fetch(`${server.http}/refresh-token`, { method: 'POST', body: '{' })
+    expect(await problemOf(rubbish)).toMatchObject({ status: 400, code: 'INVALID_JSON' })
+    const long = await refresh(server, 'x'.repeat(70_000))
+    expect(await problemOf(long)).toMatchObject({ status: 413, code: 'MESSAGE_TOO_BIG' })
+  })
+
+  test('shares the bound of the sign-ins, also where it fails', async () => {
+    const clock = manualClock()
+    await using strict = await startServer({ PARLEY_SIGN_INS_PER_MINUTE: '3' }, { clock })
+    const { refresh_token } = await signInAt(strict)
+    expect((await refresh(strict, refresh_token)).status).toBe(200)
+    expect((await refresh(strict, 'wrong')).status).toBe(401)
+    const refused = await refresh(strict, refresh_token)
+    expect(Number(refused.headers.get('retry-after'))).toBeWithin(1, 61)
+    expect(await problemOf(refused)).toMatchObject({ status: 429, code: 'RATE_LIMITED', retryable: true })
+    expect((await strict.post('/anonymous-signin')).status).toBe(429)
+    clock.advance(60_000)
+    expect((await refresh(strict, refresh_token)).status).toBe(200)
+  })
+
+  test('is no sign-in to /metrics', async () => {
+    await using fresh = await startServer()
+    await refresh(fresh, (await signInAt(fresh)).refresh_token)
+    expect(await (await fetch(`${fresh.http}/metrics`)).text()).toContain('\nparley_sign_ins_total 1\n')
   })
 })
 
@@ -335,13 +466,14 @@ describe('a store that fails or hangs', () => {
 
 test('an identity provider that is down is 503 with Retry-After for whoever signs in, and INVALID_TOKEN for nobody', async () => {
   const down = () => Promise.reject(new Error('secret cause'))
-  const identity = { signIn: down, verify: down, signOut: down, keys: down, ready: down, close: async () => {} }
-  await using server = await startServer({}, { identity })
-  for (const [path, headers] of [
-    ['/anonymous-signin', {}],
-    ['/create-room', bearer('any')],
+  const members = { signIn: down, refresh: down, verify: down, signOut: down, keys: down, ready: down }
+  await using server = await startServer({}, { identity: { ...members, close: async () => {} } })
+  for (const [path, body, headers] of [
+    ['/anonymous-signin', undefined, {}],
+    ['/refresh-token', { refresh_token: 'any' }, {}],
+    ['/create-room', undefined, bearer('any')],
   ] as const) {
-    const response = await server.post(path, undefined, headers)
+    const response = await server.post(path, body, headers)
     expect(response.headers.get('retry-after')).toBe('5')
     expect(await problemOf(response)).toMatchObject({ status: 503, code: 'UNAVAILABLE', retryable: true })
   }

@@ -6,7 +6,7 @@ import type { ParamKeys } from 'hono/types'
 import { type Client, rateLimitKey } from '../address.ts'
 import { type Clock, inTime } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
-import type { Identity } from '../identity/identity.ts'
+import type { Identity, SignIn } from '../identity/identity.ts'
 import { type Log, logFailure } from '../log.ts'
 import { countError, type Gauges, type Metrics, prometheusText } from '../metrics.ts'
 import { problem } from '../problem.ts'
@@ -83,16 +83,11 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   )
 
   answer(routes.signIn, async ({ c }) => {
-    const key = rateLimitKey(c.env.client.address)
-    const retryAfter = parts.signIns.exceeded(key)
-    if (retryAfter > 0) {
-      throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
-    }
-    parts.signIns.count(key)
-    const { idToken, username, expiresAt } = await inTime(clock, identity.signIn(), 'Nobody can sign in at the moment.')
+    const tokens = await giveTokens(c, () => identity.signIn())
     metrics.signIns++
-    return { id_token: idToken, username, expires_at: expiresAt }
+    return tokens
   })
+  answer(routes.refreshToken, ({ c, body }) => giveTokens(c, () => identity.refresh(body.refresh_token)))
   answerIdentified(routes.createRoom, async (subject, { body }) => {
     const { room_id, token, expires_at } = await rooms.create(subject, {
       ttl: body.ttl_seconds ?? undefined,
@@ -199,6 +194,22 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       const { subject } = await authenticate(c)
       return respond(c, route, await act(subject, await read(c, route)))
     })
+  }
+
+  /** The tokens that `ask` has the provider give out, unless the caller's address has asked too often. */
+  async function giveTokens(c: Context<Env>, ask: () => Promise<SignIn>) {
+    const key = rateLimitKey(c.env.client.address)
+    const retryAfter = parts.signIns.exceeded(key)
+    if (retryAfter > 0) {
+      throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
+    }
+    parts.signIns.count(key)
+    const { idToken, username, expiresAt, refreshToken } = await inTime(
+      clock,
+      ask(),
+      'Nobody can sign in at the moment.',
+    )
+    return { id_token: idToken, username, expires_at: expiresAt, refresh_token: refreshToken }
   }
 
   async function authenticate(c: Context<Env>) {

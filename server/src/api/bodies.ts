@@ -27,6 +27,10 @@ export function requestBodies({ roomTtl, maxRoomTtl, peersPerRoom }: BodyLimits)
   const ttl = z.int().min(1).max(maxRoomTtl)
   const maxPeers = z.int().min(1).max(peersPerRoom)
   return {
+    RefreshToken: z.strictObject({
+      refresh_token: z.string().describe('That of a sign-in, or of the last renewal.'),
+    }),
+
     CreateRoom: z.object({
       ttl_seconds: ttl.nullish().describe('Seconds that the room lives.').meta({ default: roomTtl }),
       max_peers: maxPeers

@@ -105,7 +105,8 @@ export function openApi(
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'An id_token of POST /anonymous-signin, or of the identity provider that the server trusts.',
+          description:
+            'An id_token of POST /anonymous-signin or /refresh-token, or of the identity provider that the server trusts.',
         },
       },
     },

@@ -75,6 +75,18 @@ export function apiTable(limits: BodyLimits) {
       secret: true,
       errors: ['RATE_LIMITED', 'UNAVAILABLE'],
     }),
+    refreshToken: route({
+      method: 'POST',
+      path: '/refresh-token',
+      tag: tags.start,
+      summary: 'Gives a new id_token of the same identity, and the refresh_token to use from then on.',
+      access: 'anybody',
+      body: bodies.RefreshToken,
+      status: 200,
+      answer: answers.SignIn,
+      secret: true,
+      errors: ['INVALID_TOKEN', 'RATE_LIMITED', 'UNAVAILABLE'],
+    }),
     createRoom: route({
       method: 'POST',
       path: '/create-room',

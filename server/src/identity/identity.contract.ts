@@ -3,8 +3,10 @@ import type { Identity } from './identity.ts'
 
 export interface IdentityUnderTest {
   readonly identity: Identity
-  /** Makes the tokens that were given out until now end. */
-  expireTokens(): Promise<void>
+  /** Makes the ID tokens that were given out until now end, and no refresh token. */
+  expireIdTokens(): Promise<void>
+  /** Makes the refresh tokens that were given out until now end. */
+  expireRefreshTokens(): Promise<void>
 }
 
 /** What every identity adapter must do. */
@@ -18,11 +20,13 @@ export function identityContract(name: string, open: () => Promise<IdentityUnder
     })
     afterAll(() => identity.close())
 
-    const codeOf = (token: string) =>
-      identity.verify(token).then(
-        () => 'verified',
+    const outcomeOf = (promise: Promise<unknown>): Promise<string> =>
+      promise.then(
+        () => 'taken',
         error => error.code,
       )
+    const codeOf = (idToken: string) => outcomeOf(identity.verify(idToken))
+    const refreshCodeOf = (refreshToken: string) => outcomeOf(identity.refresh(refreshToken))
     const part = (token: string, index: number) => token.split('.')[index] ?? ''
     const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
@@ -35,10 +39,48 @@ export function identityContract(name: string, open: () => Promise<IdentityUnder
       expect(one?.expiresAt).toBe(first.expiresAt)
     })
 
+    test('gives a new token of the same identity for a refresh token, each time anew', async () => {
+      const first = await identity.signIn()
+      const { subject } = await identity.verify(first.idToken)
+      let { refreshToken } = first
+      for (let hour = 0; hour < 3; hour++) {
+        await opened.expireIdTokens()
+        const next = await identity.refresh(refreshToken)
+        expect(await identity.verify(next.idToken)).toEqual({ subject, expiresAt: next.expiresAt })
+        expect(next.expiresAt).toBeGreaterThan(first.expiresAt)
+        expect(next.username).toBe(first.username)
+        refreshToken = next.refreshToken
+      }
+      expect(await codeOf(first.idToken)).toBe('INVALID_TOKEN')
+    })
+
+    test('takes no refresh token for an ID token, and no ID token for a refresh token', async () => {
+      const first = await identity.signIn()
+      for (const { idToken, refreshToken } of [first, await identity.refresh(first.refreshToken)]) {
+        expect(await codeOf(refreshToken)).toBe('INVALID_TOKEN')
+        expect(await refreshCodeOf(idToken)).toBe('INVALID_TOKEN')
+      }
+    })
+
     test('refuses what is not a token', async () => {
       for (const token of ['', 'x', 'a.b.c', '..', 'null', '\u0000', 'x'.repeat(100_000)]) {
         expect(await codeOf(token)).toBe('INVALID_TOKEN')
+        expect(await refreshCodeOf(token)).toBe('INVALID_TOKEN')
       }
+    })
+
+    test('refuses a refresh token in which anything was changed', async () => {
+      const { refreshToken } = await identity.signIn()
+      for (const part of [0, 0.25, 0.5, 0.75, 0.9]) {
+        const at = Math.floor(refreshToken.length * part)
+        const other = refreshToken[at] === 'A' ? 'B' : 'A'
+        const changed = `${refreshToken.slice(0, at)}${other}${refreshToken.slice(at + 1)}`
+        expect([at, await refreshCodeOf(changed)]).toEqual([at, 'INVALID_TOKEN'])
+      }
+      for (const changed of [refreshToken.slice(0, -10), `${refreshToken}.`, refreshToken.repeat(2)]) {
+        expect(await refreshCodeOf(changed)).toBe('INVALID_TOKEN')
+      }
+      expect(await refreshCodeOf(refreshToken)).toBe('taken')
     })
 
     test('refuses a token whose content, signature or algorithm was changed', async () => {
@@ -68,7 +110,7 @@ export function identityContract(name: string, open: () => Promise<IdentityUnder
       await identity.signOut([subject, 'nobody'])
       await identity.signOut([subject])
       await identity.signOut([])
-      expect(await codeOf((await identity.signIn()).idToken)).toBe('verified')
+      expect(await codeOf((await identity.signIn()).idToken)).toBe('taken')
     })
 
     test('is ready', async () => {
@@ -77,10 +119,18 @@ export function identityContract(name: string, open: () => Promise<IdentityUnder
 
     test('refuses a token that has ended', async () => {
       const { idToken } = await identity.signIn()
-      expect(await codeOf(idToken)).toBe('verified')
-      await opened.expireTokens()
+      expect(await codeOf(idToken)).toBe('taken')
+      await opened.expireIdTokens()
       expect(await codeOf(idToken)).toBe('INVALID_TOKEN')
-      expect(await codeOf((await identity.signIn()).idToken)).toBe('verified')
+      expect(await codeOf((await identity.signIn()).idToken)).toBe('taken')
+    })
+
+    test('refuses a refresh token that has ended', async () => {
+      const { refreshToken } = await identity.signIn()
+      expect(await refreshCodeOf(refreshToken)).toBe('taken')
+      await opened.expireRefreshTokens()
+      expect(await refreshCodeOf(refreshToken)).toBe('INVALID_TOKEN')
+      expect(await refreshCodeOf((await identity.signIn()).refreshToken)).toBe('taken')
     })
   })
 }

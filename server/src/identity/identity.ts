@@ -9,8 +9,10 @@ export interface Identified {
 export interface SignIn {
   readonly idToken: string
   readonly username: string
-  /** Seconds since the epoch at which the token ends. */
+  /** Seconds since the epoch at which the ID token ends. */
   readonly expiresAt: number
+  /** What `refresh` takes. It outlives the ID token, and proves nothing to anybody else. */
+  readonly refreshToken: string
 }
 
 /**
@@ -20,11 +22,19 @@ export interface SignIn {
 export interface Identity {
   /** A new anonymous identity, different from all before, with a token that `verify` accepts. */
   signIn(): Promise<SignIn>
+  /**
+   * A new ID token of the identity that `refreshToken` was given to, with the same subject and the same username.
+   * Beside it comes the refresh token to use from then on, which may be a new one or the same.
+   * @throws SignalingError INVALID_TOKEN if the token is not one of ours, is of another kind, has ended, or is of an
+   *   identity that the provider has deleted
+   */
+  refresh(refreshToken: string): Promise<SignIn>
   /** @throws SignalingError INVALID_TOKEN if the token is not one of ours, is of another kind, or has ended */
   verify(idToken: string): Promise<Identified>
   /**
-   * Deletes what the provider keeps of anonymous identities. An unknown one is deleted already. A token that was given
-   * out stays valid until it ends: it is verified without asking the provider.
+   * Deletes what the provider keeps of anonymous identities. An unknown one is deleted already. An ID token that was
+   * given out stays valid until it ends: it is verified without asking the provider. So does a refresh token where the
+   * provider keeps nothing.
    */
   signOut(subjects: readonly string[]): Promise<void>
   /** The public keys that tokens are signed with (RFC 7517), for others who want to verify them. */

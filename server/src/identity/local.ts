@@ -12,22 +12,29 @@ import {
   SignJWT,
 } from 'jose'
 import type { Clock } from '../clock.ts'
-import type { Identity } from './identity.ts'
+import type { Identified, Identity, SignIn } from './identity.ts'
 
 const algorithm = 'ES256'
 const issuer = 'parley'
-const audience = 'parley'
+/**
+ * The kinds of tokens, each for an audience of its own: whoever checks ID tokens with the published keys, but does not
+ * look at `token_use`, takes no refresh token for one.
+ */
+const audiences = { id: 'parley', refresh: 'parley-refresh' } as const
+type TokenUse = keyof typeof audiences
 
 export interface LocalIdentityConfig {
   /** The folder that keeps the signing key; it must exist. */
   readonly folder: string
   /** Seconds that an ID token lasts. */
   readonly lifetime: number
+  /** Seconds that a refresh token lasts. */
+  readonly refreshLifetime: number
 }
 
 /**
- * Parley signs the ID tokens itself: JWTs (RFC 7519) with ES256 and the claims that Cognito's ID tokens have. It keeps
- * nothing but the key, so there is nothing to delete when an identity signs out.
+ * Parley signs the tokens itself: JWTs (RFC 7519) with ES256 and the claims that Cognito's ID tokens have. It keeps
+ * nothing but the key, so there is nothing to delete when an identity signs out, and no token can be called back.
  * @throws Error if the key can be neither read nor written
  */
 export async function local(config: LocalIdentityConfig, clock: Clock): Promise<Identity> {
@@ -37,38 +44,47 @@ export async function local(config: LocalIdentityConfig, clock: Clock): Promise<
   const signingKey = await importJWK(secret, algorithm)
   const verifyingKey = await importJWK(publicJwk, algorithm)
 
+  /** Signs a token; `from` and `end` are seconds since the epoch. */
+  const sign = (use: TokenUse, subject: string, from: number, end: number): Promise<string> =>
+    new SignJWT({ token_use: use, 'cognito:username': subject })
+      .setProtectedHeader({ alg: algorithm, kid: publicJwk.kid })
+      .setSubject(subject)
+      .setIssuer(issuer)
+      .setAudience(audiences[use])
+      .setIssuedAt(from)
+      .setExpirationTime(end)
+      .sign(signingKey)
+
+  async function check(use: TokenUse, token: string): Promise<Identified> {
+    try {
+      const { payload } = await jwtVerify(token, verifyingKey, {
+        algorithms: [algorithm],
+        issuer,
+        audience: audiences[use],
+        requiredClaims: ['sub', 'exp'],
+        currentDate: new Date(clock.now()),
+      })
+      if (payload.token_use !== use || !payload.sub || payload.exp === undefined) throw new errors.JWTInvalid()
+      return { subject: payload.sub, expiresAt: payload.exp }
+    } catch (cause) {
+      throw new SignalingError('INVALID_TOKEN', undefined, { cause })
+    }
+  }
+
+  async function giveTokens(username: string): Promise<SignIn> {
+    const now = Math.floor(clock.now() / 1000)
+    const expiresAt = now + config.lifetime
+    const [idToken, refreshToken] = await Promise.all([
+      sign('id', username, now, expiresAt),
+      sign('refresh', username, now, now + config.refreshLifetime),
+    ])
+    return { idToken, username, expiresAt, refreshToken }
+  }
+
   return {
-    async signIn() {
-      const username = crypto.randomUUID()
-      const now = Math.floor(clock.now() / 1000)
-      const expiresAt = now + config.lifetime
-      const idToken = await new SignJWT({ token_use: 'id', 'cognito:username': username })
-        .setProtectedHeader({ alg: algorithm, kid: publicJwk.kid })
-        .setSubject(username)
-        .setIssuer(issuer)
-        .setAudience(audience)
-        .setIssuedAt(now)
-        .setExpirationTime(expiresAt)
-        .sign(signingKey)
-      return { idToken, username, expiresAt }
-    },
-
-    async verify(idToken) {
-      try {
-        const { payload } = await jwtVerify(idToken, verifyingKey, {
-          algorithms: [algorithm],
-          issuer,
-          audience,
-          requiredClaims: ['sub', 'exp'],
-          currentDate: new Date(clock.now()),
-        })
-        if (payload.token_use !== 'id' || !payload.sub || payload.exp === undefined) throw new errors.JWTInvalid()
-        return { subject: payload.sub, expiresAt: payload.exp }
-      } catch (cause) {
-        throw new SignalingError('INVALID_TOKEN', undefined, { cause })
-      }
-    },
-
+    signIn: () => giveTokens(crypto.randomUUID()),
+    refresh: async refreshToken => giveTokens((await check('refresh', refreshToken)).subject),
+    verify: idToken => check('id', idToken),
     async signOut() {},
     keys: async () => ({ keys: [publicJwk] }),
     async ready() {},
