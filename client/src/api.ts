@@ -17,7 +17,7 @@ export interface Request {
  */
 export async function ask<Answer>(httpUrl: string, { method, path, idToken, body }: Request): Promise<Answer> {
   let response: Response
-  let answer: unknown
+  let text: string
   try {
     response = await fetch(`${httpUrl}${path}`, {
       method,
@@ -28,23 +28,31 @@ export async function ask<Answer>(httpUrl: string, { method, path, idToken, body
       ...(body && { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(answerWithin),
     })
-    answer = response.status === 204 ? undefined : await response.json()
+    text = await response.text()
   } catch (cause) {
     throw unanswered(httpUrl, cause)
   }
+  const answer = parse(text)
   if (!response.ok) throw refusal(response, answer)
+  if (answer === undefined && response.status !== 204) {
+    throw new ParleyError('DISCONNECTED', `What is at ${httpUrl} does not answer like Parley.`)
+  }
   return answer as Answer
 }
 
-function unanswered(httpUrl: string, cause: unknown): ParleyError {
-  if (cause instanceof DOMException && cause.name === 'TimeoutError') {
-    return new ParleyError('TIMEOUT', `${httpUrl} does not answer.`, { retryable: true, cause })
+/** The JSON in an answer; undefined if it is something else. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
-  if (cause instanceof SyntaxError) {
-    return new ParleyError('DISCONNECTED', `What is at ${httpUrl} does not answer like Parley.`, { cause })
-  }
-  return new ParleyError('DISCONNECTED', `${httpUrl} cannot be reached.`, { retryable: true, cause })
 }
+
+const unanswered = (httpUrl: string, cause: unknown): ParleyError =>
+  cause instanceof DOMException && cause.name === 'TimeoutError'
+    ? new ParleyError('TIMEOUT', `${httpUrl} does not answer.`, { retryable: true, cause })
+    : new ParleyError('DISCONNECTED', `${httpUrl} cannot be reached.`, { retryable: true, cause })
 
 /** RFC 9457 problem details, with `code` and `retryable` beside them; or, from a proxy in between, nothing of it. */
 function refusal(response: Response, body: unknown): ParleyError {

@@ -20,3 +20,7 @@ export const closeError = (wsUrl: string, code: number, reason: string): ParleyE
 
 /** The room was left; nothing can be asked of it any more. */
 export const left = (): ParleyError => new ParleyError('LEFT', 'This peer has left the room.')
+
+/** Whatever the platform has thrown, as when the address of the WebSocket is one that a page may not use. */
+export const asParleyError = (error: unknown): ParleyError =>
+  error instanceof ParleyError ? error : new ParleyError('DISCONNECTED', String(error), { cause: error })

@@ -5,7 +5,7 @@ import { Emitter } from './emitter.ts'
 import { ParleyError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
-import { byeError, closeError, errorOf, left } from './server-errors.ts'
+import { asParleyError, byeError, closeError, errorOf, left } from './server-errors.ts'
 
 export interface SignalingOptions {
   readonly wsUrl: string
@@ -255,9 +255,10 @@ export class Signaling extends Emitter<SignalingEvents> {
     const attempt = this.#attempt + 1
     const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
-    this.#cancelTimer = clock.after(pause, () => this.#retry())
     const sentence = 'The connection broke before the server had answered.'
     this.#rejectUnanswered(new ParleyError('DISCONNECTED', sentence, { retryable: true, cause: error }))
+    if (pause === 0) this.#retry()
+    else this.#cancelTimer = clock.after(pause, () => this.#retry())
   }
 
   #end(error: ParleyError | undefined): void {
@@ -294,7 +295,3 @@ export class Signaling extends Emitter<SignalingEvents> {
 /** Whether the text would have more bytes in UTF-8 than the server takes. */
 const isTooBig = (text: string): boolean =>
   text.length * 3 > limits.messageBytes && new TextEncoder().encode(text).length > limits.messageBytes
-
-/** Whatever the platform has thrown, as when the address of the WebSocket is one that a page may not use. */
-const asParleyError = (error: unknown): ParleyError =>
-  error instanceof ParleyError ? error : new ParleyError('DISCONNECTED', String(error), { cause: error })

@@ -1,0 +1,42 @@
+import { expect, test } from 'bun:test'
+import type { PeerDescription } from '@parley/protocol'
+import { Roster } from './peers.ts'
+
+const described = (peer_id: string, metadata = {}, connected_at = 1): PeerDescription => ({
+  peer_id,
+  role: 'peer',
+  metadata,
+  connected_at,
+})
+
+function listen() {
+  const events: string[] = []
+  const roster: Roster = new Roster({
+    joined: ({ id }) => events.push(`${id} joined, ${[...roster.peers.keys()]}`),
+    left: (id, reason) => events.push(`${id} left: ${reason}, ${[...roster.peers.keys()]}`),
+    updated: ({ id, metadata }) => events.push(`${id} updated: ${JSON.stringify(metadata)}`),
+  })
+  return { roster, events }
+}
+
+test('changes are told after they are made', () => {
+  const { roster, events } = listen()
+  roster.join(described('a'))
+  roster.update(described('a', { x: 1 }))
+  roster.leave('a', 'left')
+  roster.leave('a', 'left')
+  expect(events).toEqual(['a joined, a', 'a updated: {"x":1}', 'a left: left, '])
+})
+
+test('after an absence, what differs is told, and nothing else', () => {
+  const { roster, events } = listen()
+  for (const id of ['gone', 'same', 'changed']) roster.join(described(id))
+  events.length = 0
+  roster.reconcile([described('same', {}, 2), described('changed', { x: 1 }), described('new')])
+  expect(events).toEqual([
+    'gone left: disconnected, same,changed',
+    'changed updated: {"x":1}',
+    'new joined, same,changed,new',
+  ])
+  expect(roster.peers.get('same')?.connectedAt).toBe(2)
+})

@@ -1,0 +1,322 @@
+import { describe, expect, onTestFinished, test } from 'bun:test'
+import { manualClock } from '../../server/src/clock.ts'
+import { type ScriptedConnection, startScriptedServer } from '../test/scripted-server.ts'
+import { longestPause } from './backoff.ts'
+import type { ParleyError } from './errors.ts'
+import type { Identity } from './identity.ts'
+import type { ConnectionState } from './messages.ts'
+import { Signaling } from './signaling.ts'
+
+const identity: Identity = {
+  username: 'me',
+  refreshToken: undefined,
+  token: async () => 'token',
+  renew: async () => 'renewed token',
+}
+
+/** A peer that is about to register with a server of the test's own. */
+function prepare(options: { identity?: Identity; random?: number } = {}) {
+  const server = startScriptedServer()
+  const clock = manualClock()
+  const states: ConnectionState[] = []
+  let registrations = 0
+  const opened = Promise.withResolvers<Signaling>()
+  const joined = Signaling.open(
+    {
+      wsUrl: server.wsUrl,
+      identity: options.identity ?? identity,
+      registration: () => ({ peer_id: 'me', room_id: 'room', token: 'secret', attempt: ++registrations }),
+      WebSocket,
+      clock,
+      random: () => options.random ?? 1,
+    },
+    signaling => {
+      signaling.on('state', state => states.push(state))
+      onTestFinished(() => signaling.close())
+      opened.resolve(signaling)
+    },
+  )
+  joined.catch(() => {})
+  return { server, clock, states, joined, opened: opened.promise }
+}
+
+/** The same, registered. */
+async function registered(options: Parameters<typeof prepare>[0] = {}) {
+  const parts = prepare(options)
+  const connection = await parts.server.accept()
+  await connection.answerRegister()
+  await parts.joined
+  return { ...parts, connection, signaling: await parts.opened }
+}
+
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'resolved',
+    (error: ParleyError) => error.code,
+  )
+
+const refusal = (code: string, retryable = false) => ({
+  type: 'error',
+  code,
+  reason: 'No.',
+  message: 'No.',
+  retryable,
+  request_id: 'register',
+})
+
+const status = (signaling: Signaling, wanted: ConnectionState['status']) =>
+  signaling.state.status === wanted ? Promise.resolve() : signaling.once('state', state => state.status === wanted)
+
+describe('registering', () => {
+  test('sends what the peer says of itself, with its ID token', async () => {
+    const { server, joined } = prepare()
+    const register = await (await server.accept()).answerRegister()
+    expect(register).toEqual({
+      type: 'register',
+      peer_id: 'me',
+      room_id: 'room',
+      token: 'secret',
+      attempt: 1,
+      id_token: 'token',
+      request_id: 'register',
+    })
+    await joined
+  })
+
+  test('is refused with the code of the server, without another attempt', async () => {
+    const { server, joined, states, clock } = prepare()
+    const connection = await server.accept()
+    await connection.next()
+    connection.send(refusal('ROOM_FULL', true))
+    expect(await codeOf(joined)).toBe('ROOM_FULL')
+    await connection.closed
+    expect(states.map(({ status }) => status)).toEqual(['closed'])
+    clock.advance(100_000)
+    expect(states).toHaveLength(1)
+  })
+
+  test('renews an ID token that the server does not take, once', async () => {
+    const { server, joined } = prepare()
+    const first = await server.accept()
+    expect((await first.next()).id_token).toBe('token')
+    first.send(refusal('INVALID_TOKEN'))
+    const second = await server.accept()
+    expect((await second.next()).id_token).toBe('renewed token')
+    second.send(refusal('INVALID_TOKEN'))
+    expect(await codeOf(joined)).toBe('INVALID_TOKEN')
+  })
+
+  test('fails when nobody listens', async () => {
+    const { joined } = { joined: Signaling.open({ ...unreachable(), identity }, () => {}) }
+    expect(await codeOf(joined)).toBe('DISCONNECTED')
+  })
+
+  test('fails when the server does not answer within 15 s', async () => {
+    const { server, joined, clock } = prepare()
+    const connection = await server.accept()
+    await connection.next()
+    clock.advance(14_999)
+    clock.advance(1)
+    expect(await codeOf(joined)).toBe('TIMEOUT')
+    await connection.closed
+  })
+})
+
+function unreachable() {
+  const probe = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
+  const wsUrl = `ws://127.0.0.1:${probe.port}`
+  probe.stop(true)
+  return { wsUrl, registration: () => ({}), WebSocket, clock: manualClock(), random: () => 1 }
+}
+
+describe('a request', () => {
+  test('is answered by its reply, its ack or its error, whatever their order', async () => {
+    const { connection, signaling } = await registered()
+    const query = signaling.request({ type: 'query' })
+    const leave = signaling.request({ type: 'leave_channel', channel: 'x' })
+    const send = signaling.request({ type: 'peer_message', to_peer_id: 'nobody', payload: 1 })
+    const ids = [await connection.next(), await connection.next(), await connection.next()].map(m => m.request_id)
+    connection.send({ ...refusal('PEER_NOT_FOUND'), request_id: ids[2] })
+    connection.send({ type: 'ack', status: 'delivered', request_id: ids[1] })
+    connection.send({ type: 'available_peers', peers: ['you'], request_id: ids[0] })
+    expect(await codeOf(send)).toBe('PEER_NOT_FOUND')
+    expect((await leave).type).toBe('ack')
+    expect(await query).toMatchObject({ type: 'available_peers', peers: ['you'] })
+  })
+
+  test("is not answered by another peer's signal that bears the same request_id", async () => {
+    const { connection, signaling } = await registered()
+    const signals: unknown[] = []
+    signaling.on('message', message => signals.push(message))
+    const query = signaling.request({ type: 'query' })
+    const { request_id } = await connection.next()
+    const offer = { type: 'offer', sender: 'you', target: 'me', sdp: 'v=0', request_id }
+    connection.send(offer)
+    connection.send({ type: 'available_peers', peers: [], request_id })
+    expect((await query).type).toBe('available_peers')
+    expect(signals).toEqual([offer])
+  })
+
+  test('without an answer is rejected when the connection breaks', async () => {
+    const { connection, signaling } = await registered()
+    const query = signaling.request({ type: 'query' })
+    await connection.next()
+    connection.cut()
+    const error: ParleyError = await query.then(
+      () => undefined,
+      error => error,
+    )
+    expect([error?.code, error?.retryable]).toEqual(['DISCONNECTED', true])
+  })
+
+  test('made while the connection is away waits for it, in order', async () => {
+    const { connection, signaling, server } = await registered()
+    connection.cut()
+    await status(signaling, 'reconnecting')
+    const requests = [1, 2, 3].map(payload => signaling.request({ type: 'peer_message', to_peer_id: 'you', payload }))
+    const next = await server.accept()
+    await next.answerRegister()
+    for (const payload of [1, 2, 3]) {
+      const message = await next.next()
+      expect(message.payload).toBe(payload)
+      next.send({ type: 'ack', status: 'delivered', request_id: message.request_id })
+    }
+    await Promise.all(requests)
+  })
+
+  test('bigger than the server takes is refused here, and harms nothing else', async () => {
+    const { connection, signaling } = await registered()
+    const big = signaling.request({ type: 'peer_message', to_peer_id: 'you', payload: '€'.repeat(400_000) })
+    expect(await codeOf(big)).toBe('MESSAGE_TOO_BIG')
+    const query = signaling.request({ type: 'query' })
+    connection.send({ type: 'available_peers', peers: [], request_id: (await connection.next()).request_id })
+    await query
+  })
+
+  test('is rejected with LEFT when the room is left, and afterwards', async () => {
+    const { connection, signaling } = await registered()
+    const query = signaling.request({ type: 'query' })
+    signaling.close()
+    expect(await codeOf(query)).toBe('LEFT')
+    expect(await codeOf(signaling.request({ type: 'query' }))).toBe('LEFT')
+    expect(await connection.closed).toBeGreaterThan(0)
+  })
+})
+
+describe('reconnecting', () => {
+  test('is tried at once, then after pauses that double up to 20 s', async () => {
+    const { connection, signaling, server, clock } = await registered()
+    connection.cut()
+    let current: ScriptedConnection = await server.accept()
+    const pauses: number[] = []
+    for (let attempt = 0; attempt < 8; attempt++) {
+      current.cut()
+      await signaling.once('state')
+      const { state } = signaling
+      if (state.status !== 'reconnecting') throw new Error(state.status)
+      pauses.push(state.retryAt - clock.now())
+      clock.advance(state.retryAt - clock.now())
+      current = await server.accept()
+    }
+    expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, longestPause, longestPause, longestPause])
+    await current.answerRegister()
+    await status(signaling, 'connected')
+  })
+
+  test('waits as long as the server asks for', async () => {
+    const { connection, signaling, server, clock } = await registered({ random: 0 })
+    connection.cut()
+    const second = await server.accept()
+    await second.next()
+    second.send({ ...refusal('RATE_LIMITED', true), retry_after: 30 })
+    const [state] = await signaling.once('state')
+    if (state.status !== 'reconnecting') throw new Error(state.status)
+    expect(state.retryAt - clock.now()).toBe(30_000)
+    expect(state.error.code).toBe('RATE_LIMITED')
+  })
+
+  test('goes on when its old connection still counts as there', async () => {
+    const { connection, signaling, server } = await registered({ random: 0 })
+    connection.cut()
+    const second = await server.accept()
+    await second.next()
+    second.send(refusal('PEER_ID_TAKEN'))
+    await signaling.once('state', state => state.status === 'reconnecting' && state.error.code === 'PEER_ID_TAKEN')
+  })
+
+  test.each([
+    ['a close code of 4500 or more', (connection: ScriptedConnection) => connection.close(4999), 'DISCONNECTED'],
+    [
+      'a bye that says so',
+      (connection: ScriptedConnection) => {
+        connection.send({ type: 'bye', code: 'PEER_REMOVED', reason: 'removed', message: 'Out.', close_code: 4507 })
+        connection.close(4507)
+      },
+      'PEER_REMOVED',
+    ],
+    [
+      'the end of the room',
+      (connection: ScriptedConnection) =>
+        connection.send({ type: 'error', code: 'ROOM_EXPIRED', reason: 'r', message: 'm', retryable: false }),
+      'ROOM_EXPIRED',
+    ],
+  ])('is not tried after %s', async (_, end, code) => {
+    const { connection, signaling, clock } = await registered()
+    const query = signaling.request({ type: 'query' })
+    await connection.next()
+    const ended = signaling.once('state')
+    end(connection)
+    const [state] = await ended
+    expect([state.status, state.status === 'closed' && state.error?.code]).toEqual(['closed', code])
+    expect(await codeOf(query)).toBe(code)
+    clock.advance(100_000)
+    expect(signaling.state.status).toBe('closed')
+  })
+
+  test('is not tried when the server no longer lets the peer in', async () => {
+    const { connection, signaling, server } = await registered()
+    connection.cut()
+    const second = await server.accept()
+    await second.next()
+    second.send(refusal('ROOM_NOT_FOUND'))
+    await signaling.once('state', state => state.status === 'closed' && state.error?.code === 'ROOM_NOT_FOUND')
+  })
+
+  test.each([1001, 1006, 1011, 4410, 4499])('is tried after close code %d', async code => {
+    const { connection, signaling, server } = await registered()
+    if (code === 1006) connection.cut()
+    else connection.close(code)
+    await status(signaling, 'reconnecting')
+    await (await server.accept()).answerRegister()
+    await status(signaling, 'connected')
+  })
+
+  test('finds a connection dead that is silent for 20 s and does not answer for 10 s', async () => {
+    const { connection, signaling, server, clock } = await registered()
+    clock.advance(19_999)
+    const early = signaling.request({ type: 'query' })
+    connection.send({ type: 'available_peers', peers: [], request_id: (await connection.next()).request_id })
+    await early
+    // It was heard just now, so it is tested 20 s from here.
+    clock.advance(19_999)
+    clock.advance(1)
+    expect((await connection.next()).type).toBe('discover_peers')
+    clock.advance(10_000)
+    await connection.closed
+    await (await server.accept()).answerRegister()
+    await status(signaling, 'connected')
+  })
+
+  test('is tried at once when the browser says that it is online', async () => {
+    const { connection, signaling, server } = await registered()
+    connection.cut()
+    const second = await server.accept()
+    second.cut()
+    await signaling.once('state', state => state.status === 'reconnecting' && state.attempt === 2)
+    dispatchEvent(new Event('online'))
+    await (await server.accept()).answerRegister()
+    await status(signaling, 'connected')
+    // And a connection that seems to be well is tested.
+    dispatchEvent(new Event('online'))
+  })
+})
