@@ -9,9 +9,12 @@ const root = join(import.meta.dir, '../..')
 const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['protocol/src/', ['protocol/src/']],
   ['protocol/fixtures/', ['protocol/fixtures/']],
-  ['client/', ['client/', '@parley/protocol']],
+  ['client/src/', ['client/src/', '@parley/protocol']],
+  ['client/examples/', ['client/examples/', '@parley/client', 'node:', 'node-datachannel', 'react', 'ws']],
+  ['client/test/', ['*']],
   ['console/', ['console/', '@parley/client', '@parley/protocol']],
-  ['cli/', ['cli/', '@parley/client', '@parley/protocol', 'node:', 'node-datachannel']],
+  ['cli/test/', ['*']],
+  ['cli/', ['cli/', '@parley/client', '@parley/protocol', 'node:', 'node-datachannel', 'ws']],
   ['server/src/main.ts', ['server/src/', 'server/package.json', 'node:']],
   [
     'server/src/server.ts',
@@ -96,6 +99,16 @@ test('rooms/, ice/ and protocol/ do no I/O, know no process and no time of day',
       file,
       readFileSync(join(root, file), 'utf8').match(/\bprocess\.|\bDate\.now|new Date\(\)|\bBun\.|\bfetch\(/)?.[0],
     ]).toEqual([file, undefined])
+  }
+})
+
+test('client/ needs nothing but what browsers have too', () => {
+  for (const file of files.filter(file => file.startsWith('client/src/') && !isTest(file))) {
+    const source = readFileSync(join(root, file), 'utf8')
+    expect([file, source.match(/\bprocess\.|\bBun\.|\bBuffer\b|\brequire\(|withResolvers/)?.[0]]).toEqual([
+      file,
+      undefined,
+    ])
   }
 })
 

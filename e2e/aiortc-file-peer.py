@@ -1,0 +1,133 @@
+"""A peer that exchanges files as deployed programs do: "NAME:SIZE", binary chunks, "END_OF_FILE", and KEEP_ALIVE in between.
+
+    aiortc-file-peer.py worker HTTP_URL WS_URL ROOM_ID TOKEN FILE    answers the first offer
+    aiortc-file-peer.py client HTTP_URL WS_URL ROOM_ID TOKEN FILE    reads the id of a worker from standard input and
+                                                                     offers it a data channel
+
+Either waits for one file, sends FILE back, and ends when the other side has gone. Tells what happens in JSON lines on
+standard output. It knows the quick reference and nothing else: any message of a type beyond that ends it with an error.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+import urllib.request
+
+import aioice.ice
+import websockets
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import candidate_from_sdp
+
+CHUNK = 16384
+KEEP_ALIVE = b"KEEP_ALIVE"
+
+# aioice leaves loopback out; here nothing else may be used.
+aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+
+
+def tell(event, **details):
+    print(json.dumps({"event": event, **details}), flush=True)
+
+
+def sign_in(http_url):
+    request = urllib.request.Request(f"{http_url}/anonymous-signin", data=b"{}", method="POST")
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)["id_token"]
+
+
+async def send_file(channel, path):
+    """Sends the file as deployed programs do, no faster than the channel takes it."""
+    channel.send(KEEP_ALIVE)
+    channel.send(f"{os.path.basename(path)}:{os.path.getsize(path)}")
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            while channel.bufferedAmount > 16 * CHUNK:
+                await asyncio.sleep(0.001)
+            channel.send(chunk)
+    channel.send("END_OF_FILE")
+    channel.send(KEEP_ALIVE)
+
+
+def exchange(channel, path, done):
+    """Takes one file and sends one back."""
+    received = {"name": None, "size": 0, "bytes": bytearray()}
+    tell("open", label=channel.label)
+
+    @channel.on("message")
+    def on_message(message):
+        if message == KEEP_ALIVE:
+            return
+        if isinstance(message, bytes):
+            received["bytes"].extend(message)
+        elif message == "END_OF_FILE":
+            content = received["bytes"]
+            assert len(content) == received["size"], "the size is not the one that was announced"
+            tell("file", name=received["name"], size=len(content), sha256=hashlib.sha256(content).hexdigest())
+            asyncio.ensure_future(send_file(channel, path))
+        else:
+            name, size = message.rsplit(":", 1)
+            received.update(name=name, size=int(size), bytes=bytearray())
+
+    @channel.on("close")
+    def on_close():
+        done.set()
+
+
+async def handle_messages(websocket, connection, peer_id):
+    async for text in websocket:
+        message = json.loads(text)
+        kind = message.get("type")
+        if kind == "registered_auth":
+            tell("registered", peer_id=message["peer_id"])
+        elif kind == "offer":
+            await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "offer"))
+            await connection.setLocalDescription(await connection.createAnswer())
+            sdp = connection.localDescription.sdp
+            answer = {"type": "answer", "sender": peer_id, "target": message["sender"], "sdp": sdp}
+            await websocket.send(json.dumps(answer))
+        elif kind == "answer":
+            await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "answer"))
+        elif kind == "candidate":
+            details = message["candidate"]
+            candidate = candidate_from_sdp(details["candidate"].removeprefix("candidate:"))
+            candidate.sdpMid = details["sdpMid"]
+            candidate.sdpMLineIndex = details["sdpMLineIndex"]
+            await connection.addIceCandidate(candidate)
+        else:
+            raise RuntimeError(f"unexpected message: {text}")
+
+
+async def run(role, http_url, ws_url, room_id, token, path):
+    peer_id = f"aiortc-{role}"
+    id_token = sign_in(http_url)
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    done = asyncio.Event()
+    if role == "client":
+        worker = (await asyncio.to_thread(sys.stdin.readline)).strip()
+        channel = connection.createDataChannel("my-data-channel")
+        channel.on("open", lambda: exchange(channel, path, done))
+        await connection.setLocalDescription(await connection.createOffer())
+    else:
+        connection.on("datachannel", lambda channel: exchange(channel, path, done))
+
+    websocket = await websockets.connect(ws_url)
+    register = {"type": "register", "peer_id": peer_id, "room_id": room_id, "token": token, "id_token": id_token}
+    await websocket.send(json.dumps(register))
+    if role == "client":
+        offer = {"type": "offer", "sender": peer_id, "target": worker, "sdp": connection.localDescription.sdp}
+        await websocket.send(json.dumps(offer))
+
+    messages = asyncio.create_task(handle_messages(websocket, connection, peer_id))
+    ended = asyncio.create_task(done.wait())
+    await asyncio.wait({messages, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if not ended.done():
+        await messages
+        raise RuntimeError("the server closed the WebSocket")
+    await connection.close()
+    await websocket.close()
+    await messages
+
+
+asyncio.run(run(*sys.argv[1:]))
