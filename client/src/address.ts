@@ -2,7 +2,9 @@ import { ParleyError } from './errors.ts'
 
 /** Where a server is. Neither ends with a slash. */
 export interface ServerAddress {
+  /** Of the HTTP API. */
   readonly httpUrl: string
+  /** Of the WebSocket. */
   readonly wsUrl: string
 }
 

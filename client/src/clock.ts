@@ -6,6 +6,7 @@ export interface Clock {
   after(ms: number, act: () => void): () => void
 }
 
+/** The time and the timers of the platform. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, act) {

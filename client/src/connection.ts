@@ -10,12 +10,15 @@ import { randomId } from './random-id.ts'
 /** How the way to another peer is. `interrupted`: it may come back by itself, or by an ICE restart. */
 export type ConnectionStatus = 'connecting' | 'connected' | 'interrupted' | 'closed'
 
+/** What happens to a `Connection`. */
 export interface ConnectionEvents {
+  /** It is different from now on. After `closed` nothing more happens. */
   status: [ConnectionStatus]
   /** The other peer has opened a data channel. What has arrived on it waits for the listeners that are added now. */
   channel: [RTCDataChannel]
 }
 
+/** What `Room.connect` may be told. */
 export interface ConnectOptions {
   /** Ends the waiting. The attempt goes on, as somebody else may wait for it, too. */
   readonly signal?: AbortSignal
@@ -76,6 +79,7 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** @param offer that of the other side; undefined if this side makes the first one @throws ParleyError UNSUPPORTED */
   constructor(
+    /** The other peer. */
     readonly peerId: string,
     private readonly parts: ConnectionParts,
     offer?: IncomingSignal,
@@ -106,6 +110,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     else this.#openControl()
   }
 
+  /** As the event of the same name last told. */
   get status(): ConnectionStatus {
     return this.#status
   }
@@ -160,16 +165,17 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   // The members from here on are for Connections, which knows what belongs to whom.
 
+  /** @internal */
   get negotiation(): Negotiation {
     return this.#negotiation
   }
 
-  /** The other side has begun afresh, or will not. */
+  /** The other side has begun afresh, or will not. @internal */
   end(error: ParleyError): void {
     this.#end(error)
   }
 
-  /** The other side has said something of this connection. */
+  /** The other side has said something of this connection. @internal */
   hear({ word }: LinkWord): void {
     if (word === 'restart') this.restart()
     else this.#end(new ParleyError('DECLINED', `${this.peerId} does not want to connect.`))

@@ -28,6 +28,7 @@ export type LocalErrorCode =
 /** A code of docs/protocol.md, one of this side, or one that a newer server has. */
 export type ParleyErrorCode = ErrorCode | LocalErrorCode | (string & {})
 
+/** What else is known of an error. */
 export interface ParleyErrorOptions {
   /** Whether the same may succeed later, unchanged. */
   readonly retryable?: boolean
@@ -35,17 +36,23 @@ export interface ParleyErrorOptions {
   readonly retryAfter?: number | undefined
   /** The peers that a broadcast did not reach. */
   readonly undelivered?: readonly string[] | undefined
+  /** What the platform has thrown, or an error that this one follows from. */
   readonly cause?: unknown
 }
 
 /** The only error that this library throws or rejects with. `code` is stable; `message` is a sentence for people. */
 export class ParleyError extends Error {
+  /** For where `instanceof` does not help, as between two copies of this library. */
   override readonly name = 'ParleyError'
+  /** Whether the same may succeed later, unchanged. */
   readonly retryable: boolean
+  /** Seconds after which another try makes sense, if the server says so. */
   readonly retryAfter: number | undefined
+  /** The peers that a broadcast did not reach. */
   readonly undelivered: readonly string[] | undefined
 
   constructor(
+    /** For programs to decide by. */
     readonly code: ParleyErrorCode,
     message: string,
     { retryable = false, retryAfter, undelivered, cause }: ParleyErrorOptions = {},

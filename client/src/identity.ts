@@ -14,9 +14,11 @@ export interface Identity {
   readonly refreshToken: string | undefined
 }
 
+/** What `signIn` may be told. */
 export interface SignInOptions {
   /** That of an identity to come back to. If it is not valid any more, this is a new one. */
   readonly refreshToken?: string | undefined
+  /** Default: that of the platform. */
   readonly clock?: Clock
 }
 

@@ -18,8 +18,11 @@ export type Outgoing = { readonly type: PeerType } & { readonly [member: string]
 
 /** A signal of another peer, with whatever that has put into it. */
 export interface IncomingSignal {
+  /** What the other members are. */
   readonly type: SignalType
+  /** The id of the peer that it comes from; the server sees to it that this is true. */
   readonly sender: string
+  /** `sdp`, `candidate`, and what else its sender has put there. */
   readonly [member: string]: unknown
 }
 

@@ -4,8 +4,10 @@ import { ask, type Request } from './api.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { ParleyError } from './errors.ts'
 import { type Identity, signIn } from './identity.ts'
-import { type JoinOptions, Room } from './room.ts'
+import { Room } from './room.ts'
+import type { JoinOptions } from './room-types.ts'
 
+/** What `Parley` may be given. */
 export interface ParleyOptions {
   /** Where the WebSocket is, if it is not where `serverAddress` looks for it. */
   readonly wsUrl?: string | URL
@@ -15,19 +17,27 @@ export interface ParleyOptions {
   readonly RTCPeerConnection?: typeof RTCPeerConnection
   /** Who this is; default: a new anonymous identity, as soon as one is needed. */
   readonly identity?: Identity
+  /** Default: that of the platform. */
   readonly clock?: Clock
 }
 
+/** What a new room may be like; what is not said is the server's to decide. */
 export interface RoomOptions {
+  /** Seconds after which it ends. */
   readonly ttlSeconds?: number
+  /** Peers that may be in it at once. */
   readonly maxPeers?: number
+  /** For its creator, to tell it from others. Up to 128 characters. */
   readonly name?: string
+  /** For its creator, too. Up to 16 KiB of JSON. */
   readonly metadata?: JsonObject
 }
 
-/** What others need to enter a room: give it to `join`. */
+/** What others need to enter a room: give it to `Parley.join`. */
 export interface CreatedRoom {
+  /** Names it. Not secret. */
   readonly roomId: string
+  /** A secret: whoever has it may enter. */
   readonly token: string
   /** Seconds since the epoch; undefined if the server does not say. */
   readonly expiresAt: number | undefined
@@ -35,6 +45,7 @@ export interface CreatedRoom {
 
 /** A Parley server, and who one is to it. */
 export class Parley {
+  /** Where the server is. */
   readonly address: ServerAddress
   readonly #clock: Clock
   #identity: Promise<Identity> | undefined
@@ -58,7 +69,7 @@ export class Parley {
     return this.#identity
   }
 
-  /** @throws ParleyError */
+  /** Creates a room, which this identity may manage from then on. @throws ParleyError */
   async createRoom({ ttlSeconds, maxPeers, name, metadata }: RoomOptions = {}): Promise<CreatedRoom> {
     const body = { ttl_seconds: ttlSeconds, max_peers: maxPeers, name, metadata }
     const room = await this.request<{ room_id: string; token: string; expires_at?: number }>({
@@ -78,7 +89,10 @@ export class Parley {
     return Room.join(this.address.wsUrl, await this.signIn(), options, platform)
   }
 
-  /** Anything else of the HTTP API in docs/protocol.md, as this identity. @throws ParleyError */
+  /**
+   * Anything else of the HTTP API in docs/protocol.md, as this identity: `method`, `path` from the slash on, perhaps a
+   * `body`. Resolves with the JSON of the answer. @throws ParleyError
+   */
   async request<Answer>(request: Omit<Request, 'idToken'>): Promise<Answer> {
     const identity = await this.signIn()
     try {

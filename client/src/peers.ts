@@ -2,8 +2,11 @@ import type { JsonObject, LeaveReason, PeerDescription } from '@parley/protocol'
 
 /** Another peer of the room, as it describes itself. */
 export interface Peer {
+  /** Unique in the room. */
   readonly id: string
+  /** `peer`, if it does not say. */
   readonly role: string
+  /** What it says of itself, to be found by. */
   readonly metadata: JsonObject
   /** Seconds since the epoch at which it registered. */
   readonly connectedAt: number

@@ -1,5 +1,4 @@
-import type { IceServer, JsonObject, LeaveReason, RegisteredAuth, ServerMessage } from '@parley/protocol'
-import type { Clock } from './clock.ts'
+import type { IceServer, JsonObject, RegisteredAuth, ServerMessage } from '@parley/protocol'
 import type { Connection, ConnectOptions } from './connection.ts'
 import { Connections } from './connections.ts'
 import { Emitter } from './emitter.ts'
@@ -8,71 +7,15 @@ import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { type Peer, peerOf, Roster } from './peers.ts'
 import { randomId } from './random-id.ts'
+import type { IceServers, JoinOptions, PeerFilters, Platform, RoomEvents } from './room-types.ts'
 import { Signaling } from './signaling.ts'
-
-export interface JoinOptions {
-  readonly roomId: string
-  /** The room's, or that of an invitation. */
-  readonly token: string
-  /** How the others call this peer. Default: a random one. */
-  readonly peerId?: string
-  readonly role?: string
-  /** What this peer says of itself, to be found by. */
-  readonly metadata?: JsonObject
-  readonly channels?: readonly string[]
-  /** Asks to be the room's admin, which is the first that asks. */
-  readonly isAdmin?: boolean
-  /** Whether another peer may connect to this one. Default: it may. */
-  readonly accept?: (peerId: string) => boolean
-  /** For `RTCPeerConnection`, beside the ICE servers that Parley tells of. */
-  readonly rtcConfiguration?: RTCConfiguration
-}
-
-/** What a room needs of where it runs. */
-export interface Platform {
-  readonly WebSocket: typeof WebSocket
-  /** Without one there are signals, but no connections. */
-  readonly RTCPeerConnection: typeof RTCPeerConnection | undefined
-  readonly clock: Clock
-  /** From 0 to 1. */
-  readonly random: () => number
-}
-
-export interface IceServers {
-  readonly iceServers: readonly IceServer[]
-  /** Seconds since the epoch at which the TURN credentials end; undefined if they do not. */
-  readonly expiresAt: number | undefined
-}
-
-/** What can be looked for in other peers; see docs/protocol.md, "who is there". */
-export interface PeerFilters {
-  readonly role?: string
-  readonly tags?: readonly string[]
-  readonly properties?: JsonObject
-}
-
-export interface RoomEvents {
-  /** How the connection to the server is. Data channels do not depend on it. */
-  state: [ConnectionState]
-  peerJoined: [Peer]
-  peerLeft: [id: string, reason: LeaveReason]
-  peerUpdated: [Peer]
-  /** Another peer has sent this one something. */
-  message: [from: string, payload: unknown]
-  broadcast: [from: string, payload: unknown, channel: string | undefined]
-  /** Another peer has connected to this one. Listen for its channels before anything else is awaited. */
-  connection: [Connection]
-  /** A signal that belongs to no connection of this library, for those who make their own. */
-  signal: [IncomingSignal]
-  /** The room ends soon. Seconds since the epoch. */
-  expiring: [expiresAt: number]
-}
 
 /**
  * A room that this peer is in. It stays in it when the connection breaks, until `leave` or until the server says that it
  * is over: see `state`. Requests reject with ParleyError; those made while the connection is away wait for it.
  */
 export class Room extends Emitter<RoomEvents> {
+  /** How the others call this peer. */
   readonly peerId: string
   #signaling: Signaling | undefined
   #roster = new Roster({
@@ -124,10 +67,12 @@ export class Room extends Emitter<RoomEvents> {
     return room
   }
 
+  /** The room's own. */
   get id(): string {
     return this.options.roomId
   }
 
+  /** How the connection to the server is. */
   get state(): ConnectionState {
     return this.#opened.state
   }
@@ -198,13 +143,13 @@ export class Room extends Emitter<RoomEvents> {
     return this.#metadata
   }
 
-  /** @throws ParleyError */
+  /** Enters a channel: from then on this peer sees those in it, and no more those who are in none. @throws ParleyError */
   async joinChannel(channel: string): Promise<void> {
     await this.#request({ type: 'join_channel', channel })
     this.#channels.add(channel)
   }
 
-  /** @throws ParleyError */
+  /** Leaves a channel, and with the last one comes back to those who are in none. @throws ParleyError */
   async leaveChannel(channel: string): Promise<void> {
     await this.#request({ type: 'leave_channel', channel })
     this.#channels.delete(channel)
