@@ -1,52 +1,21 @@
-import type { Clock } from './clock.ts'
+import type { ConnectionEvents, ConnectionParts, ConnectionStatus } from './connection-types.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
 import { ParleyError } from './errors.ts'
+import { fileProtocol } from './files/index.ts'
 import { HeldChannel } from './held-channel.ts'
 import { type LinkWord, noteIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 import { Negotiation } from './negotiation.ts'
 import { randomId } from './random-id.ts'
 
-/** How the way to another peer is. `interrupted`: it may come back by itself, or by an ICE restart. */
-export type ConnectionStatus = 'connecting' | 'connected' | 'interrupted' | 'closed'
-
-/** What happens to a `Connection`. */
-export interface ConnectionEvents {
-  /** It is different from now on. After `closed` nothing more happens. */
-  status: [ConnectionStatus]
-  /** The other peer has opened a data channel. What has arrived on it waits for the listeners that are added now. */
-  channel: [RTCDataChannel]
-}
-
-/** What `Room.connect` may be told. */
-export interface ConnectOptions {
-  /** Ends the waiting. The attempt goes on, as somebody else may wait for it, too. */
-  readonly signal?: AbortSignal
-}
-
-/** What a connection needs of the room. */
-export interface ConnectionParts {
-  /** This peer's own. */
-  readonly peerId: string
-  readonly RTCPeerConnection: typeof RTCPeerConnection | undefined
-  readonly clock: Clock
-  configuration(): RTCConfiguration
-  /** The same with fresh TURN credentials. */
-  freshConfiguration(): Promise<RTCConfiguration>
-  signal(message: {
-    readonly type: IncomingSignal['type']
-    readonly target: string
-    readonly [member: string]: unknown
-  }): Promise<void>
-  tell(peerId: string, payload: unknown): Promise<void>
-  /** Resolves when that peer registers, unless `signal` is aborted before. */
-  arrival(peerId: string, signal: AbortSignal): Promise<unknown>
-  /** How often this peer has registered: whoever registers again may do so before the others are back. */
-  registrations(): number
-}
-
 /** Milliseconds that two peers may take to find a way to each other, at first and after an interruption. */
 const findWithin = 30_000
+
+/** Milliseconds after which they try once more: what they have told each other may have been lost, or not been all. */
+const tryAgainAfter = 10_000
+
+/** Attempts to find one at first. */
+const mostAttempts = 3
 
 /** Milliseconds that an interruption may take to heal by itself, as most do. */
 const patience = 3_000
@@ -62,8 +31,6 @@ const control = { label: 'parley', protocol: 'parley.control.1', negotiated: tru
  * server once it is there. When it has broken for good it is `closed`, and `Room.connect` makes another one.
  */
 export class Connection extends Emitter<ConnectionEvents> {
-  /** For whatever WebRTC can do; negotiation is seen to. */
-  readonly pc: RTCPeerConnection
   /** Resolves when the peers have found each other. @throws ParleyError that says why they will not */
   readonly ready: Promise<void>
   #status: ConnectionStatus = 'connecting'
@@ -71,10 +38,13 @@ export class Connection extends Emitter<ConnectionEvents> {
   #control: RTCDataChannel | undefined
   #unclaimed: HeldChannel[] = []
   #cancelTimer = () => {}
-  /** When an interruption has lasted too long; undefined while there is none. Milliseconds since the epoch. */
+  /** When there has been no way for too long; undefined while there is one. Milliseconds since the epoch. */
   #giveUpAt: number | undefined
   #settle: { resolve(): void; reject(error: ParleyError): void } = { resolve() {}, reject() {} }
-  readonly #negotiation: Negotiation
+  #negotiation: Negotiation
+  /** Whether this side wants it, also if the other has begun at the same time. */
+  readonly #isOurs: boolean
+  #attempts = 1
   readonly #onOnline = () => this.restart()
 
   /** @param offer that of the other side; undefined if this side makes the first one @throws ParleyError UNSUPPORTED */
@@ -85,29 +55,26 @@ export class Connection extends Emitter<ConnectionEvents> {
     offer?: IncomingSignal,
   ) {
     super()
-    const { RTCPeerConnection, clock } = parts
-    if (!RTCPeerConnection) {
-      throw new ParleyError('UNSUPPORTED', 'There is no WebRTC here; hand in an RTCPeerConnection, as for Node.')
-    }
     this.ready = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
     // Whoever waits for it is told; nobody has to.
     this.ready.catch(() => {})
-    this.pc = new RTCPeerConnection(parts.configuration())
-    this.pc.ondatachannel = ({ channel }) => this.#hold(channel)
-    this.pc.onconnectionstatechange = () => this.#look()
-    this.#negotiation = new Negotiation(this.pc, peerId, parts, {
-      link: offer ? noteIn(offer)?.link : randomId(),
-      isFirst: !offer,
-      heard: () => this.#heard(),
-      // What is connected stays so while it can.
-      failed: error => this.#status === 'connecting' && this.#end(error),
-    })
-    this.#cancelTimer = clock.after(findWithin, () => this.#end(unreachable(peerId)))
+    this.#isOurs = !offer
+    this.#negotiation = this.#begin(offer)
+    if (!offer) this.#openControl()
+    this.#seek(tryAgainAfter, unreachable)
     globalThis.addEventListener?.('online', this.#onOnline)
-    if (offer) this.#negotiation.receive(offer)
-    else this.#openControl()
+  }
+
+  /** For whatever WebRTC can do; negotiation is seen to. Before the connection is ready it may be replaced by another. */
+  get pc(): RTCPeerConnection {
+    return this.#negotiation.pc
+  }
+
+  /** Whether the other peer has not this library; undefined before it has answered. */
+  get isPlain(): boolean | undefined {
+    return this.#negotiation.isPlain
   }
 
   /** As the event of the same name last told. */
@@ -145,7 +112,13 @@ export class Connection extends Emitter<ConnectionEvents> {
     listener: (...args: ConnectionEvents[Name]) => void,
   ): Unsubscribe {
     const off = super.on(name, listener)
-    if (name === 'channel') for (const held of this.#unclaimed.splice(0)) this.#hand(held)
+    if (name === 'channel') {
+      // Not before the caller has the result: the listener may want to end its subscription.
+      const unclaimed = this.#unclaimed.splice(0)
+      queueMicrotask(() => {
+        for (const held of unclaimed) this.#hand(held)
+      })
+    }
     return off
   }
 
@@ -170,6 +143,15 @@ export class Connection extends Emitter<ConnectionEvents> {
     return this.#negotiation
   }
 
+  /**
+   * Both have begun, and this side gives way: from now on the connection is the one of that offer. The offer of this side
+   * is not rolled back but forgotten, for after that Chromium often finds no candidates. @internal
+   */
+  giveWay(offer: IncomingSignal): void {
+    this.#letGo()
+    this.#negotiation = this.#begin(offer)
+  }
+
   /** The other side has begun afresh, or will not. @internal */
   end(error: ParleyError): void {
     this.#end(error)
@@ -177,8 +159,49 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** The other side has said something of this connection. @internal */
   hear({ word }: LinkWord): void {
-    if (word === 'restart') this.restart()
+    if (word === 'restart') this.#negotiation.restart()
     else this.#end(new ParleyError('DECLINED', `${this.peerId} does not want to connect.`))
+  }
+
+  /** @throws ParleyError UNSUPPORTED */
+  #begin(offer: IncomingSignal | undefined): Negotiation {
+    const pc = newPeerConnection(this.parts)
+    pc.ondatachannel = ({ channel }) => this.#hold(channel)
+    pc.onconnectionstatechange = () => this.#look()
+    const negotiation = new Negotiation(pc, this.peerId, this.parts, {
+      link: offer ? noteIn(offer)?.link : randomId(),
+      isFirst: !offer,
+      heard: () => this.#heard(),
+      // What is connected stays so while it can.
+      failed: error =>
+        this.#status === 'connecting' && (error.code === 'UNREACHABLE' ? this.#again(error) : this.#end(error)),
+    })
+    if (offer) negotiation.receive(offer)
+    return negotiation
+  }
+
+  /**
+   * Begins anew, if this side wants the connection; else it waits for the other to do so, as long as there is time. An
+   * attempt may fail by chance: libdatachannel refuses a certificate that is faster than the description it is named in.
+   */
+  #again(error: ParleyError): void {
+    if (!this.#isOurs) return
+    if (++this.#attempts > mostAttempts) {
+      this.#end(error)
+      return
+    }
+    this.#letGo()
+    this.#negotiation = this.#begin(undefined)
+    this.#openControl()
+  }
+
+  #letGo(): void {
+    this.#negotiation.stop()
+    const { pc } = this
+    pc.ondatachannel = pc.onconnectionstatechange = null
+    if (this.#control) this.#control.onopen = this.#control.onclose = null
+    this.#control = undefined
+    pc.close()
   }
 
   /** The other side has described itself, so it is known whether it has this library. */
@@ -193,17 +216,25 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#control = this.pc.createDataChannel(label, init)
     this.#control.onopen = () => this.#look()
     // Only the end of the whole connection closes it.
-    this.#control.onclose = () => this.#end(this.#status === 'connecting' ? unreachable(this.peerId) : undefined)
+    this.#control.onclose = () => {
+      if (this.#status === 'connecting') this.#again(unreachable(this.peerId))
+      else this.#end(undefined)
+    }
   }
 
   #hold(channel: RTCDataChannel): void {
+    if (channel.protocol === fileProtocol) {
+      this.parts.receiveFile(this.peerId, channel)
+      return
+    }
     const held = new HeldChannel(channel)
     if (this.hasListeners('channel')) this.#hand(held)
     else this.#unclaimed.push(held)
   }
 
   #hand(held: HeldChannel): void {
-    held.release(channel => this.emit('channel', channel))
+    this.emit('channel', held.channel)
+    held.release()
   }
 
   /** Acts on how the connection is now. */
@@ -217,7 +248,7 @@ export class Connection extends Emitter<ConnectionEvents> {
       this.#become('connected')
     } else if (connectionState === 'closed') this.#end(undefined)
     else if (this.#status === 'connecting') {
-      if (connectionState === 'failed') this.#end(unreachable(this.peerId))
+      if (connectionState === 'failed') this.#again(unreachable(this.peerId))
     } else if (connectionState === 'disconnected') this.#interrupted(patience)
     else if (connectionState === 'failed') this.#interrupted(0)
   }
@@ -228,25 +259,28 @@ export class Connection extends Emitter<ConnectionEvents> {
       this.#end(lost(this.peerId))
       return
     }
+    this.#seek(ms, lost)
+    this.#become('interrupted')
+  }
+
+  /** Has ICE restarted after `ms` milliseconds, and ends with that error if there is no way in the end. */
+  #seek(ms: number, error: (peerId: string) => ParleyError): void {
     const { clock } = this.parts
     this.#giveUpAt ??= clock.now() + findWithin
     const giveUpAt = this.#giveUpAt
     this.#cancelTimer()
     this.#cancelTimer = clock.after(ms, () => {
       this.#negotiation.restart()
-      this.#cancelTimer = clock.after(giveUpAt - clock.now(), () => this.#end(lost(this.peerId)))
+      this.#cancelTimer = clock.after(giveUpAt - clock.now(), () => this.#end(error(this.peerId)))
     })
-    this.#become('interrupted')
   }
 
   #end(error: ParleyError | undefined): void {
     if (this.#status === 'closed') return
     this.#error = error
     this.#cancelTimer()
-    this.#negotiation.stop()
     globalThis.removeEventListener?.('online', this.#onOnline)
-    this.pc.ondatachannel = this.pc.onconnectionstatechange = null
-    this.pc.close()
+    this.#letGo()
     this.#settle.reject(error ?? closed(this.peerId))
     this.#become('closed')
   }
@@ -255,6 +289,18 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (this.#status === status) return
     this.#status = status
     this.emit('status', status)
+  }
+}
+
+function newPeerConnection({ RTCPeerConnection, configuration }: ConnectionParts): RTCPeerConnection {
+  if (!RTCPeerConnection) {
+    throw new ParleyError('UNSUPPORTED', 'There is no WebRTC here; hand in an RTCPeerConnection, as for Node.')
+  }
+  try {
+    return new RTCPeerConnection(configuration())
+  } catch (cause) {
+    // As when a page has hundreds of them.
+    throw new ParleyError('UNSUPPORTED', `WebRTC makes no connection: ${cause}`, { cause })
   }
 }
 

@@ -1,4 +1,5 @@
-import { Connection, type ConnectionParts, type ConnectOptions } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionParts, ConnectOptions } from './connection-types.ts'
 import { ParleyError } from './errors.ts'
 import { noteIn, payloadOf, wordIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
@@ -37,9 +38,10 @@ export class Connections {
       return true
     }
     // What belongs to a connection that has ended is of no use to anybody.
-    if (signal.type !== 'offer') return noteIn(signal) !== undefined
+    const note = noteIn(signal)
+    if (signal.type !== 'offer' || note?.begins === false) return note !== undefined
     if (!this.parts.RTCPeerConnection || typeof signal.sdp !== 'string') return false
-    if (current?.negotiation.isUnanswered) {
+    if (current?.status === 'connecting') {
       this.#meet(current, signal)
       return true
     }
@@ -61,12 +63,13 @@ export class Connections {
     for (const connection of [...this.#connections.values()]) connection.close()
   }
 
-  /** Both have begun. The one who gives way takes the other's offer; a peer without this library does not know how to. */
+  /**
+   * Both have begun, or the other begins again. Of two offers that cross, that of the impolite side counts; but a peer
+   * without this library does not know how to give way.
+   */
   #meet(mine: Connection, offer: IncomingSignal): void {
-    const { negotiation } = mine
-    if (!negotiation.isPolite && noteIn(offer)) return
-    negotiation.giveWay(offer)
-    negotiation.receive(offer)
+    const { isUnanswered, isPolite } = mine.negotiation
+    if (!isUnanswered || isPolite || !noteIn(offer)) mine.giveWay(offer)
   }
 
   #admit(offer: IncomingSignal): void {

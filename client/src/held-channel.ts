@@ -8,9 +8,12 @@ const mostHeld = 1024 * 1024
 export class HeldChannel {
   #held: unknown[] = []
   #size = 0
-  readonly #hold = ({ data }: MessageEvent) => {
+  readonly #hold = (event: MessageEvent) => {
+    const { data } = event
+    // It was added first, so nobody else hears of it before it is told again.
+    event.stopImmediatePropagation()
     this.#held.push(data)
-    this.#size += typeof data === 'string' ? data.length : (data as ArrayBuffer).byteLength
+    this.#size += typeof data === 'string' ? data.length : data.byteLength
     // Nobody will listen any more; whoever sends learns it that way.
     if (this.#size > mostHeld) this.channel.close()
   }
@@ -20,10 +23,12 @@ export class HeldChannel {
     channel.addEventListener('message', this.#hold)
   }
 
-  /** Has `listen` add its listeners, then tells them what has arrived until now. */
-  release(listen: (channel: RTCDataChannel) => void): void {
-    this.channel.removeEventListener('message', this.#hold)
-    listen(this.channel)
-    for (const data of this.#held.splice(0)) this.channel.dispatchEvent(new MessageEvent('message', { data }))
+  /** Tells what has arrived until now, and holds no more, as soon as whoever is given the channel just now can listen to it. */
+  release(): void {
+    // Later than any promise that resolves with the channel.
+    setTimeout(() => {
+      this.channel.removeEventListener('message', this.#hold)
+      for (const data of this.#held) this.channel.dispatchEvent(new MessageEvent('message', { data }))
+    })
   }
 }

@@ -2,8 +2,9 @@ import { expect, test } from 'bun:test'
 import { noteIn, payloadOf, wordIn } from './link.ts'
 
 test('a note is read from a signal, and nothing from that of another library', () => {
-  expect(noteIn({ parley: { link: 'a', restart: true } })).toEqual({ link: 'a', restart: true })
-  expect(noteIn({ parley: { link: 'a' } })).toEqual({ link: 'a', restart: false })
+  const note = { link: 'a', restart: true, begins: true }
+  expect(noteIn({ parley: note })).toEqual(note)
+  expect(noteIn({ parley: { link: 'a' } })).toEqual({ link: 'a', restart: false, begins: false })
   for (const parley of [undefined, null, 'a', [], {}, { link: 1 }]) expect(noteIn({ parley })).toBeUndefined()
 })
 

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '@parley/protocol'
+import type { JsonObject } from '@parley/protocol'
 
 /**
  * What two peers with this library say to each other beside the description or candidate itself, as the member `parley`
@@ -9,12 +9,14 @@ export interface LinkNote {
   readonly link: string
   /** Whether the WebRTC of the sender can restart ICE. */
   readonly restart: boolean
+  /** Whether this is the offer that the connection begins with. */
+  readonly begins: boolean
 }
 
 /** The note in a signal; undefined if its sender does not write any. */
 export function noteIn({ parley }: JsonObject): LinkNote | undefined {
-  if (!isObject(parley) || typeof parley.link !== 'string') return undefined
-  return { link: parley.link, restart: parley.restart === true }
+  const { link, restart, begins } = members(parley)
+  return typeof link === 'string' ? { link, restart: restart === true, begins: begins === true } : undefined
 }
 
 /** What they say to each other in the payload of a `peer_message`. */
@@ -28,8 +30,10 @@ export const payloadOf = (word: LinkWord): JsonObject => ({ parley: word })
 
 /** The word in a payload; undefined if it is somebody else's. */
 export function wordIn(payload: unknown): LinkWord | undefined {
-  if (!isObject(payload) || !isObject(payload.parley)) return undefined
-  const { link, word } = payload.parley
+  const { link, word } = members(members(payload).parley)
   if (typeof link !== 'string' || (word !== 'declined' && word !== 'restart')) return undefined
   return { link, word }
 }
+
+/** What an object says; nothing, if it is none. */
+const members = (value: unknown): JsonObject => Object(value)

@@ -1,5 +1,5 @@
 import type { SignalType } from '@parley/protocol'
-import type { ConnectionParts } from './connection.ts'
+import type { ConnectionParts } from './connection-types.ts'
 import { ParleyError } from './errors.ts'
 import { type LinkNote, noteIn, payloadOf } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
@@ -23,11 +23,10 @@ const retryAfter = 1_000
  * gives way. Polite is the one whose peer id is smaller, so both agree on it without a word.
  */
 export class Negotiation {
-  #link: string | undefined
   /** What the other side has said of itself: null if it has not this library, undefined before it has said anything. */
   #other: LinkNote | null | undefined
-  #isPolite: boolean
   #isOffering = false
+  /** Whether ICE is to be restarted by an offer that is not answered yet. */
   #isRestarting = false
   /** The last description of this side: one before it need not arrive any more. */
   #said: RTCSessionDescription | undefined
@@ -40,13 +39,11 @@ export class Negotiation {
   readonly #registrations: number
 
   constructor(
-    private readonly pc: RTCPeerConnection,
+    readonly pc: RTCPeerConnection,
     private readonly peerId: string,
     private readonly parts: ConnectionParts,
     private readonly options: NegotiationOptions,
   ) {
-    this.#link = options.link
-    this.#isPolite = parts.peerId < peerId
     this.#registrations = parts.registrations()
     pc.onnegotiationneeded = () => void this.#offer()
     pc.onicecandidate = ({ candidate }) => {
@@ -56,11 +53,12 @@ export class Negotiation {
   }
 
   get link(): string | undefined {
-    return this.#link
+    return this.options.link
   }
 
+  /** Whether this side gives way. A peer without this library does not know how to. */
   get isPolite(): boolean {
-    return this.#isPolite
+    return this.#other === null || this.parts.peerId < this.peerId
   }
 
   /** Whether this side has begun, and not heard of the other yet. */
@@ -68,9 +66,9 @@ export class Negotiation {
     return this.options.isFirst && this.#other === undefined
   }
 
-  /** Whether the other side has not this library. */
-  get isPlain(): boolean {
-    return this.#other === null
+  /** Whether the other side has not this library; undefined before it has said anything. */
+  get isPlain(): boolean | undefined {
+    return this.#other === undefined ? undefined : this.#other === null
   }
 
   /** Whether both sides can restart ICE. libdatachannel cannot, nor can aiortc. */
@@ -81,16 +79,10 @@ export class Negotiation {
   /** Whether a signal of the other peer is about this connection. */
   isAbout(signal: IncomingSignal): boolean {
     const note = noteIn(signal)
-    if (note) return note.link === this.#link
+    if (note) return note.link === this.link
     if (this.#other) return false
     // An offer from another RTCPeerConnection than before is a fresh start.
     return signal.type !== 'offer' || fingerprint(signal.sdp) === fingerprint(this.pc.remoteDescription?.sdp)
-  }
-
-  /** Both have begun, and this side gives way: from now on the connection is the one of that offer. */
-  giveWay(offer: IncomingSignal): void {
-    this.#link = noteIn(offer)?.link
-    this.#isPolite = true
   }
 
   /** Handles a signal that is about this connection. */
@@ -100,9 +92,9 @@ export class Negotiation {
 
   /** Restarts ICE with fresh TURN credentials, or asks the other side to: one of the two does it. */
   restart(): void {
-    const link = this.#link
+    const { link } = this
     if (!this.canRestart || link === undefined) return
-    if (this.#isPolite) this.parts.tell(this.peerId, payloadOf({ link, word: 'restart' })).catch(() => {})
+    if (this.isPolite) this.parts.tell(this.peerId, payloadOf({ link, word: 'restart' })).catch(() => {})
     else void this.#restartIce()
   }
 
@@ -112,12 +104,11 @@ export class Negotiation {
   }
 
   async #offer(): Promise<void> {
-    const link = this.#link
     this.#isOffering = true
     try {
       await this.pc.setLocalDescription()
       // Otherwise this side has given way meanwhile.
-      if (this.pc.signalingState === 'have-local-offer' && link === this.#link) this.#say()
+      if (this.pc.signalingState === 'have-local-offer') this.#say()
     } catch (cause) {
       this.#failed(cause)
     } finally {
@@ -135,11 +126,12 @@ export class Negotiation {
     const { pc } = this
     const isOffer = description.type === 'offer'
     if (isOffer) {
-      const collides = this.#isOffering || pc.signalingState !== 'stable'
-      if (collides && !this.#isPolite) return
       // The answer to an ICE restart gathers candidates, too.
-      if (pc.remoteDescription) pc.setConfiguration(this.parts.configuration())
+      if (pc.remoteDescription && ufrag(pc.remoteDescription) !== ufrag(description)) await this.#refresh()
+      const collides = this.#isOffering || pc.signalingState !== 'stable'
+      if (collides && !this.isPolite) return
     } else if (pc.signalingState !== 'have-local-offer') return
+    else this.#isRestarting = false
     await pc.setRemoteDescription(description)
     this.#other = noteIn(signal) ?? null
     for (const candidate of this.#early.splice(0)) await this.#add(candidate)
@@ -157,15 +149,22 @@ export class Negotiation {
   }
 
   async #restartIce(): Promise<void> {
-    if (this.#isRestarting || this.pc.signalingState !== 'stable') return
+    if (this.#isRestarting) return
     this.#isRestarting = true
-    try {
-      this.pc.setConfiguration(await this.parts.freshConfiguration())
-    } catch {
-      // Those that it has may do; without a server, the offer could not be sent either.
-    }
-    this.#isRestarting = false
+    await this.#refresh()
+    // If this side is offering already, there is another offer after that.
     if (!this.#ended.signal.aborted) this.pc.restartIce()
+  }
+
+  /** For the candidates that are gathered from now on. */
+  async #refresh(): Promise<void> {
+    const fresh = () => this.parts.freshConfiguration()
+    try {
+      // By the first try it may only be found that the connection to the server is dead.
+      this.pc.setConfiguration(await fresh().catch(fresh))
+    } catch {
+      // What it has may do.
+    }
   }
 
   #say(): void {
@@ -177,10 +176,9 @@ export class Negotiation {
 
   /** Sends a signal, and again whenever the connection to the server has broken, until it is out of date. Never rejects. */
   async #post(type: SignalType, content: object, description?: RTCSessionDescription): Promise<void> {
-    const link = this.#link
-    const parley = { link, restart: canRestartIce(this.pc) }
-    const isOutdated = () =>
-      this.#ended.signal.aborted || link !== this.#link || (description && description !== this.#said)
+    const { link } = this
+    const parley = { link, restart: canRestartIce(this.pc), begins: type === 'offer' && this.isUnanswered }
+    const isOutdated = () => this.#ended.signal.aborted || (description && description !== this.#said)
     while (!isOutdated()) {
       try {
         await this.parts.signal({ type, target: this.peerId, ...content, ...(link !== undefined && { parley }) })
@@ -221,6 +219,9 @@ export class Negotiation {
 }
 
 const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce === 'function'
+
+/** What ICE calls itself in a description, something else after each restart (RFC 8839 section 5.4). */
+const ufrag = ({ sdp = '' }: RTCSessionDescriptionInit): string | undefined => /^a=ice-ufrag:(.*)$/m.exec(sdp)?.[1]
 
 /** That of the certificate in an SDP, which every `RTCPeerConnection` makes anew (RFC 8122 section 5). */
 const fingerprint = (sdp: unknown): string | undefined =>

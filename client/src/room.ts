@@ -1,8 +1,19 @@
 import type { IceServer, JsonObject, RegisteredAuth, ServerMessage } from '@parley/protocol'
-import type { Connection, ConnectOptions } from './connection.ts'
+import type { Connection } from './connection.ts'
+import type { ConnectOptions } from './connection-types.ts'
 import { Connections } from './connections.ts'
-import { Emitter } from './emitter.ts'
+import { Emitter, type Unsubscribe } from './emitter.ts'
 import { ParleyError } from './errors.ts'
+import {
+  type ChannelRequest,
+  type FileHandler,
+  type FileReceipt,
+  FileReceiver,
+  type FileSource,
+  type OpenedChannel,
+  type SendFileOptions,
+  sendFile,
+} from './files/index.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { type Peer, peerOf, Roster } from './peers.ts'
@@ -29,15 +40,17 @@ export class Room extends Emitter<RoomEvents> {
   #registrations = 0
   #iceServers: readonly IceServer[] = []
   readonly #connections: Connections
+  readonly #files: FileReceiver
 
   private constructor(
     private readonly options: JoinOptions,
-    platform: Platform,
+    private readonly platform: Platform,
   ) {
     super()
     this.peerId = options.peerId ?? `peer-${randomId().slice(0, 8)}`
     this.#channels = new Set(options.channels)
     this.#metadata = options.metadata ?? {}
+    this.#files = new FileReceiver(platform)
     this.#connections = new Connections({
       ...platform,
       peerId: this.peerId,
@@ -49,6 +62,7 @@ export class Room extends Emitter<RoomEvents> {
       },
       signal: message => this.signal(message),
       tell: (peerId, payload) => this.send(peerId, payload),
+      receiveFile: (peerId, channel) => this.#files.receive(peerId, channel),
       arrival: (id, signal) => this.once('peerJoined', peer => peer.id === id, signal),
       registrations: () => this.#registrations,
       announce: connection => this.emit('connection', connection),
@@ -108,6 +122,29 @@ export class Room extends Emitter<RoomEvents> {
    */
   connect(peerId: string, options: ConnectOptions = {}): Promise<Connection> {
     return this.#connections.connect(peerId, options)
+  }
+
+  /**
+   * Sends a file to a peer, connecting to it if there is no connection, and again if that drops: then the file goes on
+   * where it was. Resolves when the other peer has all of it, has found it to be what was sent, and keeps it.
+   * @throws ParleyError DECLINED, ABORTED (by either side), FILE_FAILED if either side cannot read or write it, CORRUPTED,
+   *   TIMEOUT if nobody there decides; CHANNEL_CLOSED if the connection does not come back; what `connect` throws
+   */
+  sendFile(peerId: string, file: Blob | FileSource, options: SendFileOptions = {}): Promise<FileReceipt> {
+    const open = async ({ label, protocol, signal }: ChannelRequest): Promise<OpenedChannel> => {
+      const connection = await this.connect(peerId, { signal })
+      const channel = await connection.open(label, { protocol })
+      return { channel, maxMessageSize: connection.pc.sctp?.maxMessageSize }
+    }
+    return sendFile(open, file, { ...this.platform, ...options })
+  }
+
+  /** Has `handler` decide about the files that other peers send, in place of the one before. Without one all are declined. */
+  onFile(handler: FileHandler): Unsubscribe {
+    this.#files.handler = handler
+    return () => {
+      if (this.#files.handler === handler) this.#files.handler = undefined
+    }
   }
 
   /** Any JSON for one peer. Resolves when it has been handed to that peer's socket. @throws ParleyError PEER_NOT_FOUND */
@@ -201,7 +238,10 @@ export class Room extends Emitter<RoomEvents> {
 
   #changed(state: ConnectionState): void {
     // When the room is over, its peers may still have something to say to each other.
-    if (state.status === 'closed' && !state.error) this.#connections.close()
+    if (state.status === 'closed' && !state.error) {
+      this.#files.close()
+      this.#connections.close()
+    }
     this.emit('state', state)
   }
 

@@ -1,11 +1,12 @@
 import { describe, expect, onTestFinished, test } from 'bun:test'
+import { limits } from '@parley/protocol'
 import { manualClock } from '../../server/src/clock.ts'
 import { type ScriptedConnection, startScriptedServer } from '../test/scripted-server.ts'
 import { longestPause } from './backoff.ts'
 import type { ParleyError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState } from './messages.ts'
-import { Signaling } from './signaling.ts'
+import { messageBytes, Signaling } from './signaling.ts'
 
 const identity: Identity = {
   username: 'me',
@@ -191,6 +192,10 @@ describe('a request', () => {
     const query = signaling.request({ type: 'query' })
     connection.send({ type: 'available_peers', peers: [], request_id: (await connection.next()).request_id })
     await query
+  })
+
+  test('may be as big as the protocol says', () => {
+    expect(messageBytes).toBe(limits.messageBytes)
   })
 
   test('is rejected with LEFT when the room is left, and afterwards', async () => {

@@ -1,4 +1,4 @@
-import { type Bye, limits, type RegisteredAuth, type ServerMessage } from '@parley/protocol'
+import type { Bye, RegisteredAuth, ServerMessage } from '@parley/protocol'
 import { pauseBefore } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import { Emitter } from './emitter.ts'
@@ -38,6 +38,9 @@ const registerWithin = 15_000
 /** Milliseconds without a message after which a connection is tested, and that the test may take. */
 const testAfter = 20_000
 const answerWithin = 10_000
+
+/** Bytes of one message that a server takes by default. Not read from the protocol's table, as all of that would come along. */
+export const messageBytes = 1024 * 1024
 
 /** Requests that may wait for the connection to come back. */
 const mostWaiting = 10_000
@@ -107,7 +110,7 @@ export class Signaling extends Emitter<SignalingEvents> {
       const pending = { id, text, resolve, reject }
       if (this.#state.status === 'closed') reject(this.#state.error ?? left())
       else if (isTooBig(text)) {
-        reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${limits.messageBytes} bytes.`))
+        reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${messageBytes} bytes.`))
       } else if (this.#state.status === 'connected') this.#send(pending)
       else if (this.#waiting.length < mostWaiting) this.#waiting.push(pending)
       else reject(new ParleyError('DISCONNECTED', 'Too much waits for the connection already.', { retryable: true }))
@@ -294,4 +297,4 @@ export class Signaling extends Emitter<SignalingEvents> {
 
 /** Whether the text would have more bytes in UTF-8 than the server takes. */
 const isTooBig = (text: string): boolean =>
-  text.length * 3 > limits.messageBytes && new TextEncoder().encode(text).length > limits.messageBytes
+  text.length * 3 > messageBytes && new TextEncoder().encode(text).length > messageBytes

@@ -1,0 +1,42 @@
+import type { Clock } from './clock.ts'
+import type { IncomingSignal } from './messages.ts'
+
+/** How the way to another peer is. `interrupted`: it may come back by itself, or by an ICE restart. */
+export type ConnectionStatus = 'connecting' | 'connected' | 'interrupted' | 'closed'
+
+/** What happens to a `Connection`. */
+export interface ConnectionEvents {
+  /** It is different from now on. After `closed` nothing more happens. */
+  status: [ConnectionStatus]
+  /** The other peer has opened a data channel. What has arrived on it waits for the listeners that are added now. */
+  channel: [RTCDataChannel]
+}
+
+/** What `Room.connect` may be told. */
+export interface ConnectOptions {
+  /** Ends the waiting. The attempt goes on, as somebody else may wait for it, too. */
+  readonly signal?: AbortSignal
+}
+
+/** What a connection needs of the room. */
+export interface ConnectionParts {
+  /** This peer's own. */
+  readonly peerId: string
+  readonly RTCPeerConnection: typeof RTCPeerConnection | undefined
+  readonly clock: Clock
+  configuration(): RTCConfiguration
+  /** The same with fresh TURN credentials. */
+  freshConfiguration(): Promise<RTCConfiguration>
+  signal(message: {
+    readonly type: IncomingSignal['type']
+    readonly target: string
+    readonly [member: string]: unknown
+  }): Promise<void>
+  tell(peerId: string, payload: unknown): Promise<void>
+  /** Takes a channel that the other peer has opened for a file. */
+  receiveFile(peerId: string, channel: RTCDataChannel): void
+  /** Resolves when that peer registers, unless `signal` is aborted before. */
+  arrival(peerId: string, signal: AbortSignal): Promise<unknown>
+  /** How often this peer has registered: whoever registers again may do so before the others are back. */
+  registrations(): number
+}

@@ -1,0 +1,262 @@
+import type { Clock } from '../clock.ts'
+import { ParleyError } from '../errors.ts'
+import { safeFileName } from './file-name.ts'
+import { blobSink, type FileSink, streamSink } from './file-sink.ts'
+import type { IncomingFile } from './incoming-file.ts'
+import { ackBytes, ackEvery, type Frame, type Offer, violation, windowBytes } from './protocol.ts'
+import type { Sha256 } from './sha256.ts'
+import type { FileReceipt, TransferOptions, TransferStatus } from './transfer.ts'
+import { cannotKeep, couldNot, errorFrame, errorOf, lost, notify } from './trouble.ts'
+import type { TakeTurn } from './turns.ts'
+import type { Wire } from './wire.ts'
+
+export interface IncomingParts {
+  readonly sha256: () => Sha256
+  readonly clock: Clock
+  /** So many files of the peer at a time. */
+  readonly takeTurn: TakeTurn
+  /** Milliseconds without a connection after which the sender is not waited for any more. */
+  readonly resumeWithin: number
+  /** Milliseconds that the decision may take. */
+  readonly decideWithin: number
+  /** It is over. `outcome` is for the sender if it asks again; without one it may begin again. */
+  settled(outcome: Frame | undefined): void
+}
+
+/** A file on its way from another peer, over as many channels as it takes. */
+export interface Incoming extends IncomingFile {
+  /** An error is how the transfer ends. */
+  decline(reason?: string | ParleyError): void
+  /** Goes on over this wire, on which the sender has just made this offer. */
+  attach(wire: Wire, offer: Offer): void
+  /** Ends it for both sides, unless it is too late. */
+  end(error: ParleyError): void
+}
+
+/** Milliseconds for the sender to take note that its file is kept. */
+const farewellWithin = 5_000
+
+const nothing = () => {}
+
+export function incoming(peerId: string, offer: Offer, parts: IncomingParts): Incoming {
+  const { size, mime = '', modified } = offer
+  const { clock } = parts
+  const name = safeFileName(offer.name)
+  const [type = ''] = mime.match(/^[\w.+-]+\/[\w.+-]+/) ?? []
+  const gone = new AbortController()
+  let resolve: (receipt: FileReceipt) => void
+  let reject: (error: ParleyError) => void
+  const result = new Promise<FileReceipt>((...settle) => {
+    ;[resolve, reject] = settle
+  })
+  // Whoever takes the file is told; nobody has to.
+  result.catch(nothing)
+
+  let isDecided = false
+  let onProgress: TransferOptions['onProgress']
+  /** Where the content goes, once the file was taken. */
+  let sink: FileSink | undefined
+  const hash = parts.sha256()
+  /** Bytes that have arrived; the hash is that of these. */
+  let received = 0
+  /** Bytes that are in the sink. */
+  let written = 0
+  /** What has arrived and is not in the sink. */
+  let queue: Uint8Array<ArrayBuffer>[] = []
+  let writing: Promise<void> | undefined
+  /** To the sender, while there is a connection. */
+  let line: Wire | undefined
+  /** Bytes that the sender knows to be written, and when it was told; undefined until it may send, on this wire. */
+  let told: number | undefined
+  let toldAt = 0
+  /** Ends the turn on this wire, or the waiting for it. */
+  let leave: (() => void) | undefined
+  /** What the hash must be. All content has come before it. */
+  let digest: string | undefined
+  /** It cannot be cancelled any more. */
+  let isFinal = false
+  let cancelTimer = nothing
+  const cancelDecision = clock.after(parts.decideWithin, () =>
+    end(new ParleyError('TIMEOUT', 'Nobody has decided about the file.')),
+  )
+
+  const report = (status: TransferStatus) => notify(onProgress, { status, bytes: written, size })
+
+  const tell = () => {
+    told = written
+    toldAt = clock.now()
+    report('transferring')
+  }
+
+  /** Goes on with what can be done now: that is writing, the end, or asking for more. */
+  const proceed = () => {
+    if (!sink || writing || isFinal) return
+    if (queue.length > 0) writing = write(sink)
+    else if (digest) void finish(sink, digest)
+    else if (line && !leave) ask(line)
+  }
+
+  /** Tells the sender to send, when it is its turn. All that has arrived is written: so no more than a window ever waits. */
+  const ask = (current: Wire) => {
+    const turn = parts.takeTurn(() => {
+      current.send({ type: 'accept', offset: written })
+      tell()
+    })
+    if (line === current) leave = turn
+    else turn()
+  }
+
+  const write = async (sink: FileSink) => {
+    try {
+      for (let bytes = queue.shift(); bytes; bytes = queue.shift()) {
+        await sink.write(bytes)
+        written += bytes.length
+        if (told !== undefined && (written >= told + ackBytes || clock.now() >= toldAt + ackEvery)) {
+          line?.send({ type: 'progress', offset: written })
+          tell()
+        }
+      }
+    } catch (cause) {
+      failed(cause)
+    }
+    writing = undefined
+    proceed()
+  }
+
+  const finish = async (sink: FileSink, sha256: string) => {
+    isFinal = true
+    try {
+      if (hash.hex() !== sha256) throw new ParleyError('CORRUPTED', 'What has arrived is not what was sent.')
+      keep({ name: await sink.finish(), size, sha256 })
+    } catch (cause) {
+      fail(couldNot(cannotKeep, cause))
+    }
+  }
+
+  const keep = (receipt: FileReceipt) => {
+    const kept: Frame = { type: 'kept', name: receipt.name }
+    parts.settled(kept)
+    report('transferring')
+    onLost = () => {
+      detach()
+      resolve(receipt)
+    }
+    if (line) {
+      // A program that ends now would take the word with it, so it is the sender who closes the channel.
+      cancelTimer = clock.after(farewellWithin, onLost)
+      line.send(kept)
+    } else onLost()
+  }
+
+  const fail = async (error: ParleyError) => {
+    isFinal = true
+    cancelDecision()
+    // Whoever comes back after too long a time may begin again.
+    parts.settled(error.code === 'CHANNEL_CLOSED' ? undefined : errorFrame(error))
+    detach(error)
+    gone.abort(error)
+    queue = []
+    await writing
+    try {
+      await sink?.abort(error)
+    } catch {
+      // What could not be written can often not be removed either, and the first failure is the one to tell.
+    }
+    // Not before, as the program may end then.
+    reject(error)
+  }
+
+  const end = (error: ParleyError) => {
+    if (!isFinal) void fail(error)
+  }
+
+  const failed = (cause: unknown) => end(couldNot(cannotKeep, cause))
+
+  /** Nothing comes over this wire any more. */
+  const detach = (farewell?: ParleyError) => {
+    cancelTimer()
+    line?.end(farewell)
+    leave?.()
+    line = leave = told = undefined
+  }
+
+  let onLost = () => {
+    detach()
+    report('connecting')
+    cancelTimer = clock.after(parts.resumeWithin, () => end(lost()))
+  }
+
+  const decide = () => {
+    if (isDecided) return false
+    cancelDecision()
+    isDecided = true
+    return true
+  }
+
+  const save: IncomingFile['save'] = async (to, options = {}) => {
+    if (!decide()) throw new ParleyError('INVALID_ARGUMENT', 'The file was taken or declined before.')
+    const { signal } = options
+    onProgress = options.onProgress
+    const cancel = () =>
+      end(new ParleyError('ABORTED', 'The receiver has cancelled the file.', { cause: signal?.reason }))
+    signal?.addEventListener('abort', cancel, { signal: gone.signal })
+    if (signal?.aborted) cancel()
+    try {
+      const opened = await to
+      const made = 'getWriter' in opened ? streamSink(opened, name) : opened
+      if (isFinal) await made.abort(gone.signal.reason)
+      else sink = made
+      proceed()
+    } catch (cause) {
+      failed(cause)
+    }
+    return result
+  }
+
+  return {
+    peerId,
+    name,
+    size,
+    type,
+    modified: modified === undefined ? undefined : new Date(modified),
+    signal: gone.signal,
+    save,
+    async blob(options) {
+      const sink = blobSink(name, type)
+      await save(sink, options)
+      return sink.blob()
+    },
+    decline(reason = 'The other peer does not want the file.') {
+      if (decide()) end(typeof reason === 'string' ? new ParleyError('DECLINED', reason) : reason)
+    },
+    end,
+    attach(next, again) {
+      if (again.name !== offer.name || again.size !== size) throw violation('offer')
+      detach()
+      line = next
+      line.hand({
+        frame(frame) {
+          if (frame.type === 'error') end(errorOf(frame))
+          if (frame.type !== 'done') return
+          if (told === undefined || digest || received < size) throw violation('done')
+          digest = frame.sha256
+          proceed()
+        },
+        bytes(bytes) {
+          if (told === undefined || digest) throw violation('content')
+          received += bytes.length
+          if (received > size) throw violation('size')
+          if (received > told + windowBytes) throw violation('window')
+          hash.update(bytes)
+          queue.push(bytes)
+          proceed()
+        },
+        drained: nothing,
+        closed: () => onLost(),
+        broken: end,
+      })
+      line.send({ type: 'waiting' })
+      proceed()
+    },
+  }
+}
