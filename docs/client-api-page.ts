@@ -4,7 +4,18 @@ import type { Callable, Export } from './client-api.ts'
 const main = '@parley/client'
 
 /** The exports that the page is built around, in this order; behind each stands what it is given and gives. */
-const chapters = ['Parley', 'Room', 'Connection', 'ParleyError', 'signIn', 'serverAddress', 'Emitter']
+const chapters = [
+  'Parley',
+  'Room',
+  'Connection',
+  'ParleyError',
+  'nodeDataChannel',
+  'signIn',
+  'serverAddress',
+  'fileSource',
+  'safeFileName',
+  'Emitter',
+]
 
 /**
  * The reference as a page.
@@ -26,8 +37,9 @@ export function clientApiPage(exports: readonly Export[], size: string): string 
 
 ${contents.map(line => `- ${line}`).join('\n')}
 
-Whatever rejects or throws here does so with a [\`ParleyError\`](#parleyerror). What stands behind roles, metadata, channels
-and the server's codes is told in [protocol.md](protocol.md).
+Whatever rejects or throws here does so with a [\`ParleyError\`](#parleyerror), except for what a program hands in, as sources
+and sinks of files. What stands behind roles, metadata, channels and the server's codes is told in
+[protocol.md](protocol.md).
 
 ${sections.join('\n\n')}
 `
@@ -120,7 +132,7 @@ function extending(base: string, links: Links): string {
   const [, events] = /^Emitter<(\w+)>$/.exec(base) ?? []
   return events
     ? `Its events are ${links.to(events)}; ${links.to('Emitter.on')} listens to them.`
-    : `Extends \`${base}\`.`
+    : `Extends ${links.type(base)}.`
 }
 
 function callText({ name, rows }: Export, call: Callable, links: Links): string {
@@ -131,13 +143,17 @@ function callText({ name, rows }: Export, call: Callable, links: Links): string 
     code(signature),
     links.prose(comment, name),
     said.map(({ name, comment }) => `- \`${name}\`: ${links.prose(comment)}`).join('\n'),
-    throws && links.prose(failing(throws, signature.includes('Promise<') ? 'Rejects with' : 'Throws')),
+    throws && links.prose(failing(throws, signature.includes('Promise<') ? 'Rejects with' : 'Throws'), name),
   )
 }
 
 /** What a `@throws` says. That it is a ParleyError is said of all; and what has all capitals is a code. */
 function failing(throws: string, verb: string): string {
-  const what = throws.replace(/^ParleyError ?/, '').replace(/^that /, 'an error that ')
+  const what = throws
+    .replaceAll(/\s+/g, ' ')
+    .replace(/^ParleyError ?/, '')
+    .replace(/^that /, 'an error that ')
+  if (what.startsWith('as ')) return `${verb.replace(' with', '')} ${what}.`
   return what && `${verb} ${what.replaceAll(/\b[A-Z]+(?:_[A-Z]+)*\b(?<=\w{4})/g, '`$&`').replace(/\.?$/, '.')}`
 }
 

@@ -52,8 +52,8 @@ export interface Export {
 
 const client = join(import.meta.dir, '../client')
 
-/** What is referred to by types that are written out here, and is of no use by itself. */
-const unexported = ['Request']
+/** What types name that others than this repository have no use for. */
+const unexported = ['Request', 'NativePeerConnection', 'NativeConfiguration']
 
 /**
  * Reads the exports of the SDK and the comments at them, in the order of the source.

@@ -12,14 +12,32 @@ const pages = [...new Glob('*.md').scanSync(root), ...new Glob('{docs,bench}/**/
   .sort()
 const textOf = (page: string) => readFileSync(join(root, page), 'utf8')
 
+/** What leads to the headings of a page, as GitHub makes it of them. */
+const anchorsOf = (page: string): string[] =>
+  [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+
 describe('the documentation', () => {
   test('is what "npm run docs" makes of the code', async () => {
     for (const [page, text] of await generatedPages()) expect([page, textOf(`docs/${page}`)]).toEqual([page, text])
-  })
+    // The reference of the SDK asks a compiler.
+  }, 60_000)
 
   test('shows every golden message', () => {
     for (const name of Object.keys({ ...fromPeers, ...fromServer })) {
       expect(textOf('docs/protocol.md')).toContain(`<!-- golden ${name} -->`)
+    }
+  })
+
+  test.each(pages)('leads only to headings that exist: %s', page => {
+    for (const [, to = '', anchor = ''] of textOf(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)) {
+      const target = to === '' ? page : join(dirname(page), to)
+      expect([`${to}#${anchor}`, anchorsOf(target)]).toEqual([`${to}#${anchor}`, expect.arrayContaining([anchor])])
     }
   })
 

@@ -2,14 +2,28 @@ import { join } from 'node:path'
 import { errorKinds } from '@parley/protocol'
 import { errors, fromPeers, fromServer } from '@parley/protocol/fixtures'
 import { settings } from '../server/src/config.ts'
+import { readClientApi } from './client-api.ts'
+import { clientApiPage } from './client-api-page.ts'
+import { bundleClient, kilobytes } from './client-bundle.ts'
 
 /** Where both sides have one of a name, that of the peers: the other differs in little, and the text says in what. */
 const golden: Record<string, object> = { ...fromServer, ...errors, ...fromPeers }
 
-/** The pages that are generated in whole or in part, as they should be: path below docs/ → text. */
+/** Files below client/src from which programs import, and by which name. */
+const clientEntries = new Map([
+  ['index.ts', '@parley/client'],
+  ['node-datachannel.ts', '@parley/client/node-datachannel'],
+])
+
+/**
+ * The pages that are generated in whole or in part, as they should be: path below docs/ → text.
+ * @throws Error if something that the SDK exports has no comment
+ */
 export async function generatedPages(): Promise<Map<string, string>> {
   const protocol = await Bun.file(join(import.meta.dir, 'protocol.md')).text()
+  const { gzippedBytes } = await bundleClient()
   return new Map([
+    ['client-api.md', clientApiPage(await readClientApi(clientEntries), kilobytes(gzippedBytes))],
     ['configuration.md', configuration()],
     ['protocol.md', withGenerated(protocol)],
   ])

@@ -6,11 +6,17 @@ const executablePath = Bun.which('chromium')
 /** Whether the browser is installed, as Debian has it. */
 export const hasChromium = executablePath !== null
 
+/**
+ * What lets a page's WebRTC use 127.0.0.1. It also takes the permission `microphone`: without one Chromium tells peers
+ * random mDNS names instead of addresses, which others than browsers do not resolve.
+ */
+export const loopbackArgs = ['--allow-loopback-in-peer-connection'] as const
+
 /** A browser without a window. It ends with the test at the latest. */
-export async function startChromium(): Promise<Browser> {
+export async function startChromium(extraArgs: readonly string[] = []): Promise<Browser> {
   if (!executablePath) throw new Error('There is no chromium on this machine.')
   // Its sandbox needs rights that a container does not give.
-  const args = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-background-networking']
+  const args = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-background-networking', ...extraArgs]
   const browser = await chromium.launch({ executablePath, args })
   onTestFinished(() => browser.close())
   return browser

@@ -36,5 +36,4 @@ function parse(url: string | URL, protocols: readonly string[]): URL {
   )
 }
 
-const text = (url: URL): string =>
-  `${url.origin === 'null' ? `${url.protocol}//${url.host}` : url.origin}${url.pathname}`.replace(/\/+$/, '')
+const text = ({ origin, pathname }: URL): string => `${origin}${pathname}`.replace(/\/+$/, '')

@@ -35,7 +35,7 @@ export async function ask<Answer>(httpUrl: string, { method, path, idToken, body
   const answer = parse(text)
   if (!response.ok) throw refusal(response, answer)
   if (answer === undefined && response.status !== 204) {
-    throw new ParleyError('DISCONNECTED', `What is at ${httpUrl} does not answer like Parley.`)
+    throw new ParleyError('DISCONNECTED', `What is at ${httpUrl} is not Parley.`, { retryable: false })
   }
   return answer as Answer
 }
@@ -51,8 +51,8 @@ function parse(text: string): unknown {
 
 const unanswered = (httpUrl: string, cause: unknown): ParleyError =>
   cause instanceof DOMException && cause.name === 'TimeoutError'
-    ? new ParleyError('TIMEOUT', `${httpUrl} does not answer.`, { retryable: true, cause })
-    : new ParleyError('DISCONNECTED', `${httpUrl} cannot be reached.`, { retryable: true, cause })
+    ? new ParleyError('TIMEOUT', `${httpUrl} does not answer.`, { cause })
+    : new ParleyError('DISCONNECTED', `${httpUrl} cannot be reached.`, { cause })
 
 /** RFC 9457 problem details, with `code` and `retryable` beside them; or, from a proxy in between, nothing of it. */
 function refusal(response: Response, body: unknown): ParleyError {

@@ -25,8 +25,8 @@ export interface ConnectionParts {
   readonly RTCPeerConnection: typeof RTCPeerConnection | undefined
   readonly clock: Clock
   configuration(): RTCConfiguration
-  /** The same with fresh TURN credentials. */
-  freshConfiguration(): Promise<RTCConfiguration>
+  /** Resolves when that has fresh TURN credentials. */
+  refresh(): Promise<unknown>
   signal(message: {
     readonly type: IncomingSignal['type']
     readonly target: string

@@ -93,18 +93,16 @@ export class Connection extends Emitter<ConnectionEvents> {
     const channel = this.pc.createDataChannel(label, init)
     channel.binaryType = 'arraybuffer'
     const settled = new AbortController()
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const fail = () => reject(this.#error ?? closed(this.peerId))
-        channel.addEventListener('open', () => resolve(), { signal: settled.signal })
-        channel.addEventListener('close', fail, { signal: settled.signal })
-        channel.addEventListener('error', fail, { signal: settled.signal })
-        void this.once('status', status => status === 'closed', settled.signal).then(fail)
-      })
-      return channel
-    } finally {
-      settled.abort()
-    }
+    const { signal } = settled
+    await Promise.race([
+      ...['open', 'close', 'error'].map(
+        name => new Promise(resolve => channel.addEventListener(name, resolve, { signal })),
+      ),
+      this.once('status', status => status === 'closed', signal),
+    ])
+    settled.abort()
+    if (channel.readyState !== 'open') throw this.#error ?? closed(this.peerId)
+    return channel
   }
 
   override on<Name extends keyof ConnectionEvents>(
@@ -313,5 +311,4 @@ const unreachable = (peerId: string) =>
   new ParleyError(
     'UNREACHABLE',
     `${peerId} was found, but there is no way to it; peers behind different firewalls need a TURN server.`,
-    { retryable: true },
   )

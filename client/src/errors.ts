@@ -28,9 +28,12 @@ export type LocalErrorCode =
 /** A code of docs/protocol.md, one of this side, or one that a newer server has. */
 export type ParleyErrorCode = ErrorCode | LocalErrorCode | (string & {})
 
+/** Of this side's codes those that may pass by themselves. */
+const passing: readonly string[] = ['DISCONNECTED', 'TIMEOUT', 'UNREACHABLE']
+
 /** What else is known of an error. */
 export interface ParleyErrorOptions {
-  /** Whether the same may succeed later, unchanged. */
+  /** Whether the same may succeed later, unchanged. Default: what is usual for the code. */
   readonly retryable?: boolean
   /** Seconds after which another try makes sense. */
   readonly retryAfter?: number | undefined
@@ -55,7 +58,7 @@ export class ParleyError extends Error {
     /** For programs to decide by. */
     readonly code: ParleyErrorCode,
     message: string,
-    { retryable = false, retryAfter, undelivered, cause }: ParleyErrorOptions = {},
+    { retryable = passing.includes(code), retryAfter, undelivered, cause }: ParleyErrorOptions = {},
   ) {
     super(message, cause === undefined ? undefined : { cause })
     this.retryable = retryable
@@ -63,3 +66,7 @@ export class ParleyError extends Error {
     this.undelivered = undelivered
   }
 }
+
+/** Whether it is an error of this library with one of these codes. */
+export const hasCode = (error: unknown, ...codes: ParleyErrorCode[]): boolean =>
+  error instanceof ParleyError && codes.includes(error.code)

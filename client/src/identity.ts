@@ -1,6 +1,6 @@
 import { ask } from './api.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { ParleyError } from './errors.ts'
+import { hasCode } from './errors.ts'
 
 /** Who somebody is to the server, for as long as it takes. */
 export interface Identity {
@@ -12,6 +12,16 @@ export interface Identity {
   renew(): Promise<string>
   /** A secret with which `signIn` comes back to the same identity later; undefined if the server gives none. */
   readonly refreshToken: string | undefined
+}
+
+/** Does what needs an ID token; once more with a new one, if the server refuses that: it may have other keys by now. @throws ParleyError */
+export async function withToken<T>(identity: Identity, act: (idToken: string) => Promise<T>): Promise<T> {
+  try {
+    return await act(await identity.token())
+  } catch (error) {
+    if (!hasCode(error, 'INVALID_TOKEN')) throw error
+    return act(await identity.renew())
+  }
 }
 
 /** What `signIn` may be told. */
@@ -87,7 +97,7 @@ async function obtain(httpUrl: string, refreshToken: string | undefined): Promis
       const body = { refresh_token: refreshToken }
       return await ask<SignedIn>(httpUrl, { method: 'POST', path: '/refresh-token', body })
     } catch (error) {
-      if (!(error instanceof ParleyError && ['INVALID_TOKEN', 'NOT_FOUND'].includes(error.code))) throw error
+      if (!hasCode(error, 'INVALID_TOKEN', 'NOT_FOUND')) throw error
     }
   }
   return ask<SignedIn>(httpUrl, { method: 'POST', path: '/anonymous-signin' })

@@ -158,10 +158,11 @@ export class Negotiation {
 
   /** For the candidates that are gathered from now on. */
   async #refresh(): Promise<void> {
-    const fresh = () => this.parts.freshConfiguration()
+    const { refresh, configuration } = this.parts
     try {
       // By the first try it may only be found that the connection to the server is dead.
-      this.pc.setConfiguration(await fresh().catch(fresh))
+      await refresh().catch(refresh)
+      this.pc.setConfiguration(configuration())
     } catch {
       // What it has may do.
     }

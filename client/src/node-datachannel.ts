@@ -1,5 +1,5 @@
-import type { NodeDataChannelModule } from './node-datachannel/library.ts'
-import { type NodeDataChannelOptions, NodePeerConnection } from './node-datachannel/peer-connection.ts'
+import type { NodeDataChannelModule, NodeDataChannelOptions } from './node-datachannel/library.ts'
+import { NodePeerConnection } from './node-datachannel/peer-connection.ts'
 
 export type { NodeDataChannelModule, NodeDataChannelOptions }
 

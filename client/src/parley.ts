@@ -4,7 +4,7 @@ import { ask, type Request } from './api.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { ParleyError } from './errors.ts'
 import { type Sha256, sha256 } from './files/index.ts'
-import { type Identity, signIn } from './identity.ts'
+import { type Identity, signIn, withToken } from './identity.ts'
 import { Room } from './room.ts'
 import type { JoinOptions } from './room-types.ts'
 
@@ -103,12 +103,6 @@ export class Parley {
    * `body`. Resolves with the JSON of the answer. @throws ParleyError
    */
   async request<Answer>(request: Omit<Request, 'idToken'>): Promise<Answer> {
-    const identity = await this.signIn()
-    try {
-      return await ask(this.address.httpUrl, { ...request, idToken: await identity.token() })
-    } catch (error) {
-      if (!(error instanceof ParleyError && error.code === 'INVALID_TOKEN')) throw error
-      return ask(this.address.httpUrl, { ...request, idToken: await identity.renew() })
-    }
+    return withToken(await this.signIn(), idToken => ask(this.address.httpUrl, { ...request, idToken }))
   }
 }

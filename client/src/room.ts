@@ -1,9 +1,8 @@
-import type { IceServer, JsonObject, RegisteredAuth, ServerMessage } from '@parley/protocol'
+import type { IceServer, JsonObject, RegisteredAuth, ServerMessageOf, ServerType } from '@parley/protocol'
 import type { Connection } from './connection.ts'
 import type { ConnectOptions } from './connection-types.ts'
 import { Connections } from './connections.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
-import { ParleyError } from './errors.ts'
 import {
   type ChannelRequest,
   type FileHandler,
@@ -28,7 +27,7 @@ import { Signaling } from './signaling.ts'
 export class Room extends Emitter<RoomEvents> {
   /** How the others call this peer. */
   readonly peerId: string
-  #signaling: Signaling | undefined
+  readonly #signaling: Signaling
   #roster = new Roster({
     joined: peer => this.emit('peerJoined', peer),
     left: (id, reason) => this.emit('peerLeft', id, reason),
@@ -43,10 +42,16 @@ export class Room extends Emitter<RoomEvents> {
   readonly #files: FileReceiver
 
   private constructor(
+    wsUrl: string,
+    identity: Identity,
     private readonly options: JoinOptions,
     private readonly platform: Platform,
   ) {
     super()
+    this.#signaling = new Signaling({ ...platform, wsUrl, identity, registration: () => this.#registration() })
+    this.#signaling.on('registered', reply => this.#registered(reply))
+    this.#signaling.on('message', message => this.#receive(message))
+    this.#signaling.on('state', state => this.#changed(state))
     this.peerId = options.peerId ?? `peer-${randomId().slice(0, 8)}`
     this.#channels = new Set(options.channels)
     this.#metadata = options.metadata ?? {}
@@ -56,10 +61,7 @@ export class Room extends Emitter<RoomEvents> {
       peerId: this.peerId,
       accept: options.accept ?? (() => true),
       configuration: () => ({ ...options.rtcConfiguration, iceServers: this.#iceServers as RTCIceServer[] }),
-      freshConfiguration: async () => {
-        await this.iceServers()
-        return { ...options.rtcConfiguration, iceServers: this.#iceServers as RTCIceServer[] }
-      },
+      refresh: () => this.iceServers(),
       signal: message => this.signal(message),
       tell: (peerId, payload) => this.send(peerId, payload),
       receiveFile: (peerId, channel) => this.#files.receive(peerId, channel),
@@ -71,13 +73,8 @@ export class Room extends Emitter<RoomEvents> {
 
   /** @throws ParleyError that says why this peer may not enter, or cannot reach the server */
   static async join(wsUrl: string, identity: Identity, options: JoinOptions, platform: Platform): Promise<Room> {
-    const room = new Room(options, platform)
-    await Signaling.open({ ...platform, wsUrl, identity, registration: () => room.#registration() }, signaling => {
-      room.#signaling = signaling
-      signaling.on('registered', reply => room.#registered(reply))
-      signaling.on('message', message => room.#receive(message))
-      signaling.on('state', state => room.#changed(state))
-    })
+    const room = new Room(wsUrl, identity, options, platform)
+    await room.#signaling.open()
     return room
   }
 
@@ -88,7 +85,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** How the connection to the server is. */
   get state(): ConnectionState {
-    return this.#opened.state
+    return this.#signaling.state
   }
 
   /** The others, by id, as far as this peer may know of them. */
@@ -169,15 +166,15 @@ export class Room extends Emitter<RoomEvents> {
 
   /** The others that match all filters. @throws ParleyError */
   async discover(filters: PeerFilters = {}): Promise<Peer[]> {
-    const reply = await this.#request({ type: 'discover_peers', filters })
-    return reply.type === 'peer_list' ? reply.peers.map(peerOf) : []
+    const { peers } = await this.#request<'peer_list'>({ type: 'discover_peers', filters })
+    return peers.map(peerOf)
   }
 
   /** Changes what this peer says of itself: tags are united, properties merged, other keys replaced. @throws ParleyError */
   async updateMetadata(metadata: JsonObject): Promise<JsonObject> {
-    const reply = await this.#request({ type: 'update_metadata', metadata })
-    if (reply.type === 'metadata_updated') this.#metadata = reply.metadata
-    return this.#metadata
+    const reply = await this.#request<'metadata_updated'>({ type: 'update_metadata', metadata })
+    this.#metadata = reply.metadata
+    return reply.metadata
   }
 
   /** Enters a channel: from then on this peer sees those in it, and no more those who are in none. @throws ParleyError */
@@ -194,24 +191,20 @@ export class Room extends Emitter<RoomEvents> {
 
   /** STUN and TURN servers, with fresh credentials. @throws ParleyError */
   async iceServers(): Promise<IceServers> {
-    const reply = await this.#request({ type: 'get_ice_servers' })
-    if (reply.type !== 'ice_servers') return { iceServers: this.#iceServers, expiresAt: undefined }
-    this.#iceServers = reply.ice_servers
-    return { iceServers: reply.ice_servers, expiresAt: reply.expires_at }
+    const { ice_servers, expires_at } = await this.#request<'ice_servers'>({ type: 'get_ice_servers' })
+    this.#iceServers = ice_servers
+    return { iceServers: ice_servers, expiresAt: expires_at }
   }
 
   /** Leaves the room and ends all connections. What is not answered yet is rejected with LEFT. */
   leave(): void {
-    this.#opened.close()
+    this.#signaling.close()
   }
 
-  get #opened(): Signaling {
-    if (!this.#signaling) throw new ParleyError('DISCONNECTED', 'The room is not joined yet.')
-    return this.#signaling
-  }
-
-  #request(message: Outgoing): Promise<ServerMessage> {
-    return this.#opened.request(message)
+  /** The reply that docs/protocol.md has for the message. */
+  async #request<Type extends ServerType = 'ack'>(message: Outgoing): Promise<ServerMessageOf<Type>> {
+    // As the server's table of messages has it.
+    return (await this.#signaling.request(message)) as unknown as ServerMessageOf<Type>
   }
 
   #registration() {

@@ -21,24 +21,19 @@ function prepare(options: { identity?: Identity; random?: number } = {}) {
   const clock = manualClock()
   const states: ConnectionState[] = []
   let registrations = 0
-  const opened = Promise.withResolvers<Signaling>()
-  const joined = Signaling.open(
-    {
-      wsUrl: server.wsUrl,
-      identity: options.identity ?? identity,
-      registration: () => ({ peer_id: 'me', room_id: 'room', token: 'secret', attempt: ++registrations }),
-      WebSocket,
-      clock,
-      random: () => options.random ?? 1,
-    },
-    signaling => {
-      signaling.on('state', state => states.push(state))
-      onTestFinished(() => signaling.close())
-      opened.resolve(signaling)
-    },
-  )
+  const signaling = new Signaling({
+    wsUrl: server.wsUrl,
+    identity: options.identity ?? identity,
+    registration: () => ({ peer_id: 'me', room_id: 'room', token: 'secret', attempt: ++registrations }),
+    WebSocket,
+    clock,
+    random: () => options.random ?? 1,
+  })
+  signaling.on('state', state => states.push(state))
+  onTestFinished(() => signaling.close())
+  const joined = signaling.open()
   joined.catch(() => {})
-  return { server, clock, states, joined, opened: opened.promise }
+  return { server, clock, states, joined, signaling }
 }
 
 /** The same, registered. */
@@ -47,7 +42,7 @@ async function registered(options: Parameters<typeof prepare>[0] = {}) {
   const connection = await parts.server.accept()
   await connection.answerRegister()
   await parts.joined
-  return { ...parts, connection, signaling: await parts.opened }
+  return { ...parts, connection }
 }
 
 const codeOf = (promise: Promise<unknown>) =>
@@ -108,8 +103,9 @@ describe('registering', () => {
   })
 
   test('fails when nobody listens', async () => {
-    const { joined } = { joined: Signaling.open({ ...unreachable(), identity }, () => {}) }
-    expect(await codeOf(joined)).toBe('DISCONNECTED')
+    const signaling = new Signaling({ ...unreachable(), identity })
+    expect(await codeOf(signaling.open())).toBe('DISCONNECTED')
+    expect(signaling.state.status).toBe('closed')
   })
 
   test('fails when the server does not answer within 15 s', async () => {

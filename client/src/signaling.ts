@@ -3,7 +3,7 @@ import { pauseBefore } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import { Emitter } from './emitter.ts'
 import { ParleyError } from './errors.ts'
-import type { Identity } from './identity.ts'
+import { type Identity, withToken } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { asParleyError, byeError, closeError, errorOf, left } from './server-errors.ts'
 
@@ -70,9 +70,9 @@ export class Signaling extends Emitter<SignalingEvents> {
   #waiting: Pending[] = []
   readonly #onOnline = () => this.#networkIsBack()
 
-  private constructor(private readonly options: SignalingOptions) {
+  constructor(private readonly options: SignalingOptions) {
     super()
-    const error = new ParleyError('DISCONNECTED', 'Not connected yet.', { retryable: true })
+    const error = new ParleyError('DISCONNECTED', 'Not connected yet.')
     this.#state = { status: 'reconnecting', attempt: 1, retryAt: options.clock.now(), error }
     // Browsers tell when the network has come back.
     globalThis.addEventListener?.('online', this.#onOnline)
@@ -80,17 +80,15 @@ export class Signaling extends Emitter<SignalingEvents> {
 
   /**
    * Connects and registers. There is one attempt: of what has never worked nobody knows whether it will.
-   * @param prepare is given the connection before anything can happen on it
    * @throws ParleyError
    */
-  static async open(options: SignalingOptions, prepare: (signaling: Signaling) => void): Promise<void> {
-    const signaling = new Signaling(options)
-    prepare(signaling)
+  async open(): Promise<void> {
     try {
-      await signaling.#try()
-    } catch (error) {
-      signaling.#end(asParleyError(error))
-      throw asParleyError(error)
+      await this.#try()
+    } catch (cause) {
+      const error = asParleyError(cause)
+      this.#end(error)
+      throw error
     }
   }
 
@@ -113,7 +111,7 @@ export class Signaling extends Emitter<SignalingEvents> {
         reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${messageBytes} bytes.`))
       } else if (this.#state.status === 'connected') this.#send(pending)
       else if (this.#waiting.length < mostWaiting) this.#waiting.push(pending)
-      else reject(new ParleyError('DISCONNECTED', 'Too much waits for the connection already.', { retryable: true }))
+      else reject(new ParleyError('DISCONNECTED', 'Too much waits for the connection already.'))
     })
   }
 
@@ -132,12 +130,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     this.#isTrying = true
     this.#attempt++
     try {
-      const { identity } = this.options
-      await this.#connect(await identity.token()).catch(async error => {
-        if (!(error instanceof ParleyError && error.code === 'INVALID_TOKEN')) throw error
-        // The server has another key by now, or another clock.
-        await this.#connect(await identity.renew())
-      })
+      await withToken(this.options.identity, idToken => this.#connect(idToken))
     } finally {
       this.#isTrying = false
     }
@@ -161,7 +154,7 @@ export class Signaling extends Emitter<SignalingEvents> {
       this.#fail = fail
       this.#cancelTimer()
       this.#cancelTimer = clock.after(registerWithin, () =>
-        fail(new ParleyError('TIMEOUT', `${wsUrl} does not answer.`, { retryable: true })),
+        fail(new ParleyError('TIMEOUT', `${wsUrl} does not answer.`)),
       )
       socket.onopen = () =>
         socket.send(JSON.stringify({ ...registration(), type: 'register', id_token: idToken, request_id: registerId }))
@@ -227,7 +220,7 @@ export class Signaling extends Emitter<SignalingEvents> {
   #test(): void {
     this.#cancelTimer()
     this.#cancelTimer = this.options.clock.after(answerWithin, () =>
-      this.#fail(new ParleyError('DISCONNECTED', 'The server does not answer any more.', { retryable: true })),
+      this.#fail(new ParleyError('DISCONNECTED', 'The server does not answer any more.')),
     )
     this.request({ type: 'discover_peers', filters: { tags: [] } }).then(
       () => this.#watch(),
@@ -259,7 +252,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
     const sentence = 'The connection broke before the server had answered.'
-    this.#rejectUnanswered(new ParleyError('DISCONNECTED', sentence, { retryable: true, cause: error }))
+    this.#rejectUnanswered(new ParleyError('DISCONNECTED', sentence, { cause: error }))
     if (pause === 0) this.#retry()
     else this.#cancelTimer = clock.after(pause, () => this.#retry())
   }

@@ -1,5 +1,6 @@
 /** A file to be sent, wherever it is. */
 export interface FileSource {
+  /** Without folders. */
   readonly name: string
   /** Bytes. It does not change. */
   readonly size: number

@@ -30,7 +30,7 @@ export interface IncomingFile {
       | Promise<FileSink | WritableStream<Uint8Array<ArrayBuffer>>>,
     options?: TransferOptions,
   ): Promise<FileReceipt>
-  /** @param reason a sentence that the other peer is told */
+  /** Does not take it. @param reason a sentence that the other peer is told */
   decline(reason?: string): void
 }
 

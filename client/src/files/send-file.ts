@@ -31,14 +31,17 @@ export interface OpenedChannel {
  */
 export type OpenChannel = (request: ChannelRequest) => Promise<OpenedChannel>
 
+/** What `Room.sendFile` may be told. */
 export interface SendFileOptions extends TransferOptions {
   /** Instead of that of the file; a Blob has none. */
   readonly name?: string
   /** Milliseconds without a connection after which there is no further attempt. Default: a minute. */
   readonly giveUpAfter?: number
+  /** Default: that of the room. */
   readonly sha256?: () => Sha256
+  /** Default: that of the room. */
   readonly clock?: Clock
-  /** From 0 to 1. */
+  /** From 0 to 1. Default: that of the room. */
   readonly random?: () => number
 }
 

@@ -1,5 +1,6 @@
 /** A running SHA-256. On Node, one made of `createHash('sha256')` is several times as fast. */
 export interface Sha256 {
+  /** Adds to what is hashed. */
   update(bytes: Uint8Array): void
   /** The hash of all bytes so far, as 64 lower-case hexadecimal digits. Asked for once, last. */
   hex(): string

@@ -43,16 +43,17 @@ export class Descriptions {
 
   /**
    * Sets an answer, or an offer, for which one of this side is rolled back, in `native` too if it was made there.
+   * @param lines what `native` is to know of `sdp`
    * @throws DOMException InvalidStateError if it is not its turn, OperationError if it is of no use, which changes nothing
    */
-  setRemote(native: NativePeerConnection, type: RTCSdpType, sdp: string): void {
+  setRemote(native: NativePeerConnection, type: RTCSdpType, sdp: string, lines = sdp): void {
     const isOffering = this.signalingState === 'have-local-offer'
     const isOffer = type === 'offer' && (isOffering || this.signalingState === 'stable')
     if (!isOffer && !(type === 'answer' && isOffering)) throw this.#notDue('remote', type)
     const rollsBack = isOffer && native.signalingState() === 'have-local-offer'
     if (rollsBack) native.setLocalDescription('rollback')
     try {
-      native.setRemoteDescription(this.#remote.current ? sdp : fromDtlsClient(sdp), isOffer ? 'offer' : 'answer')
+      native.setRemoteDescription(lines, isOffer ? 'offer' : 'answer')
     } catch (cause) {
       if (rollsBack) native.setLocalDescription('offer')
       throw new DOMException(cause instanceof Error ? cause.message : `${cause}`, 'OperationError')
@@ -91,9 +92,3 @@ export const sessionDescription = (type: RTCSdpType, sdp: string): RTCSessionDes
   sdp,
   toJSON: () => ({ type, sdp }),
 })
-
-/**
- * An offer whose side is to begin the DTLS handshake. Left to itself, the library would, as soon as it has a way to the
- * other side, which may not be ready for it, and it repeats itself after a second only.
- */
-const fromDtlsClient = (sdp: string): string => sdp.replaceAll('a=setup:actpass', 'a=setup:active')

@@ -3,7 +3,20 @@
  * inside `setLocalDescription` ends the program, so that may only be called when it is known to be allowed.
  */
 export interface NodeDataChannelModule {
-  readonly PeerConnection: new (name: string, config: NativeConfiguration) => NativePeerConnection
+  /** The library's own, without a standard behind it. */
+  readonly PeerConnection: new (
+    name: string,
+    config: NativeConfiguration,
+  ) => NativePeerConnection
+}
+
+/** What `nodeDataChannel` may be told. */
+export interface NodeDataChannelOptions {
+  /**
+   * The only address of this machine that is used, as 127.0.0.1; default: all that it has. With an address that this
+   * machine has not, the library ends the program.
+   */
+  readonly bindAddress?: string
 }
 
 export interface NativeConfiguration {

@@ -8,23 +8,18 @@ import type {
   NativeDataChannelInit,
   NativePeerConnection,
   NodeDataChannelModule,
+  NodeDataChannelOptions,
 } from './library.ts'
 import { LocalCandidates } from './local-candidates.ts'
 import { NegotiationFlag } from './negotiation-flag.ts'
+import { RemoteCandidates, withoutCandidates } from './remote-candidates.ts'
 import { statsReport } from './stats.ts'
-
-export interface NodeDataChannelOptions {
-  /**
-   * The only address of this machine that is used, as 127.0.0.1; default: all that it has. With an address that this
-   * machine has not, the library ends the program.
-   */
-  readonly bindAddress?: string
-}
 
 /** `RTCPeerConnection` on one of the library; see `nodeDataChannel` for what it has and has not. */
 export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   readonly #descriptions = new Descriptions()
-  readonly #candidates = new LocalCandidates(candidate => this.fire('icecandidate', { candidate }))
+  readonly #localCandidates = new LocalCandidates(candidate => this.fire('icecandidate', { candidate }))
+  readonly #remoteCandidates = new RemoteCandidates(() => this.#native)
   readonly #negotiation = new NegotiationFlag(
     () => this.#isNegotiationNeeded,
     () => this.fire('negotiationneeded'),
@@ -109,28 +104,24 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
     return this.#describe(native => {
       const canOffer = this.#hasHadChannels || this.#descriptions.isDataAgreed
       this.#descriptions.setLocal(native, canOffer, description?.type)
+      if (this.signalingState === 'stable') this.#remoteCandidates.letGoSoon()
     })
   }
 
   /** Takes an offer, for which one of this side is rolled back, or an answer. */
   setRemoteDescription({ type, sdp = '' }: RTCSessionDescriptionInit): Promise<void> {
     return this.#describe(native => {
-      // What has made the first offer would take both sides for the one that leads ICE, which costs up to a second.
-      const isToBegin = type === 'offer' && !this.#descriptions.isDataAgreed && native.localDescription()
-      const taker = isToBegin ? this.#makePeer() : native
-      try {
-        this.#descriptions.setRemote(taker, type, sdp)
-      } catch (error) {
-        if (taker !== native) taker.close()
-        throw error
-      }
-      if (taker !== native) this.#moveTo(taker)
+      if (type === 'offer' && !this.#descriptions.isDataAgreed) this.#takeFirst(native, sdp)
+      else this.#descriptions.setRemote(native, type, sdp)
     })
   }
 
   /** A name that ends in .local, as browsers give, is looked up, which leads to nothing on most machines. */
   addIceCandidate(candidate?: RTCIceCandidateInit | null): Promise<void> {
-    return this.#negotiation.operations.run(() => this.#addCandidate(candidate ?? {}))
+    return this.#negotiation.operations.run(() => {
+      this.#refuseIfClosed()
+      this.#remoteCandidates.add(candidate ?? {}, this.remoteDescription)
+    })
   }
 
   async getStats(): Promise<RTCStatsReport> {
@@ -153,7 +144,7 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
 
   /** @internal */
   channelOpens(): void {
-    this.#become('connected')
+    if (!this.#isOver) this.#become('connected')
   }
 
   /** @internal */
@@ -188,7 +179,7 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
       if (native === this.#native) act()
     }
     // On Node, callbacks that wait are called in the order of these lines.
-    native.onLocalCandidate((line, mid) => ifInUse(() => this.#candidates.found(line, mid, sdp())))
+    native.onLocalCandidate((line, mid) => ifInUse(() => this.#localCandidates.found(line, mid, sdp())))
     native.onGatheringStateChange(state => ifInUse(() => this.#hearGathering(state, sdp())))
     native.onDataChannel(channel => this.#announce(channel))
     native.onIceStateChange(state => ifInUse(() => this.#hearIce(state)))
@@ -196,11 +187,20 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
     return native
   }
 
-  #moveTo(native: NativePeerConnection): void {
-    const before = this.#native
-    this.#native = native
-    for (const channel of this.#channels) channel.moveTo(native)
-    before?.close()
+  #takeFirst(native: NativePeerConnection, offer: string): void {
+    // One that has made an offer itself would contend for the lead of ICE, which costs up to a second.
+    const taker = native.localDescription() ? this.#makePeer() : native
+    try {
+      this.#descriptions.setRemote(taker, 'offer', offer, withoutCandidates(offer))
+    } catch (error) {
+      if (taker !== native) taker.close()
+      throw error
+    }
+    this.#remoteCandidates.hold(offer)
+    if (taker === native) return
+    this.#native = taker
+    for (const channel of this.#channels) channel.moveTo(taker)
+    native.close()
   }
 
   #add(native: NativeDataChannel, init?: NativeDataChannelInit): NodeDataChannel {
@@ -230,23 +230,6 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
     })
   }
 
-  #addCandidate({ candidate, sdpMid, sdpMLineIndex, usernameFragment }: RTCIceCandidateInit): void {
-    this.#refuseIfClosed()
-    // The end of the candidates.
-    if (!candidate) return
-    if (sdpMid == null && sdpMLineIndex == null) throw new TypeError('A candidate needs sdpMid or sdpMLineIndex.')
-    if (!this.remoteDescription) throw new DOMException('There is no remote description yet.', 'InvalidStateError')
-    if (usernameFragment && !this.remoteDescription.sdp.includes(`a=ice-ufrag:${usernameFragment}`)) {
-      throw new DOMException('The candidate is not one of the remote description.', 'OperationError')
-    }
-    if (this.#isOver) return
-    try {
-      this.#native?.addRemoteCandidate(candidate, sdpMid ?? '')
-    } catch (cause) {
-      throw new DOMException(cause instanceof Error ? cause.message : `${cause}`, 'OperationError')
-    }
-  }
-
   get #isNegotiationNeeded(): boolean {
     return this.signalingState === 'stable' && !this.#isOver && this.#hasHadChannels && !this.#descriptions.isDataAgreed
   }
@@ -256,7 +239,7 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
       this.#iceGatheringState = state
       this.fire('icegatheringstatechange')
     }
-    if (state === 'complete') this.#candidates.complete(sdp, () => become('complete'))
+    if (state === 'complete') this.#localCandidates.complete(sdp, () => become('complete'))
     else if (state === 'in-progress') become('gathering')
   }
 
@@ -269,8 +252,9 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   #hear(state: string): void {
     if (state === 'failed') this.#break()
     else if (state === 'closed') this.#end()
-    // It says connecting after a channel may have been open already.
-    else if (state === 'connected' || this.#connectionState === 'new') this.#become(state as RTCPeerConnectionState)
+    else if (state === 'connected') this.channelOpens()
+    // It may say so after a channel has been open already.
+    else if (state === 'connecting' && this.#connectionState === 'new') this.#become('connecting')
   }
 
   /** The other side has closed the connection: first its channels end, then there is no way to it any more. */

@@ -1,0 +1,84 @@
+import { command, common, webRtcOptions } from '../command.ts'
+import { Conversation } from '../conversation.ts'
+import { chatEvents, connectionEvents, fileEvents } from '../events.ts'
+import { exitCodes, UsageError } from '../failure.ts'
+import { openFolder } from '../files/disk-sink.ts'
+import { type DiskSource, diskSource } from '../files/disk-source.ts'
+import { randomPeerId } from '../peer-id.ts'
+import { openServer } from '../server.ts'
+import { looksLikeSession } from '../session.ts'
+import { theSession } from '../session-operand.ts'
+import { webRtc } from '../webrtc.ts'
+
+export const connect = command({
+  name: 'connect',
+  summary: 'Connects to a worker: to talk, or to send files',
+  synopsis: ['connect SESSION [--send FILE…] [--message TEXT] [--chat] [OPTION…]'],
+  description: [
+    'Connects to the worker of a session, which is the line that “parley worker” prints. The connection is direct: nothing that you say or send goes through the server.',
+    'With --send or --message it does that and ends. Without them, or with --chat, it sends each line of its standard input and prints what comes, until the input ends (Ctrl-D), the worker leaves, or Ctrl-C.',
+    'A connection that is lost is made again, and files go on where they were. A file counts as sent when the worker has it on its disk and its SHA-256 is right. Files that the worker sends are kept in the folder.',
+  ],
+  options: {
+    send: { type: 'string', value: 'FILE', multiple: true, meaning: 'Sends these files, all at once.' },
+    message: { type: 'string', value: 'TEXT', short: 'm', meaning: 'Says this.' },
+    chat: { type: 'boolean', meaning: 'Talks after that is done. Default: if there is nothing else to do.' },
+    folder: {
+      type: 'string',
+      value: 'DIR',
+      meaning: 'Where files go that the worker sends. Default: the current folder.',
+    },
+    'peer-id': {
+      type: 'string',
+      value: 'ID',
+      meaning: 'Its name in the room. Default: its role and something random.',
+    },
+    role: { type: 'string', value: 'ROLE', meaning: 'What it is there for. Default: client' },
+    anonymous: common.anonymous,
+    json: common.json,
+    help: common.help,
+    ...webRtcOptions,
+  },
+  examples: [
+    ["parley connect 'http://host:8001#room/token/worker'", 'talks'],
+    ["parley connect 'http://host:8001#room/token/worker' --send a.mp4 b.mp4", 'sends two files'],
+    ["parley connect 'http://host:8001#room/token/worker' --message 'begin'", 'says one thing'],
+    ["make 2>&1 | parley connect 'http://host:8001#room/token/worker'", 'sends lines as they come'],
+  ],
+  events: {
+    joined: 'room_id, peer_id, worker (whom it connects to)',
+    ...connectionEvents,
+    ...chatEvents,
+    ...fileEvents,
+  },
+  isOperand: looksLikeSession,
+  async run(values, operands, context) {
+    const { out, interruption } = context
+    const { send: paths, message, role = 'client' } = values
+    const session = theSession(operands, 'connect')
+    const peerId = values['peer-id'] ?? randomPeerId(role)
+    if (peerId === session.peerId) throw new UsageError('--peer-id is the name of the worker itself.', 'connect')
+    const isChatting = values.chat || (paths.length === 0 && message === undefined)
+    const folder = await openFolder(values.folder ?? '.')
+    const sources: DiskSource[] = []
+    for (const path of paths) sources.push(await diskSource(path))
+
+    const rtc = await webRtc(values['bind-address'])
+    const { httpUrl: url, wsUrl: ws, roomId, token, peerId: target } = session
+    const parley = await openServer({ url, ws, anonymous: values.anonymous, ...rtc }, context)
+    // The others in the room are nobody's business here.
+    const accept = (other: string) => other === target
+    const room = await parley.join({ roomId, token, peerId, role, accept })
+    out.news({ event: 'joined', room_id: roomId, peer_id: peerId, worker: target }, undefined)
+    const conversation = await Conversation.begin(room, target, folder, context)
+    try {
+      const isSaid = message === undefined || (await conversation.say(message))
+      const sent = await Promise.all(sources.map(source => conversation.send(source)))
+      if (isChatting && !interruption.signal.aborted) await conversation.talk()
+      return isSaid && sent.every(Boolean) ? exitCodes.ok : exitCodes.failed
+    } finally {
+      await conversation.end()
+      await rtc.told()
+    }
+  },
+})

@@ -1,0 +1,122 @@
+import type { Connection, FileSource, Room } from '@parley/client'
+import type { Context } from './command.ts'
+import { eachLine } from './lines.ts'
+import { type Means, parleyMeans } from './means.ts'
+import { Receiver } from './receiver.ts'
+import { connectionNews, tellState } from './room-news.ts'
+import { stayConnected } from './stay-connected.ts'
+import { Transfers } from './transfers.ts'
+
+/** Milliseconds for the other side to take what was sent last. */
+const farewellWithin = 3_000
+
+/** What goes on between this peer and one other, over as many connections as it takes. */
+export class Conversation {
+  readonly #means: Means
+  readonly #transfers: Transfers
+  readonly #receiver: Receiver
+  readonly #ending = new AbortController()
+  /** How it ends when nobody here ends it: resolves if the other peer has left, and rejects if it is lost for good. */
+  readonly #parted: Promise<void>
+  #connection: Connection
+  /** Resolves when the connection that is being made is there. */
+  #again: Promise<false> = Promise.resolve(false)
+  #isThere = () => {}
+
+  private constructor(
+    private readonly room: Room,
+    connection: Connection,
+    folder: string,
+    private readonly context: Context,
+  ) {
+    const { out, interruption } = context
+    const { signal } = this.#ending
+    interruption.signal.addEventListener('abort', () => this.#ending.abort())
+    if (interruption.signal.aborted) this.#ending.abort()
+    this.#connection = connection
+    this.#means = parleyMeans(room, out)
+    this.#transfers = new Transfers(out)
+    this.#receiver = new Receiver({ folder, transfers: this.#transfers, signal })
+    const tell = connectionNews(out)
+    const meet = (connection: Connection) => {
+      this.#means.talk.add(connection)
+      tell(connection)
+    }
+    meet(connection)
+    room.on('connection', meet)
+    this.#means.files.onFile(this.#receiver.take)
+    this.#parted = stayConnected(room, connection, {
+      signal,
+      connected: connection => {
+        this.#connection = connection
+        meet(connection)
+        this.#isThere()
+        // If it fails, the connection has ended, which is seen to.
+        this.#means.talk.open(connection).catch(() => {})
+      },
+      lost: () => {
+        this.#again = new Promise(resolve => {
+          this.#isThere = () => resolve(false)
+        })
+      },
+    })
+    this.#parted.catch(() => {})
+  }
+
+  /** Connects to that peer. @param folder for its files, absolute @throws ParleyError */
+  static async begin(room: Room, peerId: string, folder: string, context: Context): Promise<Conversation> {
+    const { out, interruption } = context
+    tellState(room, out)
+    try {
+      const connection = await room.connect(peerId, { signal: interruption.signal })
+      return new Conversation(room, connection, folder, context)
+    } catch (error) {
+      room.leave()
+      throw error
+    }
+  }
+
+  /** Says it, as soon as there is a connection. False if there will be none, or it cannot be said. */
+  async say(text: string): Promise<boolean> {
+    const over = this.#parted.then(
+      () => true,
+      () => true,
+    )
+    while (!this.#ending.signal.aborted) {
+      if ((await this.#means.talk.say(text)) > 0) return true
+      if (this.#connection.status === 'connected' || (await Promise.race([over, this.#again]))) return false
+    }
+    return false
+  }
+
+  /** Sends a file, and tells how that goes. Whether the other peer keeps it. */
+  async send(source: FileSource): Promise<boolean> {
+    const { peerId: peer } = this.#connection
+    const { name, size } = source
+    const shown = this.#transfers.begin({ direction: 'sending', peer, name, size })
+    const options = { signal: this.#ending.signal, onProgress: shown.onProgress }
+    try {
+      shown.kept(await this.#means.files.sendFile(peer, source, options))
+      return true
+    } catch (error) {
+      shown.failed(error)
+      return false
+    }
+  }
+
+  /** Sends what is typed, until there is no more, or the other peer leaves. @throws ParleyError, if it is lost for good */
+  async talk(): Promise<void> {
+    const { stdin } = this.context
+    const typing = eachLine(stdin, this.#ending.signal, text => this.say(text))
+    await Promise.race([typing, this.#parted])
+  }
+
+  /** Ends it, when files that are on their way to this peer are there, and what was said has arrived. */
+  async end(): Promise<void> {
+    await this.#receiver.idle()
+    await this.#means.talk.close(farewellWithin)
+    this.#ending.abort()
+    this.room.leave()
+    this.#connection.close()
+  }
+}

@@ -1,0 +1,22 @@
+/** The events of `--json` that several commands have, as the help tells them. */
+
+export const connectionEvents = {
+  server: 'status: "connected", or "reconnecting" with attempt, retry_at, code, message',
+  connected: 'peer',
+  interrupted: 'peer: nothing is heard of it at the moment',
+  restored: 'peer: it is heard again',
+  disconnected: 'peer; if it was not on purpose, code and message',
+} as const
+
+export const chatEvents = {
+  chat: 'peer, text',
+  chat_failed: 'peer, code, message',
+} as const
+
+export const fileEvents = {
+  file_started: 'transfer (a number), direction ("sending" or "receiving"), peer, name, size',
+  progress: 'the same, and status ("connecting", "waiting", "transferring"), bytes, bytes_per_second',
+  file_sent: 'the same as file_started, and kept_as (the name at the receiver), sha256, ms',
+  file_received: 'the same, and path',
+  file_failed: 'the same as file_started, and code, message',
+} as const

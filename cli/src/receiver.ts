@@ -1,0 +1,57 @@
+import type { IncomingFile } from '@parley/client'
+import type { KeptFile } from './exec-hook.ts'
+import { diskSink } from './files/disk-sink.ts'
+import type { Transfers } from './transfers.ts'
+
+export interface ReceiverOptions {
+  /** Where the files go; absolute. */
+  readonly folder: string
+  readonly transfers: Transfers
+  /** Ends what is under way; nothing is left of it. */
+  readonly signal: AbortSignal
+  /** A file is complete and in its place. */
+  readonly kept?: (file: KeptFile) => void
+}
+
+/** Keeps the files that come in a folder. */
+export class Receiver {
+  readonly #running = new Set<Promise<void>>()
+  #failures = 0
+
+  constructor(private readonly options: ReceiverOptions) {}
+
+  /** How many files have failed. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Takes it. */
+  readonly take = (file: IncomingFile): void => {
+    const running = this.#receive(file).finally(() => this.#running.delete(running))
+    this.#running.add(running)
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running)
+  }
+
+  async #receive(file: IncomingFile): Promise<void> {
+    const { folder, transfers, signal, kept } = this.options
+    const { peerId: peer, name, size } = file
+    const shown = transfers.begin({ direction: 'receiving', peer, name, size })
+    const opening = diskSink(folder, name, size)
+    try {
+      const receipt = await file.save(opening, { signal, onProgress: progress => shown.onProgress(progress) })
+      const { path = '' } = await opening
+      shown.kept(receipt, path)
+      kept?.({ path, peer, sha256: receipt.sha256 })
+    } catch (error) {
+      this.#failures++
+      shown.failed(error)
+      // If it failed before there was somewhere to write to, that is left.
+      const sink = await opening.catch(() => undefined)
+      await sink?.abort(error)
+    }
+  }
+}

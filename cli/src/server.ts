@@ -1,0 +1,67 @@
+import { type Identity, Parley, type ParleyOptions, serverAddress, signIn } from '@parley/client'
+import type { Context } from './command.ts'
+import { nodeSha256 } from './files/node-sha256.ts'
+import { IdentityFile } from './identity-file.ts'
+
+/** Where a server is that runs on this machine as the README says. */
+export const localServer = 'http://127.0.0.1:8001'
+
+export interface ServerOptions {
+  readonly url: string
+  readonly ws: string | undefined
+  /** Be somebody new, and keep nothing. */
+  readonly anonymous: boolean
+  readonly RTCPeerConnection?: ParleyOptions['RTCPeerConnection']
+}
+
+/** The platform's WebSocket; Node has one from 22 on. */
+export const webSocket = async (): Promise<typeof WebSocket> =>
+  globalThis.WebSocket ?? ((await import('ws')).WebSocket as unknown as typeof WebSocket)
+
+/** Signs in at a server, as the same user as last time. @throws ParleyError; Failure, if the file of identities is broken */
+export async function openServer({ url, ws, anonymous, RTCPeerConnection }: ServerOptions, context: Context) {
+  const { httpUrl, wsUrl } = serverAddress(url, ws)
+  const identity = anonymous ? await signIn(httpUrl) : await signInAgain(httpUrl, context)
+  const WebSocket = await webSocket()
+  const rtc = RTCPeerConnection && { RTCPeerConnection }
+  return new Parley(httpUrl, { wsUrl, identity, WebSocket, sha256: nodeSha256, ...rtc })
+}
+
+/** The identity of last time, or a new one that is kept for next time, and each of its refresh tokens. */
+async function signInAgain(httpUrl: string, { env, out }: Context): Promise<Identity> {
+  const file = IdentityFile.of(env)
+  let kept = file.refreshToken(httpUrl)
+  const identity = await signIn(httpUrl, { refreshToken: kept })
+
+  const keep = () => {
+    const { refreshToken } = identity
+    if (refreshToken === undefined || refreshToken === kept) return
+    kept = refreshToken
+    try {
+      file.keep(httpUrl, refreshToken)
+    } catch (error) {
+      // What was asked for can be done all the same.
+      const reason = error instanceof Error ? error.message : String(error)
+      out.news(
+        { event: 'identity_not_kept', message: reason },
+        ({ yellow }) => `${yellow('!')} ${reason} “parley rooms” will not know what is made now.`,
+      )
+    }
+  }
+  keep()
+  const keeping = async (token: Promise<string>) => {
+    const idToken = await token
+    keep()
+    return idToken
+  }
+  return {
+    get username() {
+      return identity.username
+    },
+    get refreshToken() {
+      return identity.refreshToken
+    },
+    token: () => keeping(identity.token()),
+    renew: () => keeping(identity.renew()),
+  }
+}

@@ -1,0 +1,28 @@
+import { beforeAll, describe, expect, test } from 'bun:test'
+import { errorKinds } from '@parley/protocol'
+import { bundleClient, type ClientBundle } from '../docs/client-bundle.ts'
+
+describe('the SDK as a page loads it', () => {
+  let bundle: ClientBundle
+  beforeAll(async () => {
+    bundle = await bundleClient()
+  })
+
+  test('has 12 KB at the most, minified and gzipped', () => {
+    expect(bundle.gzippedBytes).toBeLessThanOrEqual(12_000)
+    // Something has been built.
+    expect(bundle.code).toContain('registered_auth')
+  })
+
+  test('has none of the tables of the protocol', () => {
+    for (const { sentence, remedy } of Object.values(errorKinds)) {
+      for (const text of [sentence, remedy]) expect(bundle.code).not.toContain(text)
+    }
+    // Members of the tables of messages that no client needs.
+    for (const name of ['httpStatus', 'additionalProperties']) expect(bundle.code).not.toContain(name)
+  })
+
+  test('asks for nothing that browsers do not have', () => {
+    expect(bundle.code.match(/\bprocess\.|\brequire\(|\bBuffer\b|\bnode:/)).toBeNull()
+  })
+})

@@ -1,0 +1,301 @@
+import { describe, expect } from 'bun:test'
+import { createHash, randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { hasChromium } from './chromium.ts'
+import { newFolder, startCli } from './cli-process.ts'
+import { hasDataChannel, needs } from './needs.ts'
+import { type Place, startPlace } from './tab.ts'
+
+const inChromium = needs({ chromium: hasChromium })
+const withCli = needs({ chromium: hasChromium, 'node-datachannel': await hasDataChannel() })
+
+type TwoTabs = (ada: Page, bob: Page, place: Place) => Promise<void>
+
+/** What Chromium says in the console when a page connects to a server that is not there. */
+const outage = /^WebSocket connection to .* failed/
+
+/** Declares a test with two pages that are in the same room, and do not complain of anything but an outage. */
+function twoTabs(name: string, body: TwoTabs, settings: Readonly<Record<string, string>> = {}): void {
+  inChromium(name, async () => {
+    const place = await startPlace(settings)
+    const [ada, bob] = await Promise.all([place.enter('ada'), place.enter('bob')])
+    await ada.evaluate(() => window.tab.sees('bob'))
+    await body(ada, bob, place)
+    expect(place.complaints().filter(complaint => !outage.test(complaint))).toEqual([])
+  })
+}
+
+/** Does the same in both at once. */
+const inBoth = <Result>(pages: readonly [Page, Page], act: () => Result) =>
+  Promise.all([pages[0].evaluate(act), pages[1].evaluate(act)])
+
+const say = (page: Page, text: string) => page.evaluate(text => window.tab.chat.send(text), text)
+const hear = (page: Page) => page.evaluate(() => window.tab.hear())
+
+/** One says something, and the other hears it. */
+async function passes(from: Page, to: Page, text: string): Promise<void> {
+  await say(from, text)
+  expect(await hear(to)).toBe(text)
+}
+
+/** Opens a chat on which both have said something. */
+async function chat(from: Page, to: Page): Promise<void> {
+  await from.evaluate(() => window.tab.openChat())
+  await passes(from, to, 'hello')
+  await passes(to, from, 'hello to you')
+}
+
+async function connect(ada: Page, bob: Page): Promise<void> {
+  await ada.evaluate(() => window.tab.connect('bob'))
+  await chat(ada, bob)
+}
+
+const link = (page: Page, peerId: string) =>
+  page.evaluate(peerId => window.tab.room.connection(peerId)?.negotiation.link, peerId)
+
+describe('two tabs', () => {
+  twoTabs('connect and chat both ways', connect)
+
+  twoTabs('end with one connection when both connect in the same instant, 200 times', async (ada, bob) => {
+    for (let round = 0; round < 200; round++) {
+      await Promise.all([ada.evaluate(() => window.tab.connect('bob')), bob.evaluate(() => window.tab.connect('ada'))])
+      expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
+      const [first, second] = round % 2 === 0 ? [ada, bob] : [bob, ada]
+      await first.evaluate(() => window.tab.openChat())
+      await passes(first, second, `round ${round}`)
+      await second.evaluate(() => window.tab.connection.close())
+      await first.evaluate(() => window.tab.status('closed'))
+    }
+  })
+
+  twoTabs('send each other a file of 20 MB at the same time', async (ada, bob) => {
+    const [hers, his] = await Promise.all([
+      ada.evaluate(() => window.tab.sendFile('bob', 'hers.bin', 20_000_000)),
+      bob.evaluate(() => window.tab.sendFile('ada', 'his.bin', 20_000_000)),
+    ])
+    expect(await hear(bob)).toEqual({ name: 'hers.bin', size: 20_000_000, sha256: hers.sha256 })
+    expect(await hear(ada)).toEqual({ name: 'his.bin', size: 20_000_000, sha256: his.sha256 })
+    for (const { progress } of [hers, his]) {
+      expect(progress).toEqual(progress.toSorted((one, other) => one - other))
+      expect([progress[0], progress.at(-1)]).toEqual([0, 20_000_000])
+    }
+    expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
+  })
+
+  twoTabs('learn at once that the other has closed the connection, and connect anew', async (ada, bob) => {
+    for (const [closer, other] of [
+      [ada, bob],
+      [bob, ada],
+    ] as const) {
+      await connect(ada, bob)
+      await closer.evaluate(() => window.tab.connection.close())
+      await other.evaluate(() => window.tab.status('closed'))
+      // Were it found out only because nothing comes any more, there would be an error.
+      expect(await other.evaluate(() => window.tab.connection.error?.code)).toBeUndefined()
+    }
+  })
+
+  twoTabs('connect anew when one of them has been loaded again', async (ada, bob, place) => {
+    await connect(ada, bob)
+    await ada.reload()
+    await bob.evaluate(() => window.tab.status('closed'))
+    await place.enterAgain(ada, 'ada')
+    await connect(ada, bob)
+    await bob.reload()
+    await ada.evaluate(() => window.tab.status('closed'))
+    await place.enterAgain(bob, 'bob')
+    await connect(ada, bob)
+  })
+
+  twoTabs('are told why there will be no connection', async (ada, _bob, place) => {
+    await place.enter('shy', { isShy: true })
+    expect(await ada.evaluate(() => window.tab.codeOfConnect('shy'))).toBe('DECLINED')
+    expect(await ada.evaluate(() => window.tab.codeOfConnect('nobody'))).toBe('PEER_NOT_FOUND')
+  })
+})
+
+describe('while the server is away', () => {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    twoTabs(`two tabs go on talking; they come back by themselves (${signal})`, async (ada, bob, { server }) => {
+      await connect(ada, bob)
+      await server.stop(signal)
+      await inBoth([ada, bob], () => window.tab.state('reconnecting'))
+      await passes(ada, bob, 'is anybody there?')
+      await passes(bob, ada, 'I am')
+
+      await server.start()
+      await inBoth([ada, bob], () => window.tab.state('connected'))
+      await ada.evaluate(() => window.tab.sees('bob'))
+      await bob.evaluate(() => window.tab.sees('ada'))
+      await passes(ada, bob, 'the server is back')
+      for (const page of [ada, bob]) {
+        const states = await page.evaluate(() => window.tab.states)
+        expect([states[0], states.at(-1), new Set(states).size]).toEqual(['reconnecting', 'connected', 2])
+        expect(await page.evaluate(() => window.tab.room.peers.size)).toBe(1)
+        expect(await page.evaluate(() => window.tab.connection.status)).toBe('connected')
+      }
+
+      await ada.evaluate(() => window.tab.connection.close())
+      await bob.evaluate(() => window.tab.status('closed'))
+      await connect(ada, bob)
+    })
+  }
+
+  twoTabs('both begin a connection, and have one when it is back', async (ada, bob, { server }) => {
+    await server.stop('SIGKILL')
+    await inBoth([ada, bob], () => window.tab.state('reconnecting'))
+    const connected = Promise.all([
+      ada.evaluate(() => window.tab.connect('bob')),
+      bob.evaluate(() => window.tab.connect('ada')),
+    ])
+    await server.start()
+    await connected
+    await chat(bob, ada)
+    expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
+  })
+})
+
+/** The credentials are there to be compared; nobody listens at that address. */
+const turn = { PARLEY_TURN_URLS: 'turn:127.0.0.1:9?transport=udp', PARLEY_TURN_SECRET: 'secret' }
+
+/** Does something that restarts ICE, and waits until it has been on both sides. */
+async function restarting(ada: Page, bob: Page, act: () => Promise<unknown>): Promise<void> {
+  const before = await inBoth([ada, bob], () => window.tab.ufrags())
+  await act()
+  await ada.evaluate(ufrags => window.tab.restarted(ufrags), before[0])
+  await bob.evaluate(ufrags => window.tab.restarted(ufrags), before[1])
+  await passes(ada, bob, 'still here')
+  await passes(bob, ada, 'me too')
+}
+
+describe('a connection', () => {
+  inChromium('is tried once more when there is no way at first', async () => {
+    const place = await startPlace()
+    // It takes 10 s until then.
+    const ada = await place.enter('ada', { speed: 4 })
+    const bob = await place.enter('bob', { speed: 4 })
+    await inBoth([ada, bob], () => window.tab.loseCandidates())
+    await ada.evaluate(() => window.tab.sees('bob'))
+    await connect(ada, bob)
+    expect(place.complaints()).toEqual([])
+  })
+
+  twoTabs(
+    'restarts ICE from either side, with fresh credentials on both',
+    async (ada, bob) => {
+      await connect(ada, bob)
+      const before = await inBoth([ada, bob], () => window.tab.usernames())
+      expect(before).toEqual([[expect.stringMatching(/:ada$/)], [expect.stringMatching(/:bob$/)]])
+      // Credentials are those of a second.
+      for (let after = before; after.some((usernames, index) => usernames?.[0] === before[index]?.[0]); ) {
+        await restarting(ada, bob, () => ada.evaluate(() => window.tab.connection.restart()))
+        await restarting(ada, bob, () => bob.evaluate(() => window.tab.connection.restart()))
+        after = await inBoth([ada, bob], () => window.tab.usernames())
+      }
+      expect(await inBoth([ada, bob], () => window.tab.connection.status)).toEqual(['connected', 'connected'])
+    },
+    turn,
+  )
+
+  twoTabs('restarts ICE when a browser says that it is online again', async (ada, bob) => {
+    await connect(ada, bob)
+    const online = () => window.dispatchEvent(new Event('online'))
+    await restarting(ada, bob, () => ada.evaluate(online))
+    await restarting(ada, bob, () => bob.evaluate(online))
+    await restarting(ada, bob, () => inBoth([ada, bob], online))
+  })
+
+  twoTabs('is negotiated anew when media are added, also by both at once', async (ada, bob) => {
+    await connect(ada, bob)
+    for (let round = 0; round < 5; round++) {
+      await inBoth([ada, bob], () => window.tab.addVideo())
+      expect(await inBoth([ada, bob], () => window.tab.seeTrack())).toEqual(['video', 'video'])
+    }
+    await passes(ada, bob, 'still here')
+  })
+
+  twoTabs('is not taken for the one before it, which was still being negotiated', async (ada, bob) => {
+    await connect(ada, bob)
+    for (let round = 0; round < 10; round++) {
+      await Promise.all([
+        bob.evaluate(() => window.tab.connection.pc.addTransceiver('audio')),
+        ada.evaluate(() => {
+          window.tab.connection.close()
+          return window.tab.connect('bob')
+        }),
+      ])
+      await chat(ada, bob)
+    }
+  })
+
+  twoTabs('does not begin with the offer of one that has ended', async (ada, bob) => {
+    await bob.evaluate(async () => {
+      const { room } = window.tab
+      await room.signal({ type: 'offer', target: 'ada', sdp: 'v=0', parley: { link: 'an old one', restart: true } })
+      await room.send('ada', 'that was it')
+    })
+    expect(await hear(ada)).toBe('that was it')
+    expect(await link(ada, 'bob')).toBeUndefined()
+    await connect(ada, bob)
+  })
+})
+
+describe('a tab and the CLI', () => {
+  const bytes = 20_000_000
+  const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex')
+
+  /** What `parley` is started with, and a session in which it meets that peer. */
+  async function cli({ server: { httpUrl, wsUrl }, room }: Place, peerId: string) {
+    const folder = await newFolder()
+    const options = { runtime: 'bun', home: join(folder, 'home') } as const
+    const session = `${httpUrl}#${[room.roomId, room.token, peerId, wsUrl].map(encodeURIComponent).join('/')}`
+    return { folder, options, session, args: ['--json', '--folder', folder, '--bind-address', '127.0.0.1'] }
+  }
+
+  withCli('connect, chat, and exchange files of 20 MB, when the tab begins', async () => {
+    const place = await startPlace()
+    const { folder, options, session, args } = await cli(place, 'worker')
+    const worker = startCli(options, 'worker', '--room', session, '--peer-id', 'worker', ...args)
+    await worker.event('ready')
+    const ada = await place.enter('ada')
+    await ada.evaluate(() => window.tab.connect('worker'))
+    await ada.evaluate(() => window.tab.openChat())
+    await say(ada, 'hello worker')
+    expect(await worker.event('chat')).toMatchObject({ peer: 'ada', text: 'hello worker' })
+    worker.type('hello ada')
+    expect(await hear(ada)).toBe('hello ada')
+
+    const sent = await ada.evaluate(bytes => window.tab.sendFile('worker', 'dice.bin', bytes), bytes)
+    const received = await worker.event('file_received')
+    expect(received).toMatchObject({ peer: 'ada', name: 'dice.bin', size: bytes, sha256: sent.sha256 })
+    expect(sha256(await readFile(join(folder, 'dice.bin')))).toBe(sent.sha256)
+    await ada.evaluate(() => window.tab.connection.close())
+    expect(await worker.event('disconnected')).toEqual({ event: 'disconnected', peer: 'ada' })
+    worker.signal('SIGINT')
+    expect((await worker.ended).stderr).toBe('')
+    expect(place.complaints()).toEqual([])
+  })
+
+  withCli('connect, chat, and exchange files of 20 MB, when the CLI begins', async () => {
+    const place = await startPlace()
+    const ada = await place.enter('ada')
+    const { folder, options, session, args } = await cli(place, 'ada')
+    const path = join(folder, 'dice.bin')
+    const content = randomBytes(bytes)
+    await writeFile(path, content)
+    const talk = ['--message', 'hello ada', '--chat', '--peer-id', 'client']
+    const client = startCli(options, 'connect', session, '--send', path, ...talk, ...args)
+    const heard = [await hear(ada), await hear(ada)]
+    expect(heard).toContain('hello ada')
+    expect(heard).toContainEqual({ name: 'dice.bin', size: bytes, sha256: sha256(content) })
+    await say(ada, 'thanks')
+    expect(await client.event('chat')).toMatchObject({ peer: 'ada', text: 'thanks' })
+    client.closeInput()
+    await ada.evaluate(() => window.tab.status('closed'))
+    expect(await ada.evaluate(() => window.tab.connection.error?.code)).toBeUndefined()
+    expect(await client.ended).toMatchObject({ code: 0, stderr: '' })
+    expect(place.complaints()).toEqual([])
+  })
+})

@@ -1,0 +1,219 @@
+import { describe, expect, onTestFinished } from 'bun:test'
+import { createHash, randomBytes } from 'node:crypto'
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { hasChromium, loopbackArgs, openPage, startChromium, type WatchedPage } from './chromium.ts'
+import { hasDataChannel, needs, runs } from './needs.ts'
+import { bundle, filesOf, html, script, servePages } from './page-server.ts'
+import { type ParleyProcess, root, startParley } from './parley-process.ts'
+import { type Program, startProgram } from './program.ts'
+
+const dataChannel = { 'node-datachannel': await hasDataChannel() }
+const inNode = needs({ ...dataChannel, node: runs('node', '--version') })
+const inChromium = needs({ chromium: hasChromium })
+
+const loopback = { BIND_ADDRESS: '127.0.0.1' }
+const bun = join(root, 'node_modules/.bin/bun')
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-examples-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** A folder in which node.mjs is, and the SDK as it is now, built, as if it had been installed there. */
+async function installed(): Promise<string> {
+  const folder = await newFolder()
+  const sdk = join(folder, 'node_modules/@parley/client')
+  await mkdir(sdk, { recursive: true })
+  await cp(join(root, 'client/package.json'), join(sdk, 'package.json'))
+  const sources = ['index', 'node-datachannel'].map(name => join(root, `client/src/${name}.ts`))
+  await Bun.build({ entrypoints: sources, outdir: join(sdk, 'dist'), target: 'browser', conditions: ['bun'] })
+  for (const name of ['node-datachannel', 'ws']) {
+    await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+  }
+  await cp(join(root, 'client/examples/node.mjs'), join(folder, 'node.mjs'))
+  return folder
+}
+
+/** node.mjs, running, and the line for the other side. */
+async function startWorker({ httpUrl, wsUrl }: ParleyProcess): Promise<Program & { session: string; folder: string }> {
+  const cwd = await installed()
+  const env = { ...loopback, PARLEY_SERVER: httpUrl, PARLEY_WS: wsUrl }
+  const worker = startProgram({ cwd, env }, 'node', 'node.mjs', 'inbox')
+  return { ...worker, session: await worker.lines.next(), folder: join(cwd, 'inbox') }
+}
+
+describe('the examples for Node and Bun', () => {
+  inNode('talk to each other, send a file, and end by themselves', async () => {
+    const worker = await startWorker(await startParley({ command: 'bun' }))
+    const bytes = randomBytes(300_000)
+    const file = join(await newFolder(), 'a file.bin')
+    await writeFile(file, bytes)
+    const program = join(root, 'client/examples/bun.ts')
+    const client = startProgram({ cwd: root, env: loopback }, bun, program, worker.session, file)
+    expect(await client.lines.next()).toBe('You said: Hello from Bun')
+    expect(await worker.lines.find(line => line.includes('says'))).toMatch(/^peer-\w+ says: Hello from Bun$/)
+    await client.lines.find(line => line === 'transferring: 300000 of 300000 bytes')
+    expect(await client.lines.find(line => line.startsWith('kept'))).toBe(
+      `kept as a file.bin, SHA-256 ${sha256(bytes)}`,
+    )
+    expect(await client.ended).toEqual({ code: 0, stderr: '' })
+    expect(await worker.lines.find(line => line.includes('sent'))).toEndWith(
+      `sent: a file.bin (300000 bytes, SHA-256 ${sha256(bytes)})`,
+    )
+    expect(await readFile(join(worker.folder, 'a file.bin'))).toEqual(bytes)
+    await worker.lines.find(line => line.endsWith(': closed'))
+
+    // The same name again is not written over what is there.
+    const second = startProgram({ cwd: root, env: loopback }, bun, program, worker.session, file)
+    const { code, stderr } = await second.ended
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^FILE_FAILED: /)])
+    expect(await worker.lines.find(line => line.includes('not kept'))).toStartWith('a file.bin was not kept: ')
+
+    worker.signal('SIGINT')
+    expect(await worker.ended).toEqual({ code: 0, stderr: '' })
+  })
+
+  inNode('say what is wrong', async () => {
+    const program = join(root, 'client/examples/bun.ts')
+    const { httpUrl, wsUrl } = await startParley({ command: 'bun' })
+    const lost = `${httpUrl}#nowhere/token/worker/${encodeURIComponent(wsUrl)}`
+    const { code, stderr } = await startProgram({ cwd: root, env: loopback }, bun, program, lost).ended
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^ROOM_NOT_FOUND: /)])
+    expect((await startProgram({ cwd: root }, bun, program).ended).code).toBe(2)
+  })
+})
+
+/** A server that pages of `origin` may use, and a browser for them. */
+async function startFor(origin: string): Promise<[ParleyProcess, Browser]> {
+  const settings = { PARLEY_ALLOWED_ORIGINS: origin }
+  return Promise.all([startParley({ command: 'bun', settings }), startChromium(loopbackArgs)])
+}
+
+const open = (browser: Browser): Promise<WatchedPage> => openPage(browser, { permissions: ['microphone'] })
+
+describe('the example for browsers', () => {
+  const sdk = async () => script(await bundle('client/src/index.ts'))
+
+  async function enter(page: Page, name: string): Promise<void> {
+    await page.getByLabel('Your name').fill(name)
+    await page.getByRole('button', { name: 'Enter' }).click()
+    await page.getByText('The server is there.').waitFor()
+  }
+
+  inChromium('connects two people, who talk and send a file', async () => {
+    const { origin } = servePages({ ...(await filesOf('examples/browser', 'client')), '/dist/index.js': await sdk() })
+    const [{ httpUrl, wsUrl }, browser] = await startFor(origin)
+    const { page: ada, complaints: hers } = await open(browser)
+    const { page: bob, complaints: his } = await open(browser)
+
+    await ada.goto(`${origin}/examples/browser/index.html`)
+    await ada.getByText('Server', { exact: true }).click()
+    await ada.getByLabel('Address', { exact: true }).fill(httpUrl)
+    await ada.getByLabel('Address of its WebSocket').fill(wsUrl)
+    await enter(ada, 'ada')
+    await bob.goto(await ada.getByLabel('Link for the others').inputValue())
+    await enter(bob, 'bob')
+
+    const cardOfBob = ada.locator('[data-peer=bob]')
+    const cardOfAda = bob.locator('[data-peer=ada]')
+    await cardOfBob.getByRole('button', { name: 'Connect', exact: true }).click()
+    for (const card of [cardOfBob, cardOfAda]) await card.getByText('connected', { exact: true }).waitFor()
+    await ada.getByLabel('Text for bob').fill('<b>hello</b>')
+    await ada.getByLabel('Text for bob').press('Enter')
+    await cardOfAda.getByText('<b>hello</b>').waitFor()
+    await bob.getByLabel('Text for ada').fill('hello yourself')
+    await cardOfAda.getByRole('button', { name: 'Send', exact: true }).click()
+    await cardOfBob.getByText('hello yourself').waitFor()
+
+    const buffer = randomBytes(2_000_000)
+    await cardOfBob.getByLabel('Send a file').setInputFiles({ name: 'dice.bin', mimeType: 'text/html', buffer })
+    await cardOfAda.getByText('dice.bin (2.0 MB)').waitFor()
+    await cardOfAda.getByRole('button', { name: 'Accept' }).click()
+    await cardOfBob.getByText('sent', { exact: true }).waitFor()
+    const [download] = await Promise.all([
+      bob.waitForEvent('download'),
+      cardOfAda.getByRole('link', { name: 'Save dice.bin' }).click(),
+    ])
+    expect(download.suggestedFilename()).toBe('dice.bin')
+    expect(sha256(await readFile(await download.path()))).toBe(sha256(buffer))
+
+    await cardOfAda.getByLabel('Send a file').setInputFiles({ name: 'no.txt', mimeType: '', buffer: Buffer.from('no') })
+    await cardOfBob.getByRole('button', { name: 'Decline' }).click()
+    await cardOfAda.getByText('The other peer does not want the file.').waitFor()
+
+    await cardOfBob.getByRole('button', { name: 'Disconnect' }).click()
+    await cardOfAda.getByText('not connected', { exact: true }).waitFor()
+    await bob.reload()
+    await ada.getByText('Nobody yet.').waitFor()
+    await enter(bob, 'bob')
+    await cardOfAda.getByRole('button', { name: 'Connect', exact: true }).click()
+    await cardOfBob.getByText('connected', { exact: true }).waitFor()
+    await ada.getByRole('button', { name: 'Leave' }).click()
+    await bob.getByText('Nobody yet.').waitFor()
+    expect([...hers, ...his]).toEqual([])
+  })
+
+  inNode('takes the line of a worker', async () => {
+    const { origin } = servePages({ ...(await filesOf('examples/browser', 'client')), '/dist/index.js': await sdk() })
+    const [server, browser] = await startFor(origin)
+    const worker = await startWorker(server)
+    const { page, complaints } = await open(browser)
+    await page.goto(`${origin}/examples/browser/index.html`)
+    await page.getByLabel('Link of a room').fill(worker.session)
+    await enter(page, 'ada')
+    const card = page.locator('[data-peer=worker]')
+    await card.getByRole('button', { name: 'Connect', exact: true }).click()
+    await page.getByLabel('Text for worker').fill('hello')
+    await page.getByLabel('Text for worker').press('Enter')
+    await card.getByText('You said: hello').waitFor()
+    const buffer = randomBytes(100_000)
+    await card.getByLabel('Send a file').setInputFiles({ name: 'dice.bin', mimeType: '', buffer })
+    await card.getByText('sent', { exact: true }).waitFor()
+    expect(await readFile(join(worker.folder, 'dice.bin'))).toEqual(buffer)
+    expect(complaints).toEqual([])
+  })
+})
+
+describe('the example for React', () => {
+  inChromium('is in the room once, also in StrictMode, and talks', async () => {
+    const page = await readFile(join(root, 'client/examples/react/index.html'), 'utf8')
+    const { origin } = servePages({
+      '/': html(page.replace('app.tsx', 'app.js')),
+      '/app.js': script(await bundle('client/examples/react/app.tsx')),
+    })
+    const [{ httpUrl, wsUrl }, browser] = await startFor(origin)
+    const { page: ada, complaints: hers } = await open(browser)
+    const { page: bob, complaints: his } = await open(browser)
+
+    await ada.goto(`${origin}/#${new URLSearchParams({ server: httpUrl, ws: wsUrl })}`)
+    await ada.getByRole('button', { name: 'New room' }).click()
+    await ada.getByText('connected', { exact: true }).waitFor()
+    const link = await ada.getByRole('link', { name: 'Link for the others' }).getAttribute('href')
+    await bob.goto(`${origin}${link}&name=bob`)
+    await ada.getByRole('heading', { name: 'bob' }).waitFor()
+    await ada.getByRole('button', { name: 'Connect', exact: true }).click()
+    for (const page of [ada, bob]) await page.getByRole('button', { name: 'Disconnect' }).waitFor()
+
+    for (const [from, to] of [
+      [ada, bob],
+      [bob, ada],
+    ] as const) {
+      await from.getByLabel('Text for').fill('hello')
+      await from.getByRole('button', { name: 'Send' }).click()
+      await to.getByText(/^(peer-\w+|bob): hello$/).waitFor()
+    }
+    // Whoever is in the room twice is seen twice.
+    for (const page of [ada, bob]) expect(await page.getByRole('heading', { level: 2 }).count()).toBe(1)
+
+    await bob.getByRole('button', { name: 'Disconnect' }).click()
+    await ada.getByText('not connected').waitFor()
+    await bob.close()
+    await ada.getByText('Nobody else is here yet.').waitFor()
+    expect([...hers, ...his]).toEqual([])
+  })
+})

@@ -1,0 +1,206 @@
+import {
+  type Clock,
+  type Connection,
+  type CreatedRoom,
+  type JoinOptions,
+  Parley,
+  ParleyError,
+  type Room,
+  systemClock,
+} from '@parley/client'
+import { Inbox } from './inbox.ts'
+
+/** What a test does in a page: this is bundled with the SDK, runs there, and is `tab` to what is called from outside. */
+
+/** What a test keeps in the page from one call to the next. */
+class Kept<T> {
+  last: T | undefined
+
+  get value(): T {
+    if (this.last === undefined) throw new Error('Nothing is kept here yet.')
+    return this.last
+  }
+}
+
+/** What a page does in the room beside what is the same for all. */
+export interface EnterOptions extends Omit<JoinOptions, 'roomId' | 'token' | 'peerId' | 'accept'> {
+  /** Does not let others connect to it. */
+  readonly isShy?: boolean
+  /** Times that its time is faster than that of others. Default: 1. */
+  readonly speed?: number
+}
+
+const room = new Kept<Room>()
+const connection = new Kept<Connection>()
+const chat = new Kept<RTCDataChannel>()
+/** What has arrived. */
+const inbox = new Inbox<unknown>()
+const tracks = new Inbox<string>()
+
+function clockOf(speed: number): Clock {
+  const start = Date.now()
+  return {
+    now: () => start + (Date.now() - start) * speed,
+    after: (ms, act) => systemClock.after(ms / speed, act),
+  }
+}
+
+/** Bytes that a browser gives at a time. */
+const mostRandom = 65_536
+
+async function sha256(blob: Blob): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))
+  return Array.from(hash, byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** Resolves as soon as it holds, which may change with that event. */
+async function until(target: EventTarget, event: string, holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(resolve => target.addEventListener(event, resolve, { once: true }))
+}
+
+/** The name that ICE has for itself in a description, another one after each restart. */
+const ufragIn = (description: RTCSessionDescription | null) => /^a=ice-ufrag:(.*)$/m.exec(description?.sdp ?? '')?.[1]
+
+export const tab = {
+  get room() {
+    return room.value
+  },
+
+  /** The last one that this page has made or been told of. */
+  get connection() {
+    return connection.value
+  },
+
+  /** The last one, whoever has opened it. */
+  get chat() {
+    return chat.value
+  },
+
+  /** What the state of the room has been since it was entered. */
+  states: [] as Room['state']['status'][],
+
+  /** Enters the room as a new identity. */
+  async enter(
+    httpUrl: string,
+    wsUrl: string,
+    { roomId, token }: CreatedRoom,
+    peerId: string,
+    { isShy, speed = 1, ...options }: EnterOptions = {},
+  ): Promise<void> {
+    const parley = new Parley(httpUrl, { wsUrl, clock: clockOf(speed) })
+    const entered = await parley.join({ roomId, token, peerId, ...options, ...(isShy && { accept: () => false }) })
+    entered.on('connection', tab.keep)
+    entered.on('state', ({ status }) => tab.states.push(status))
+    entered.on('message', (_from, payload) => inbox.push(payload))
+    entered.onFile(async file => {
+      const { name, size } = file
+      inbox.push({ name, size, sha256: await sha256(await file.blob()) })
+    })
+    room.last = entered
+  },
+
+  keep(made: Connection): void {
+    connection.last = made
+    made.on('channel', channel => channel.label === 'chat' && tab.keepChat(channel))
+    made.pc.addEventListener('track', ({ track }) => tracks.push(track.kind))
+  },
+
+  keepChat(channel: RTCDataChannel): void {
+    chat.last = channel
+    channel.addEventListener('message', ({ data }) => inbox.push(data))
+  },
+
+  /** Connects. */
+  async connect(peerId: string): Promise<void> {
+    const made = await room.value.connect(peerId)
+    // One that the other side has begun is kept already.
+    if (made !== connection.last) tab.keep(made)
+  },
+
+  async openChat(): Promise<void> {
+    tab.keepChat(await connection.value.open('chat'))
+  },
+
+  /** The next message of a chat or by way of the server, or the next file. */
+  hear: (): Promise<unknown> => inbox.next(),
+
+  async state(wanted: Room['state']['status']): Promise<void> {
+    if (room.value.state.status !== wanted) await room.value.once('state', ({ status }) => status === wanted)
+  },
+
+  async status(wanted: Connection['status']): Promise<void> {
+    const { value } = connection
+    if (value.status !== wanted) await value.once('status', status => status === wanted)
+  },
+
+  async sees(peerId: string): Promise<void> {
+    if (!room.value.peers.has(peerId)) await room.value.once('peerJoined', ({ id }) => id === peerId)
+  },
+
+  /** The code that connecting ends with. */
+  async codeOfConnect(peerId: string): Promise<string> {
+    try {
+      await room.value.connect(peerId)
+    } catch (error) {
+      return error instanceof ParleyError ? error.code : String(error)
+    }
+    return 'none'
+  },
+
+  /** Sends a file of bytes that nobody can guess, and tells what their hash is. */
+  async sendFile(peerId: string, name: string, bytes: number): Promise<{ sha256: string; progress: number[] }> {
+    const parts = Array.from({ length: Math.ceil(bytes / mostRandom) }, (_, index) =>
+      crypto.getRandomValues(new Uint8Array(Math.min(mostRandom, bytes - index * mostRandom))),
+    )
+    const file = new File(parts, name)
+    const progress: number[] = []
+    await room.value.sendFile(peerId, file, { onProgress: ({ bytes }) => progress.push(bytes) })
+    return { sha256: await sha256(file), progress }
+  },
+
+  /** Has the candidates get lost that this page sends with its next description. */
+  loseCandidates(): void {
+    const { value } = room
+    const signal = value.signal.bind(value)
+    let descriptions = 0
+    value.signal = async message => {
+      if (message.type !== 'candidate') descriptions++
+      if (message.type !== 'candidate' || descriptions > 1) await signal(message)
+    }
+  },
+
+  /** What ICE calls itself on this side and on the other. */
+  ufrags() {
+    const { currentLocalDescription, currentRemoteDescription } = connection.value.pc
+    return [ufragIn(currentLocalDescription), ufragIn(currentRemoteDescription)]
+  },
+
+  /** Resolves when ICE has restarted on both sides since it was called that. */
+  async restarted(before: readonly unknown[]): Promise<void> {
+    const { pc } = connection.value
+    await until(pc, 'signalingstatechange', () => tab.ufrags().every((ufrag, index) => ufrag !== before[index]))
+  },
+
+  /** User names for TURN. */
+  usernames: () => connection.value.pc.getConfiguration().iceServers?.map(({ username }) => username),
+
+  /** Adds what a camera would give, and waits until there is nothing left to negotiate. */
+  async addVideo(): Promise<void> {
+    const { pc } = connection.value
+    for (const track of document.createElement('canvas').captureStream().getTracks()) pc.addTrack(track)
+    const isAgreed = () =>
+      pc.signalingState === 'stable' && pc.getTransceivers().every(({ currentDirection }) => currentDirection !== null)
+    await until(pc, 'signalingstatechange', isAgreed)
+  },
+
+  /** The kind of the next track of the other side. */
+  seeTrack: (): Promise<string> => tracks.next(),
+}
+
+declare global {
+  interface Window {
+    tab: typeof tab
+  }
+}
+
+window.tab = tab
