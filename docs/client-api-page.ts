@@ -22,8 +22,8 @@ const chapters = [
  * @param size what it weighs
  */
 export function clientApiPage(exports: readonly Export[], size: string): string {
-  const links = new Links(exports)
   const parts = arrange(exports)
+  const links = new Links(parts.flat())
   const contents = parts.map(([first, ...others]) =>
     [links.to(first.name), others.map(({ name }) => links.to(name)).join(', ')].filter(Boolean).join(': '),
   )
@@ -79,10 +79,18 @@ class Links {
   /** Name, also as `Room.connect`, → what GitHub calls the heading. */
   readonly #anchors = new Map<string, string>()
 
+  /** @param exports in the order of the page: of two headings that differ in capitals only, the second gets a number */
   constructor(exports: readonly Export[]) {
+    const counts = new Map<string, number>()
+    const add = (name: string) => {
+      const anchor = name.replace('.', '').toLowerCase()
+      const before = counts.get(anchor) ?? 0
+      counts.set(anchor, before + 1)
+      this.#anchors.set(name, before === 0 ? anchor : `${anchor}-${before}`)
+    }
     for (const { name, methods } of exports) {
-      this.#anchors.set(name, name.toLowerCase())
-      for (const method of methods) this.#anchors.set(`${name}.${method.name}`, `${name}${method.name}`.toLowerCase())
+      add(name)
+      for (const method of methods) add(`${name}.${method.name}`)
     }
   }
 

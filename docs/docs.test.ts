@@ -13,14 +13,19 @@ const pages = [...new Glob('*.md').scanSync(root), ...new Glob('{docs,bench}/**/
 const textOf = (page: string) => readFileSync(join(root, page), 'utf8')
 
 /** What leads to the headings of a page, as GitHub makes it of them. */
-const anchorsOf = (page: string): string[] =>
-  [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-    heading
+function anchorsOf(page: string): string[] {
+  const counts = new Map<string, number>()
+  return [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => {
+    const anchor = heading
       .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
       .toLowerCase()
       .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
-      .replaceAll(' ', '-'),
-  )
+      .replaceAll(' ', '-')
+    const before = counts.get(anchor) ?? 0
+    counts.set(anchor, before + 1)
+    return before === 0 ? anchor : `${anchor}-${before}`
+  })
+}
 
 describe('the documentation', () => {
   test('is what "npm run docs" makes of the code', async () => {

@@ -84,6 +84,14 @@ describe('two tabs', () => {
     expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
   })
 
+  twoTabs('go on with a file over another connection when the first is closed', async (ada, bob) => {
+    const sent = await ada.evaluate(() => window.tab.sendFile('bob', 'hers.bin', 20_000_000, 5_000_000))
+    expect(await hear(bob)).toEqual({ name: 'hers.bin', size: 20_000_000, sha256: sent.sha256 })
+    expect(sent.isClosed).toBe(true)
+    // Nothing that has been written is written again.
+    expect(sent.progress).toEqual(sent.progress.toSorted((one, other) => one - other))
+  })
+
   twoTabs('learn at once that the other has closed the connection, and connect anew', async (ada, bob) => {
     for (const [closer, other] of [
       [ada, bob],
@@ -124,6 +132,8 @@ describe('while the server is away', () => {
       await inBoth([ada, bob], () => window.tab.state('reconnecting'))
       await passes(ada, bob, 'is anybody there?')
       await passes(bob, ada, 'I am')
+      const { sha256 } = await ada.evaluate(() => window.tab.sendFile('bob', 'hers.bin', 5_000_000))
+      expect(await hear(bob)).toEqual({ name: 'hers.bin', size: 5_000_000, sha256 })
 
       await server.start()
       await inBoth([ada, bob], () => window.tab.state('connected'))

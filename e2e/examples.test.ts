@@ -1,14 +1,15 @@
-import { describe, expect, onTestFinished } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { hasChromium, loopbackArgs, openPage, startChromium, type WatchedPage } from './chromium.ts'
+import { newFolder } from './cli-process.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
-import { bundle, filesOf, html, script, servePages } from './page-server.ts'
+import { bundle, filesOf, html, type Pages, script, servePages } from './page-server.ts'
 import { type ParleyProcess, root, startParley } from './parley-process.ts'
 import { type Program, startProgram } from './program.ts'
+import { buildSdk } from './sdk-build.ts'
 
 const dataChannel = { 'node-datachannel': await hasDataChannel() }
 const inNode = needs({ ...dataChannel, node: runs('node', '--version') })
@@ -18,20 +19,13 @@ const loopback = { BIND_ADDRESS: '127.0.0.1' }
 const bun = join(root, 'node_modules/.bin/bun')
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
-async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'parley-examples-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
-
 /** A folder in which node.mjs is, and the SDK as it is now, built, as if it had been installed there. */
 async function installed(): Promise<string> {
   const folder = await newFolder()
   const sdk = join(folder, 'node_modules/@parley/client')
   await mkdir(sdk, { recursive: true })
   await cp(join(root, 'client/package.json'), join(sdk, 'package.json'))
-  const sources = ['index', 'node-datachannel'].map(name => join(root, `client/src/${name}.ts`))
-  await Bun.build({ entrypoints: sources, outdir: join(sdk, 'dist'), target: 'browser', conditions: ['bun'] })
+  await buildSdk(join(sdk, 'dist'))
   for (const name of ['node-datachannel', 'ws']) {
     await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name))
   }
@@ -97,7 +91,12 @@ async function startFor(origin: string): Promise<[ParleyProcess, Browser]> {
 const open = (browser: Browser): Promise<WatchedPage> => openPage(browser, { permissions: ['microphone'] })
 
 describe('the example for browsers', () => {
-  const sdk = async () => script(await bundle('client/src/index.ts'))
+  /** The page, and the SDK beside it where its import map looks for it. */
+  async function files(): Promise<Pages> {
+    const dist = join(await newFolder(), 'dist')
+    await buildSdk(dist)
+    return { ...(await filesOf('examples/browser', join(root, 'client'))), ...(await filesOf('dist', dirname(dist))) }
+  }
 
   async function enter(page: Page, name: string): Promise<void> {
     await page.getByLabel('Your name').fill(name)
@@ -106,7 +105,7 @@ describe('the example for browsers', () => {
   }
 
   inChromium('connects two people, who talk and send a file', async () => {
-    const { origin } = servePages({ ...(await filesOf('examples/browser', 'client')), '/dist/index.js': await sdk() })
+    const { origin } = servePages(await files())
     const [{ httpUrl, wsUrl }, browser] = await startFor(origin)
     const { page: ada, complaints: hers } = await open(browser)
     const { page: bob, complaints: his } = await open(browser)
@@ -159,7 +158,7 @@ describe('the example for browsers', () => {
   })
 
   inNode('takes the line of a worker', async () => {
-    const { origin } = servePages({ ...(await filesOf('examples/browser', 'client')), '/dist/index.js': await sdk() })
+    const { origin } = servePages(await files())
     const [server, browser] = await startFor(origin)
     const worker = await startWorker(server)
     const { page, complaints } = await open(browser)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { root, startParley } from './parley-process.ts'
 import { startProgram } from './program.ts'
+import { buildSdk } from './sdk-build.ts'
 
 const component = { 'node-datachannel': await hasDataChannel() }
 const inBun = needs(component)
@@ -77,12 +78,10 @@ describe('docs/five-minutes.md', () => {
   inNode('does what it says on Node', async () => {
     const folder = await newFolder()
     const modules = join(folder.path, 'node_modules')
-    // The SDK as it is now: what "npm run build" has made may be older.
     const sdk = join(modules, '@parley/client')
     await mkdir(sdk, { recursive: true })
     await cp(join(root, 'client/package.json'), join(sdk, 'package.json'))
-    const entrypoints = ['index', 'node-datachannel'].map(name => join(root, `client/src/${name}.ts`))
-    await Bun.build({ entrypoints, outdir: join(sdk, 'dist'), target: 'browser', conditions: ['bun'] })
+    await buildSdk(join(sdk, 'dist'))
     for (const name of ['node-datachannel', 'ws']) await symlink(join(root, 'node_modules', name), join(modules, name))
     await follow('node', folder, forNode)
   })

@@ -8,6 +8,7 @@ import {
   type Room,
   systemClock,
 } from '@parley/client'
+import { type FileProgress, onFile, sendFile } from '@parley/client/files'
 import { Inbox } from './inbox.ts'
 
 /** What a test does in a page: this is bundled with the SDK, runs there, and is `tab` to what is called from outside. */
@@ -92,7 +93,7 @@ export const tab = {
     entered.on('connection', tab.keep)
     entered.on('state', ({ status }) => tab.states.push(status))
     entered.on('message', (_from, payload) => inbox.push(payload))
-    entered.onFile(async file => {
+    onFile(entered, async file => {
       const { name, size } = file
       inbox.push({ name, size, sha256: await sha256(await file.blob()) })
     })
@@ -147,15 +148,25 @@ export const tab = {
     return 'none'
   },
 
-  /** Sends a file of bytes that nobody can guess, and tells what their hash is. */
-  async sendFile(peerId: string, name: string, bytes: number): Promise<{ sha256: string; progress: number[] }> {
+  /**
+   * Sends a file of bytes that nobody can guess, and tells what their hash is.
+   * @param closeAt bytes after which the connection is closed once
+   */
+  async sendFile(peerId: string, name: string, bytes: number, closeAt = bytes + 1) {
     const parts = Array.from({ length: Math.ceil(bytes / mostRandom) }, (_, index) =>
       crypto.getRandomValues(new Uint8Array(Math.min(mostRandom, bytes - index * mostRandom))),
     )
     const file = new File(parts, name)
     const progress: number[] = []
-    await room.value.sendFile(peerId, file, { onProgress: ({ bytes }) => progress.push(bytes) })
-    return { sha256: await sha256(file), progress }
+    let isClosed = false
+    const onProgress = ({ bytes }: FileProgress) => {
+      progress.push(bytes)
+      if (isClosed || bytes < closeAt) return
+      isClosed = true
+      room.value.connection(peerId)?.close()
+    }
+    await sendFile(room.value, peerId, file, { onProgress })
+    return { sha256: await sha256(file), progress, isClosed }
   },
 
   /** Has the candidates get lost that this page sends with its next description. */

@@ -1,5 +1,4 @@
 import { onTestFinished } from 'bun:test'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { root } from './parley-process.ts'
 
@@ -25,13 +24,13 @@ export const html = (text: string): Response => new Response(text, { headers: { 
 
 export const script = (text: string): Response => new Response(text, { headers: { 'Content-Type': 'text/javascript' } })
 
-/** The files of a folder, under the address that they have if `base` of the repository is served. */
+/** The files in and below a folder, under the address that they have if `base` is served. */
 export async function filesOf(folder: string, base: string): Promise<Pages> {
-  const names = await readdir(join(root, base, folder))
+  const names = await Array.fromAsync(new Bun.Glob('**/*').scan(join(base, folder)))
   return Object.fromEntries(
     await Promise.all(
       names.map(async name => {
-        const file = Bun.file(join(root, base, folder, name))
+        const file = Bun.file(join(base, folder, name))
         return [`/${folder}/${name}`, new Response(await file.text(), { headers: { 'Content-Type': file.type } })]
       }),
     ),

@@ -1,4 +1,5 @@
-import type { Connection, FileSource, Room } from '@parley/client'
+import type { Connection, Room } from '@parley/client'
+import type { FileSource } from '@parley/client/files'
 import type { Context } from './command.ts'
 import { eachLine } from './lines.ts'
 import { type Means, parleyMeans } from './means.ts'
@@ -44,7 +45,7 @@ export class Conversation {
     }
     meet(connection)
     room.on('connection', meet)
-    this.#means.files.onFile(this.#receiver.take)
+    this.#means.onFile(this.#receiver.take)
     this.#parted = stayConnected(room, connection, {
       signal,
       connected: connection => {
@@ -96,7 +97,7 @@ export class Conversation {
     const shown = this.#transfers.begin({ direction: 'sending', peer, name, size })
     const options = { signal: this.#ending.signal, onProgress: shown.onProgress }
     try {
-      shown.kept(await this.#means.files.sendFile(peer, source, options))
+      shown.kept(await this.#means.sendFile(peer, source, options))
       return true
     } catch (error) {
       shown.failed(error)

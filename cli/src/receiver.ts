@@ -1,4 +1,4 @@
-import type { IncomingFile } from '@parley/client'
+import type { IncomingFile } from '@parley/client/files'
 import type { KeptFile } from './exec-hook.ts'
 import { diskSink } from './files/disk-sink.ts'
 import type { Transfers } from './transfers.ts'

@@ -1,6 +1,5 @@
 import { type Identity, Parley, type ParleyOptions, serverAddress, signIn } from '@parley/client'
 import type { Context } from './command.ts'
-import { nodeSha256 } from './files/node-sha256.ts'
 import { IdentityFile } from './identity-file.ts'
 
 /** Where a server is that runs on this machine as the README says. */
@@ -24,7 +23,7 @@ export async function openServer({ url, ws, anonymous, RTCPeerConnection }: Serv
   const identity = anonymous ? await signIn(httpUrl) : await signInAgain(httpUrl, context)
   const WebSocket = await webSocket()
   const rtc = RTCPeerConnection && { RTCPeerConnection }
-  return new Parley(httpUrl, { wsUrl, identity, WebSocket, sha256: nodeSha256, ...rtc })
+  return new Parley(httpUrl, { wsUrl, identity, WebSocket, ...rtc })
 }
 
 /** The identity of last time, or a new one that is kept for next time, and each of its refresh tokens. */

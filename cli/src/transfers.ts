@@ -1,4 +1,4 @@
-import type { FileProgress, FileReceipt } from '@parley/client'
+import type { FileProgress, FileReceipt } from '@parley/client/files'
 import { explain, told } from './failure.ts'
 import type { Output } from './output.ts'
 import { printBytes, progressLine, Rate } from './progress.ts'

@@ -1,6 +1,7 @@
 // A client on Bun: connects to a worker, says something, sends a file, and leaves. README.md tells how to run it.
 import { basename } from 'node:path'
 import { Parley, ParleyError } from '@parley/client'
+import { sendFile } from '@parley/client/files'
 import { nodeDataChannel } from '@parley/client/node-datachannel'
 import * as library from 'node-datachannel'
 
@@ -34,7 +35,7 @@ try {
     console.log(await answer)
 
     if (path) {
-      const { name, sha256 } = await room.sendFile(worker, Bun.file(path), {
+      const { name, sha256 } = await sendFile(room, worker, Bun.file(path), {
         // Else it would be the whole path.
         name: basename(path),
         onProgress: ({ status, bytes, size }) => console.log(`${status}: ${bytes} of ${size} bytes`),

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Parley, serverAddress } from '@parley/client'
+import { onFile } from '@parley/client/files'
 import { nodeDataChannel } from '@parley/client/node-datachannel'
 import * as library from 'node-datachannel'
 import { WebSocket } from 'ws'
@@ -39,7 +40,7 @@ room.on('connection', connection => {
   })
 })
 
-room.onFile(async file => {
+onFile(room, async file => {
   try {
     const { name, sha256 } = await file.save(sinkFor(file.name))
     console.log(`${file.peerId} sent: ${name} (${file.size} bytes, SHA-256 ${sha256})`)

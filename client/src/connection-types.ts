@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { Connection } from './connection.ts'
 import type { IncomingSignal } from './messages.ts'
 
 /** How the way to another peer is. `interrupted`: it may come back by itself, or by an ICE restart. */
@@ -18,6 +19,9 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
 }
 
+/** Takes a data channel that the peer at the other end of `connection` has opened; what has arrived waits for its listeners. */
+export type ProtocolHandler = (channel: RTCDataChannel, connection: Connection) => void
+
 /** What a connection needs of the room. */
 export interface ConnectionParts {
   /** This peer's own. */
@@ -33,8 +37,8 @@ export interface ConnectionParts {
     readonly [member: string]: unknown
   }): Promise<void>
   tell(peerId: string, payload: unknown): Promise<void>
-  /** Takes a channel that the other peer has opened for a file. */
-  receiveFile(peerId: string, channel: RTCDataChannel): void
+  /** Who takes the channels of a protocol. */
+  readonly protocols: ReadonlyMap<string, ProtocolHandler>
   /** Resolves when that peer registers, unless `signal` is aborted before. */
   arrival(peerId: string, signal: AbortSignal): Promise<unknown>
   /** How often this peer has registered: whoever registers again may do so before the others are back. */

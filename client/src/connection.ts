@@ -1,11 +1,13 @@
+import { closed, lost, unreachable } from './connection-errors.ts'
 import type { ConnectionEvents, ConnectionParts, ConnectionStatus } from './connection-types.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
 import { ParleyError } from './errors.ts'
-import { fileProtocol } from './files/index.ts'
 import { HeldChannel } from './held-channel.ts'
 import { type LinkWord, noteIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 import { Negotiation } from './negotiation.ts'
+import { newPeerConnection } from './new-peer-connection.ts'
+import { onOnline } from './online.ts'
 import { randomId } from './random-id.ts'
 
 /** Milliseconds that two peers may take to find a way to each other, at first and after an interruption. */
@@ -45,7 +47,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   /** Whether this side wants it, also if the other has begun at the same time. */
   readonly #isOurs: boolean
   #attempts = 1
-  readonly #onOnline = () => this.restart()
+  readonly #offOnline = onOnline(() => this.restart())
 
   /** @param offer that of the other side; undefined if this side makes the first one @throws ParleyError UNSUPPORTED */
   constructor(
@@ -64,7 +66,6 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#negotiation = this.#begin(offer)
     if (!offer) this.#openControl()
     this.#seek(tryAgainAfter, unreachable)
-    globalThis.addEventListener?.('online', this.#onOnline)
   }
 
   /** For whatever WebRTC can do; negotiation is seen to. Before the connection is ready it may be replaced by another. */
@@ -90,7 +91,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   /** Opens a data channel. Resolves when it is open. @throws ParleyError CHANNEL_CLOSED */
   async open(label: string, init: RTCDataChannelInit = {}): Promise<RTCDataChannel> {
     if (this.#status === 'closed') throw this.#error ?? closed(this.peerId)
-    const channel = this.pc.createDataChannel(label, init)
+    const channel = this.#newChannel(label, init)
     channel.binaryType = 'arraybuffer'
     const settled = new AbortController()
     const { signal } = settled
@@ -103,6 +104,15 @@ export class Connection extends Emitter<ConnectionEvents> {
     settled.abort()
     if (channel.readyState !== 'open') throw this.#error ?? closed(this.peerId)
     return channel
+  }
+
+  /** @throws ParleyError CHANNEL_CLOSED, if the way is lost and nobody has been told yet */
+  #newChannel(label: string, init: RTCDataChannelInit): RTCDataChannel {
+    try {
+      return this.pc.createDataChannel(label, init)
+    } catch (cause) {
+      throw (cause as Error).name === 'InvalidStateError' ? lost(this.peerId) : cause
+    }
   }
 
   override on<Name extends keyof ConnectionEvents>(
@@ -221,18 +231,16 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   #hold(channel: RTCDataChannel): void {
-    if (channel.protocol === fileProtocol) {
-      this.parts.receiveFile(this.peerId, channel)
-      return
-    }
+    const take = this.parts.protocols.get(channel.protocol)
     const held = new HeldChannel(channel)
-    if (this.hasListeners('channel')) this.#hand(held)
+    if (take) held.release(() => take(channel, this))
+    else if (channel.protocol.startsWith('parley.')) held.refuse()
+    else if (this.hasListeners('channel')) this.#hand(held)
     else this.#unclaimed.push(held)
   }
 
   #hand(held: HeldChannel): void {
-    this.emit('channel', held.channel)
-    held.release()
+    held.release(channel => this.emit('channel', channel))
   }
 
   /** Acts on how the connection is now. */
@@ -277,7 +285,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (this.#status === 'closed') return
     this.#error = error
     this.#cancelTimer()
-    globalThis.removeEventListener?.('online', this.#onOnline)
+    this.#offOnline()
     this.#letGo()
     this.#settle.reject(error ?? closed(this.peerId))
     this.#become('closed')
@@ -289,26 +297,3 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.emit('status', status)
   }
 }
-
-function newPeerConnection({ RTCPeerConnection, configuration }: ConnectionParts): RTCPeerConnection {
-  if (!RTCPeerConnection) {
-    throw new ParleyError('UNSUPPORTED', 'There is no WebRTC here; hand in an RTCPeerConnection, as for Node.')
-  }
-  try {
-    return new RTCPeerConnection(configuration())
-  } catch (cause) {
-    // As when a page has hundreds of them.
-    throw new ParleyError('UNSUPPORTED', `WebRTC makes no connection: ${cause}`, { cause })
-  }
-}
-
-const closed = (peerId: string) => new ParleyError('CHANNEL_CLOSED', `The connection to ${peerId} was closed.`)
-
-const lost = (peerId: string) =>
-  new ParleyError('CHANNEL_CLOSED', `The connection to ${peerId} was lost.`, { retryable: true })
-
-const unreachable = (peerId: string) =>
-  new ParleyError(
-    'UNREACHABLE',
-    `${peerId} was found, but there is no way to it; peers behind different firewalls need a TURN server.`,
-  )

@@ -23,12 +23,24 @@ export class HeldChannel {
     channel.addEventListener('message', this.#hold)
   }
 
-  /** Tells what has arrived until now, and holds no more, as soon as whoever is given the channel just now can listen to it. */
-  release(): void {
-    // Later than any promise that resolves with the channel.
+  /** Gives it to `take`, who may listen to it as soon as it has it, and tells it what has arrived and what arrives now. */
+  release(take: (channel: RTCDataChannel) => void): void {
+    take(this.channel)
+    // Later than any promise that `take` resolves with the channel.
     setTimeout(() => {
       this.channel.removeEventListener('message', this.#hold)
       for (const data of this.#held) this.channel.dispatchEvent(new MessageEvent('message', { data }))
     })
+  }
+
+  /** Closes it, and says why in the way that all protocols of this library have. */
+  refuse(): void {
+    const { channel } = this
+    const say = () => {
+      channel.send(JSON.stringify({ type: 'error', code: 'DECLINED', message: 'The other peer does not take this.' }))
+      channel.close()
+    }
+    if (channel.readyState === 'open') say()
+    else channel.onopen = say
   }
 }

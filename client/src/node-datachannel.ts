@@ -4,8 +4,9 @@ import { NodePeerConnection } from './node-datachannel/peer-connection.ts'
 export type { NodeDataChannelModule, NodeDataChannelOptions }
 
 /**
- * The `RTCPeerConnection` of browsers for Node (20 and later) and Bun, with what data channels need of it:
- * `nodeDataChannel(await import('node-datachannel'))`. It behaves as W3C WebRTC 1.0 says, as far as it goes:
+ * The `RTCPeerConnection` of browsers for Node (20 and later) and Bun, with what data channels need of it, made of the npm
+ * package `node-datachannel`: `import * as library from 'node-datachannel'`, then `nodeDataChannel(library)`. It behaves as
+ * W3C WebRTC 1.0 says, as far as it goes:
  *
  * - There are the constructor with `iceServers` and `iceTransportPolicy`, `createDataChannel`, `setLocalDescription`
  *   (offer, answer or rollback; it makes the description itself), `setRemoteDescription`, `addIceCandidate`, `close`,

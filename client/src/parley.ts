@@ -3,7 +3,6 @@ import { type ServerAddress, serverAddress } from './address.ts'
 import { ask, type Request } from './api.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { ParleyError } from './errors.ts'
-import { type Sha256, sha256 } from './files/index.ts'
 import { type Identity, signIn, withToken } from './identity.ts'
 import { Room } from './room.ts'
 import type { JoinOptions } from './room-types.ts'
@@ -18,8 +17,6 @@ export interface ParleyOptions {
   readonly RTCPeerConnection?: typeof RTCPeerConnection
   /** Who this is; default: a new anonymous identity, as soon as one is needed. */
   readonly identity?: Identity
-  /** For files. Default: one in JavaScript; that of `node:crypto` is several times as fast. */
-  readonly sha256?: () => Sha256
   /** Default: that of the platform. */
   readonly clock?: Clock
 }
@@ -88,13 +85,7 @@ export class Parley {
     const WebSocket = this.options.WebSocket ?? globalThis.WebSocket
     if (!WebSocket) throw new ParleyError('UNSUPPORTED', 'There is no WebSocket here; hand one in, as that of "ws".')
     const RTCPeerConnection = this.options.RTCPeerConnection ?? globalThis.RTCPeerConnection
-    const platform = {
-      WebSocket,
-      RTCPeerConnection,
-      clock: this.#clock,
-      random: Math.random,
-      sha256: this.options.sha256 ?? sha256,
-    }
+    const platform = { WebSocket, RTCPeerConnection, clock: this.#clock, random: Math.random }
     return Room.join(this.address.wsUrl, await this.signIn(), options, platform)
   }
 

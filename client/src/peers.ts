@@ -32,9 +32,7 @@ export class Roster {
   constructor(private readonly listener: RosterListener) {}
 
   join(description: PeerDescription): void {
-    const peer = peerOf(description)
-    this.peers.set(peer.id, peer)
-    this.listener.joined(peer)
+    this.listener.joined(this.#keep(description))
   }
 
   leave(id: string, reason: LeaveReason): void {
@@ -42,9 +40,13 @@ export class Roster {
   }
 
   update(description: PeerDescription): void {
+    this.listener.updated(this.#keep(description))
+  }
+
+  #keep(description: PeerDescription): Peer {
     const peer = peerOf(description)
     this.peers.set(peer.id, peer)
-    this.listener.updated(peer)
+    return peer
   }
 
   /** What has changed while nobody told, found by comparing with the room as it is now. */
@@ -55,7 +57,7 @@ export class Roster {
       const before = this.peers.get(description.peer_id)
       if (!before) this.join(description)
       else if (isChanged(before, description)) this.update(description)
-      else this.peers.set(description.peer_id, peerOf(description))
+      else this.#keep(description)
     }
   }
 }

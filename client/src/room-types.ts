@@ -1,7 +1,6 @@
 import type { IceServer, JsonObject, LeaveReason } from '@parley/protocol'
 import type { Clock } from './clock.ts'
 import type { Connection } from './connection.ts'
-import type { Sha256 } from './files/index.ts'
 import type { ConnectionState, IncomingSignal } from './messages.ts'
 import type { Peer } from './peers.ts'
 
@@ -35,8 +34,6 @@ export interface Platform {
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
-  /** For files. */
-  readonly sha256: () => Sha256
 }
 
 /** What `RTCPeerConnection` needs to find a way. */

@@ -1,18 +1,8 @@
 import type { IceServer, JsonObject, RegisteredAuth, ServerMessageOf, ServerType } from '@parley/protocol'
 import type { Connection } from './connection.ts'
-import type { ConnectOptions } from './connection-types.ts'
+import type { ConnectOptions, ProtocolHandler } from './connection-types.ts'
 import { Connections } from './connections.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
-import {
-  type ChannelRequest,
-  type FileHandler,
-  type FileReceipt,
-  FileReceiver,
-  type FileSource,
-  type OpenedChannel,
-  type SendFileOptions,
-  sendFile,
-} from './files/index.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { type Peer, peerOf, Roster } from './peers.ts'
@@ -39,13 +29,13 @@ export class Room extends Emitter<RoomEvents> {
   #registrations = 0
   #iceServers: readonly IceServer[] = []
   readonly #connections: Connections
-  readonly #files: FileReceiver
+  readonly #protocols = new Map<string, ProtocolHandler>()
 
   private constructor(
     wsUrl: string,
     identity: Identity,
     private readonly options: JoinOptions,
-    private readonly platform: Platform,
+    platform: Platform,
   ) {
     super()
     this.#signaling = new Signaling({ ...platform, wsUrl, identity, registration: () => this.#registration() })
@@ -55,7 +45,6 @@ export class Room extends Emitter<RoomEvents> {
     this.peerId = options.peerId ?? `peer-${randomId().slice(0, 8)}`
     this.#channels = new Set(options.channels)
     this.#metadata = options.metadata ?? {}
-    this.#files = new FileReceiver(platform)
     this.#connections = new Connections({
       ...platform,
       peerId: this.peerId,
@@ -64,7 +53,7 @@ export class Room extends Emitter<RoomEvents> {
       refresh: () => this.iceServers(),
       signal: message => this.signal(message),
       tell: (peerId, payload) => this.send(peerId, payload),
-      receiveFile: (peerId, channel) => this.#files.receive(peerId, channel),
+      protocols: this.#protocols,
       arrival: (id, signal) => this.once('peerJoined', peer => peer.id === id, signal),
       registrations: () => this.#registrations,
       announce: connection => this.emit('connection', connection),
@@ -122,25 +111,14 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /**
-   * Sends a file to a peer, connecting to it if there is no connection, and again if that drops: then the file goes on
-   * where it was. Resolves when the other peer has all of it, has found it to be what was sent, and keeps it.
-   * @throws ParleyError DECLINED, ABORTED (by either side), FILE_FAILED if either side cannot read or write it, CORRUPTED,
-   *   TIMEOUT if nobody there decides; CHANNEL_CLOSED if the connection does not come back; what `connect` throws
+   * Has `take` take the data channels with this `protocol` that other peers open, whatever the connection: they are not
+   * told by its `channel` event. Channels of a protocol that begins with `parley.` are closed if nobody takes them.
+   * @param protocol of `RTCDataChannel`
    */
-  sendFile(peerId: string, file: Blob | FileSource, options: SendFileOptions = {}): Promise<FileReceipt> {
-    const open = async ({ label, protocol, signal }: ChannelRequest): Promise<OpenedChannel> => {
-      const connection = await this.connect(peerId, { signal })
-      const channel = await connection.open(label, { protocol })
-      return { channel, maxMessageSize: connection.pc.sctp?.maxMessageSize }
-    }
-    return sendFile(open, file, { ...this.platform, ...options })
-  }
-
-  /** Has `handler` decide about the files that other peers send, in place of the one before. Without one all are declined. */
-  onFile(handler: FileHandler): Unsubscribe {
-    this.#files.handler = handler
+  onProtocol(protocol: string, take: ProtocolHandler): Unsubscribe {
+    this.#protocols.set(protocol, take)
     return () => {
-      if (this.#files.handler === handler) this.#files.handler = undefined
+      if (this.#protocols.get(protocol) === take) this.#protocols.delete(protocol)
     }
   }
 
@@ -231,10 +209,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #changed(state: ConnectionState): void {
     // When the room is over, its peers may still have something to say to each other.
-    if (state.status === 'closed' && !state.error) {
-      this.#files.close()
-      this.#connections.close()
-    }
+    if (state.status === 'closed' && !state.error) this.#connections.close()
     this.emit('state', state)
   }
 

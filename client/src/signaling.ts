@@ -5,6 +5,7 @@ import { Emitter } from './emitter.ts'
 import { ParleyError } from './errors.ts'
 import { type Identity, withToken } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
+import { onOnline } from './online.ts'
 import { asParleyError, byeError, closeError, errorOf, left } from './server-errors.ts'
 
 export interface SignalingOptions {
@@ -42,9 +43,6 @@ const answerWithin = 10_000
 /** Bytes of one message that a server takes by default. Not read from the protocol's table, as all of that would come along. */
 export const messageBytes = 1024 * 1024
 
-/** Requests that may wait for the connection to come back. */
-const mostWaiting = 10_000
-
 /** The request_id of `register`; those of all other requests are numbers. */
 const registerId = 'register'
 
@@ -68,14 +66,12 @@ export class Signaling extends Emitter<SignalingEvents> {
   /** Sent and not answered, by request_id. */
   readonly #unanswered = new Map<string, Pending>()
   #waiting: Pending[] = []
-  readonly #onOnline = () => this.#networkIsBack()
+  readonly #offOnline = onOnline(() => this.#networkIsBack())
 
   constructor(private readonly options: SignalingOptions) {
     super()
     const error = new ParleyError('DISCONNECTED', 'Not connected yet.')
     this.#state = { status: 'reconnecting', attempt: 1, retryAt: options.clock.now(), error }
-    // Browsers tell when the network has come back.
-    globalThis.addEventListener?.('online', this.#onOnline)
   }
 
   /**
@@ -110,8 +106,7 @@ export class Signaling extends Emitter<SignalingEvents> {
       else if (isTooBig(text)) {
         reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${messageBytes} bytes.`))
       } else if (this.#state.status === 'connected') this.#send(pending)
-      else if (this.#waiting.length < mostWaiting) this.#waiting.push(pending)
-      else reject(new ParleyError('DISCONNECTED', 'Too much waits for the connection already.'))
+      else this.#waiting.push(pending)
     })
   }
 
@@ -152,10 +147,7 @@ export class Signaling extends Emitter<SignalingEvents> {
         else reject(error)
       }
       this.#fail = fail
-      this.#cancelTimer()
-      this.#cancelTimer = clock.after(registerWithin, () =>
-        fail(new ParleyError('TIMEOUT', `${wsUrl} does not answer.`)),
-      )
+      this.#plan(registerWithin, () => fail(new ParleyError('TIMEOUT', `${wsUrl} does not answer.`)))
       socket.onopen = () =>
         socket.send(JSON.stringify({ ...registration(), type: 'register', id_token: idToken, request_id: registerId }))
       socket.onclose = ({ code, reason }) => fail(bye ? byeError(bye) : closeError(wsUrl, code, reason))
@@ -209,8 +201,7 @@ export class Signaling extends Emitter<SignalingEvents> {
   /** A connection can die without a word, as when the network has changed; a page does not see the server's pings. */
   #watch(): void {
     const { clock } = this.options
-    this.#cancelTimer()
-    this.#cancelTimer = clock.after(this.#heardAt + testAfter - clock.now(), () => {
+    this.#plan(this.#heardAt + testAfter - clock.now(), () => {
       if (clock.now() - this.#heardAt < testAfter) this.#watch()
       else this.#test()
     })
@@ -218,10 +209,7 @@ export class Signaling extends Emitter<SignalingEvents> {
 
   /** Asks for something whose answer is short whatever the size of the room: nobody has one of no tags. */
   #test(): void {
-    this.#cancelTimer()
-    this.#cancelTimer = this.options.clock.after(answerWithin, () =>
-      this.#fail(new ParleyError('DISCONNECTED', 'The server does not answer any more.')),
-    )
+    this.#plan(answerWithin, () => this.#fail(new ParleyError('DISCONNECTED', 'The server does not answer any more.')))
     this.request({ type: 'discover_peers', filters: { tags: [] } }).then(
       () => this.#watch(),
       // Lost meanwhile, which is seen elsewhere.
@@ -254,12 +242,18 @@ export class Signaling extends Emitter<SignalingEvents> {
     const sentence = 'The connection broke before the server had answered.'
     this.#rejectUnanswered(new ParleyError('DISCONNECTED', sentence, { cause: error }))
     if (pause === 0) this.#retry()
-    else this.#cancelTimer = clock.after(pause, () => this.#retry())
+    else this.#plan(pause, () => this.#retry())
+  }
+
+  /** Instead of what was planned before. */
+  #plan(ms: number, act: () => void): void {
+    this.#cancelTimer()
+    this.#cancelTimer = this.options.clock.after(ms, act)
   }
 
   #end(error: ParleyError | undefined): void {
     if (this.#state.status === 'closed') return
-    globalThis.removeEventListener?.('online', this.#onOnline)
+    this.#offOnline()
     this.#abandon()
     this.#become(error ? { status: 'closed', error } : { status: 'closed' })
     this.#rejectUnanswered(error ?? left())

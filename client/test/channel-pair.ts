@@ -1,4 +1,4 @@
-import type { FileChannel } from '../src/files/index.ts'
+import type { FileChannel } from '../src/files/wire.ts'
 
 /** Bytes that arrive before the event loop turns. */
 const burst = 256 * 1024

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Parley, type Room, signIn } from '@parley/client'
+import { onFile, sendFile } from '@parley/client/files'
 import { Failure } from '../failure.ts'
 import { diskSink } from '../files/disk-sink.ts'
 import { diskSource } from '../files/disk-source.ts'
@@ -63,7 +64,7 @@ async function enrol(actor: 'worker' | 'client', { httpUrl, wsUrl, RTCPeerConnec
     timeline.mark(type === 'candidate' ? `${actor}_candidate` : type, actor, texts[type] ?? type)
   const WebSocket = observedSocket(await webSocket(), told)
   const identity = await signIn(httpUrl)
-  return new Parley(httpUrl, { wsUrl, identity, WebSocket, RTCPeerConnection, sha256: nodeSha256 })
+  return new Parley(httpUrl, { wsUrl, identity, WebSocket, RTCPeerConnection })
 }
 
 /** From the offer to an open data channel. */
@@ -91,7 +92,7 @@ async function transfer(there: Room, here: Room, { folder, timeline, out }: Play
   await mkdir(inbox)
 
   const kept = new Promise<string>((resolve, reject) => {
-    there.onFile(async file => {
+    onFile(there, async file => {
       const opening = diskSink(inbox, file.name, file.size)
       try {
         await file.save(opening)
@@ -111,7 +112,7 @@ async function transfer(there: Room, here: Room, { folder, timeline, out }: Play
       name: source.name,
       size: source.size,
     })
-    const receipt = await here.sendFile(there.peerId, source, { onProgress: shown.onProgress })
+    const receipt = await sendFile(here, there.peerId, source, { onProgress: shown.onProgress, sha256: nodeSha256 })
     shown.kept(receipt)
     timeline.mark('file_sent', 'client', `knows that the worker has all of it`)
     const hash = createHash('sha256')

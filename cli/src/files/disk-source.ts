@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { type FileSource, ParleyError } from '@parley/client'
+import { ParleyError } from '@parley/client'
+import type { FileSource } from '@parley/client/files'
 import { Failure, systemFailure } from '../failure.ts'
 import { printable } from '../terminal.ts'
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Sha256 } from '@parley/client'
+import type { Sha256 } from '@parley/client/files'
 
 /** That of the platform, which is several times as fast as one in JavaScript. */
 export function nodeSha256(): Sha256 {

@@ -1,11 +1,5 @@
-import {
-  type FileReceipt,
-  type FileSink,
-  type FileSource,
-  ParleyError,
-  type Sha256,
-  safeFileName,
-} from '@parley/client'
+import { ParleyError } from '@parley/client'
+import { type FileReceipt, type FileSink, type FileSource, type Sha256, safeFileName } from '@parley/client/files'
 
 /**
  * Files as the programs of the Python server's time exchange them on any data channel: the text `NAME:SIZE`, binary

@@ -1,4 +1,5 @@
 import { Parley, serverAddress, signIn } from '@parley/client'
+import { onFile, sendFile } from '@parley/client/files'
 import { cardOf, forgetCards, removeCard, showLine, showTransfer } from './cards.js'
 
 const entry = document.querySelector('#entry')
@@ -82,7 +83,7 @@ function follow(joined) {
     watch(connection)
     showPeer(connection.peerId)
   })
-  room.onFile(offer)
+  onFile(room, offer)
   showState(room.state)
   // Those who were there before.
   for (const id of room.peers.keys()) showPeer(id)
@@ -133,7 +134,7 @@ function equip(card, peerId) {
     said.value = ''
   })
   card.querySelector('.file input').addEventListener('change', ({ target }) => {
-    for (const file of target.files) sendFile(peerId, file)
+    for (const file of target.files) send(peerId, file)
     // Else choosing the same file again would be no change.
     target.value = ''
   })
@@ -197,12 +198,12 @@ async function say(peerId, text) {
 
 // -------------------------------------------------------------------- files
 
-async function sendFile(peerId, file) {
+async function send(peerId, file) {
   const cancel = new AbortController()
   const transfer = showTransfer(peerId, file, 'mine')
   transfer.choose({ Cancel: () => cancel.abort() })
   try {
-    await room.sendFile(peerId, file, { signal: cancel.signal, onProgress: transfer.progress })
+    await sendFile(room, peerId, file, { signal: cancel.signal, onProgress: transfer.progress })
     transfer.end('sent')
   } catch (error) {
     transfer.end(error.message)

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { manualClock } from '../../../server/src/clock.ts'
 import { blobLink, content, errorOf, isContent, linkTo, recordingSink, waiting } from '../../test/file-link.ts'
 import { ParleyError } from '../errors.ts'
-import { type FileHandler, type FileSink, type FileSource, fileSource, type IncomingFile, sendFile } from './index.ts'
+import { type FileHandler, type FileSink, type FileSource, fileSource, type IncomingFile } from './index.ts'
+import { sendOver } from './send-file.ts'
 
 /** An error as Node's fs has it. */
 const systemError = (code: string) =>
@@ -17,7 +18,7 @@ async function endsOf(
 ) {
   const here = waiting<ParleyError>()
   const link = linkTo(async incoming => here.push(await errorOf(incoming.save(to()))))
-  const there = await errorOf(sendFile(link.open, file))
+  const there = await errorOf(sendOver(link.open, file))
   return { there, here: await here.next() }
 }
 
@@ -30,27 +31,27 @@ describe('the decision', () => {
   test('may be to decline, with a reason or without', async () => {
     const blob = new Blob(['x'])
     const reasons = linkTo(file => file.decline('Only pictures,\u001b[2J please.'))
-    expect(await errorOf(sendFile(reasons.open, blob))).toMatchObject({
+    expect(await errorOf(sendOver(reasons.open, blob))).toMatchObject({
       code: 'DECLINED',
       message: 'Only pictures,[2J please.',
     })
     const none = linkTo(file => file.decline())
-    expect((await errorOf(sendFile(none.open, blob))).message).toBe('The other peer does not want the file.')
+    expect((await errorOf(sendOver(none.open, blob))).message).toBe('The other peer does not want the file.')
   })
 
   test('is to decline where nobody decides, or a promise ends without a decision', async () => {
-    expect(await errorOf(sendFile(linkTo(undefined).open, new Blob(['x'])))).toMatchObject({
+    expect(await errorOf(sendOver(linkTo(undefined).open, new Blob(['x'])))).toMatchObject({
       code: 'DECLINED',
       message: 'The other peer takes no files.',
     })
     const careless = linkTo(async () => {})
-    expect((await errorOf(sendFile(careless.open, new Blob(['x'])))).code).toBe('DECLINED')
+    expect((await errorOf(sendOver(careless.open, new Blob(['x'])))).code).toBe('DECLINED')
   })
 
   test('may be made later, as by somebody who is asked', async () => {
     const asked = waiting<IncomingFile>()
     const link = linkTo(file => asked.push(file))
-    const done = sendFile(link.open, new Blob([content(10)]))
+    const done = sendOver(link.open, new Blob([content(10)]))
     const file = await asked.next()
     // The connection may drop meanwhile.
     link.cut()
@@ -65,14 +66,14 @@ describe('the decision', () => {
       file.decline()
       await blob
     })
-    expect((await sendFile(link.open, new Blob(['x']))).size).toBe(1)
+    expect((await sendOver(link.open, new Blob(['x']))).size).toBe(1)
   })
 
   test('has ten minutes', async () => {
     const clock = manualClock()
     const asked = waiting<IncomingFile>()
     const link = linkTo(file => asked.push(file), { clock })
-    const done = errorOf(sendFile(link.open, new Blob(['x'])))
+    const done = errorOf(sendOver(link.open, new Blob(['x'])))
     const file = await asked.next()
     clock.advance(599_999)
     expect(file.signal.aborted).toBe(false)
@@ -86,7 +87,7 @@ describe('the decision', () => {
     const handler: FileHandler = async () => {
       throw new ParleyError('FILE_FAILED', 'The folder for files is not there.')
     }
-    expect((await errorOf(sendFile(linkTo(handler).open, new Blob(['x'])))).message).toBe(
+    expect((await errorOf(sendOver(linkTo(handler).open, new Blob(['x'])))).message).toBe(
       'The folder for files is not there.',
     )
   })
@@ -94,14 +95,14 @@ describe('the decision', () => {
   test('reports what is thrown that has nothing to do with files', () => {
     const script = `
       import { linkTo } from '../../test/file-link.ts'
-      import { sendFile } from './index.ts'
+      import { sendOver } from './send-file.ts'
       process.on('uncaughtException', error => console.log('reported', error.message))
       const failing = [() => { throw new Error('A') }, async () => { throw new Error('B') }]
       for (const handler of failing) {
-        await sendFile(linkTo(handler).open, new Blob(['x'])).catch(error => console.log(error.code, error.message))
+        await sendOver(linkTo(handler).open, new Blob(['x'])).catch(error => console.log(error.code, error.message))
       }
       const late = linkTo(async file => { await file.blob(); throw new Error('C') })
-      await sendFile(late.open, new Blob(['x']), { onProgress() { throw new Error('D') } })
+      await sendOver(late.open, new Blob(['x']), { onProgress() { throw new Error('D') } })
       console.log('sent')`
     const run = Bun.spawnSync([process.execPath, '-e', script], { cwd: import.meta.dir })
     const lines = run.stdout.toString().trim().split('\n')
@@ -149,7 +150,7 @@ describe('a disk', () => {
     const here = waiting<ParleyError>()
     const link = linkTo(async file => here.push(await errorOf(file.save(full))))
     const message = 'The receiver could not keep the file: the disk is full.'
-    expect((await errorOf(sendFile(link.open, new Blob(['x'])))).message).toBe(message)
+    expect((await errorOf(sendOver(link.open, new Blob(['x'])))).message).toBe(message)
     expect((await here.next()).message).toBe(message)
   })
 
@@ -199,7 +200,7 @@ test('what is not what was sent is kept by nobody', async () => {
     return data
   }
   const error = { code: 'CORRUPTED', message: 'What has arrived is not what was sent.' }
-  expect(await errorOf(sendFile(link.open, new Blob([content(1_000_000)])))).toMatchObject(error)
+  expect(await errorOf(sendOver(link.open, new Blob([content(1_000_000)])))).toMatchObject(error)
   expect(await here.next()).toMatchObject(error)
   expect(ends).toEqual(['abort'])
 })
@@ -210,7 +211,7 @@ describe('whoever sends may cancel', () => {
   test('before it begins', async () => {
     const { link } = blobLink()
     const options = { signal: AbortSignal.abort('too late') }
-    expect(await errorOf(sendFile(link.open, new Blob(['x']), options))).toMatchObject({ ...error, cause: 'too late' })
+    expect(await errorOf(sendOver(link.open, new Blob(['x']), options))).toMatchObject({ ...error, cause: 'too late' })
     expect(link.channels).toHaveLength(0)
   })
 
@@ -218,7 +219,7 @@ describe('whoever sends may cancel', () => {
     const quit = new AbortController()
     const opening = waiting<AbortSignal>()
     const done = errorOf(
-      sendFile(
+      sendOver(
         request => {
           opening.push(request.signal)
           return never()
@@ -238,7 +239,7 @@ describe('whoever sends may cancel', () => {
     let attempts = 0
     const clock = manualClock()
     const pause = errorOf(
-      sendFile(link.open, new Blob(['x']), {
+      sendOver(link.open, new Blob(['x']), {
         clock,
         random: () => 1,
         signal: tired.signal,
@@ -262,7 +263,7 @@ describe('whoever sends may cancel', () => {
       opened.push()
       return channel
     }
-    const done = errorOf(sendFile(open, new Blob(['x']), { signal: quit.signal }))
+    const done = errorOf(sendOver(open, new Blob(['x']), { signal: quit.signal }))
     quit.abort()
     expect(await done).toMatchObject(error)
     late.push()
@@ -281,7 +282,7 @@ describe('whoever sends may cancel', () => {
       if (status === 'transferring') void errorOf(file.save(sink)).then(here.push)
     })
     const done = errorOf(
-      sendFile(link.open, new Blob([content(3_000_000)]), {
+      sendOver(link.open, new Blob([content(3_000_000)]), {
         signal: quit.signal,
         onProgress: progress =>
           progress.status === status && (status === 'waiting' || progress.bytes > 0) && quit.abort(),
@@ -307,7 +308,7 @@ describe('whoever receives may cancel', () => {
       const options = { signal: quit.signal, onProgress: ({ bytes = 0 }) => bytes > 0 && quit.abort() }
       here.push(await errorOf(file.save(sink, options)))
     })
-    expect(await errorOf(sendFile(link.open, new Blob([content(3_000_000)])))).toMatchObject(error)
+    expect(await errorOf(sendOver(link.open, new Blob([content(3_000_000)])))).toMatchObject(error)
     expect(await here.next()).toMatchObject(error)
     expect(ends).toEqual(['abort'])
   })
@@ -322,7 +323,7 @@ describe('whoever receives may cancel', () => {
       quit.abort()
       here.push(await errorOf(saved))
     })
-    expect(await errorOf(sendFile(link.open, new Blob([content(100)])))).toMatchObject(error)
+    expect(await errorOf(sendOver(link.open, new Blob([content(100)])))).toMatchObject(error)
     expect(await here.next()).toMatchObject(error)
     await new Promise(resolve => setImmediate(resolve))
     expect(ends).toEqual(['abort'])
@@ -332,7 +333,7 @@ describe('whoever receives may cancel', () => {
     const { sink, ends } = recordingSink({ write: () => new Promise(resolve => setImmediate(resolve)) })
     const link = linkTo(file => file.save(sink))
     const error = await errorOf(
-      sendFile(link.open, new Blob([content(3_000_000)]), {
+      sendOver(link.open, new Blob([content(3_000_000)]), {
         onProgress: ({ bytes }) => bytes > 0 && link.receiver.close(),
       }),
     )

@@ -13,12 +13,13 @@ import {
   waiting,
 } from '../../test/file-link.ts'
 import { ParleyError } from '../errors.ts'
-import { type FileProgress, type FileReceipt, fileSource, sendFile } from './index.ts'
+import { type FileProgress, type FileReceipt, fileSource } from './index.ts'
+import { sendOver } from './send-file.ts'
 
 describe('a file', () => {
   test.each([0, 1, 65_535, 65_536, 65_537, 1_048_576, 3_145_729, 20_000_000])('of %i bytes arrives', async size => {
     const { link, nextBlob } = blobLink()
-    const receipt = await sendFile(link.open, new Blob([content(size)]), { name: 'data.bin' })
+    const receipt = await sendOver(link.open, new Blob([content(size)]), { name: 'data.bin' })
     expect(receipt).toEqual({ name: 'data.bin', size, sha256: sha256Of(content(size)) })
     expect(await isContent(await nextBlob(), size)).toBe(true)
     expect(link.channels).toHaveLength(1)
@@ -28,7 +29,7 @@ describe('a file', () => {
     const { link, nextBlob, files } = blobLink()
     const lastModified = Date.UTC(2024, 1, 29)
     const file = new File(['{}'], '../../.ssh/no\u202Etes.json', { type: 'application/json; v=1', lastModified })
-    expect((await sendFile(link.open, file)).name).toBe('notes.json')
+    expect((await sendOver(link.open, file)).name).toBe('notes.json')
     expect(files[0]).toMatchObject({ peerId: 'ada', name: 'notes.json', size: 2, modified: new Date(lastModified) })
     const blob = (await nextBlob()) as Blob
     expect(files[0]?.type).toBe('application/json')
@@ -39,7 +40,7 @@ describe('a file', () => {
 
   test('may have a type that is none, a name that is too long, and an age', async () => {
     const { link, nextBlob, files } = blobLink()
-    await sendFile(link.open, {
+    await sendOver(link.open, {
       ...fileSource(new Blob(['x']), `${'n'.repeat(5000)}.txt`),
       type: '"><script>',
       modified: -1000.5,
@@ -52,7 +53,7 @@ describe('a file', () => {
     const { sink, ends, bytes } = recordingSink({ finish: async () => 'photo (1).jpg' })
     const kept = waiting<FileReceipt>()
     const link = linkTo(async file => kept.push(await file.save(sink)))
-    const receipt = await sendFile(link.open, new File([content(100_000)], 'photo.jpg'))
+    const receipt = await sendOver(link.open, new File([content(100_000)], 'photo.jpg'))
     expect(receipt).toEqual({ name: 'photo (1).jpg', size: 100_000, sha256: sha256Of(content(100_000)) })
     expect(await kept.next()).toEqual(receipt)
     expect(ends).toEqual(['finish'])
@@ -69,7 +70,7 @@ describe('a file', () => {
       },
     })
     const link = linkTo(file => file.save(Promise.resolve(stream)))
-    await sendFile(link.open, new File([content(200_000)], 'a.bin'))
+    await sendOver(link.open, new File([content(200_000)], 'a.bin'))
     expect(isClosed).toBe(true)
     expect(await isContent(new Uint8Array(Buffer.concat(chunks)), 200_000)).toBe(true)
   })
@@ -82,7 +83,7 @@ describe('a file', () => {
       if (typeof data !== 'string') sizes.push(data.byteLength)
       return data
     }
-    await sendFile(link.open, new Blob([content(25_000)]))
+    await sendOver(link.open, new Blob([content(25_000)]))
     expect(sizes).toEqual([10_000, 10_000, 5_000])
     expect(await isContent(await nextBlob(), 25_000)).toBe(true)
   })
@@ -92,7 +93,7 @@ describe('a file', () => {
     const sent: FileProgress[] = []
     const received: FileProgress[] = []
     const link = linkTo(file => file.blob({ onProgress: progress => received.push(progress) }))
-    await sendFile(link.open, new Blob([content(size)]), { onProgress: progress => sent.push(progress) })
+    await sendOver(link.open, new Blob([content(size)]), { onProgress: progress => sent.push(progress) })
     expect(sent.slice(0, 2)).toEqual([
       { status: 'connecting', bytes: 0, size },
       { status: 'waiting', bytes: 0, size },
@@ -111,7 +112,7 @@ describe('a file', () => {
     const underWay = new Set<number>()
     let most = 0
     const sends = Array.from({ length: 30 }, async (_, index) => {
-      const receipt = await sendFile(link.open, new Blob([content(100_000 + index)]), {
+      const receipt = await sendOver(link.open, new Blob([content(100_000 + index)]), {
         onProgress({ status }) {
           if (status === 'transferring') most = Math.max(most, underWay.add(index).size)
         },
@@ -145,7 +146,7 @@ test('a disk that does not write makes the sender wait, with no more than a wind
       return new Uint8Array(length)
     },
   }
-  const done = sendFile(link.open, source, {
+  const done = sendOver(link.open, source, {
     onProgress({ bytes }) {
       written = bytes
     },
@@ -172,7 +173,7 @@ describe('a connection that drops', () => {
         const { sink, ends, bytes } = recordingSink(isSlow ? { write: turn } : {})
         const link = linkTo(file => file.save(sink))
         link.cuts = cuts
-        const receipt = await sendFile(link.open, new Blob([content(size)]), { random: () => 0 })
+        const receipt = await sendOver(link.open, new Blob([content(size)]), { random: () => 0 })
         expect(receipt.sha256).toBe(sha256Of(content(size)))
         expect(await isContent(bytes(), size)).toBe(true)
         expect(ends).toEqual(['finish'])
@@ -186,7 +187,7 @@ describe('a connection that drops', () => {
     const { link, nextBlob, files } = blobLink()
     link.cuts = [4_000_000]
     const dropped: number[] = []
-    await sendFile(link.open, new Blob([content(size)]), {
+    await sendOver(link.open, new Blob([content(size)]), {
       random: () => 0,
       onProgress: ({ status, bytes }) => status === 'connecting' && dropped.push(bytes),
     })
@@ -203,7 +204,7 @@ describe('a connection that drops', () => {
       offers++
       return file.save(sink)
     })
-    const receipt = await sendFile(link.open, new Blob([content(1000)]), {
+    const receipt = await sendOver(link.open, new Blob([content(1000)]), {
       random: () => 0,
       onProgress({ status }) {
         if (status !== 'waiting') return
@@ -218,9 +219,27 @@ describe('a connection that drops', () => {
     expect([offers, link.channels.length, ends]).toEqual([1, 2, ['finish']])
   })
 
+  test('before the other side could answer does not matter either', async () => {
+    const { link, nextBlob } = blobLink()
+    await sendOver(link.open, new Blob([content(1000)]), {
+      random: () => 0,
+      onProgress({ status }) {
+        if (status === 'connecting' && link.channels.length === 0) {
+          link.onArrival = data => {
+            link.onArrival = data => data
+            link.cut()
+            return data
+          }
+        }
+      },
+    })
+    expect(await isContent(await nextBlob(), 1000)).toBe(true)
+    expect(link.channels).toHaveLength(2)
+  })
+
   test('may be noticed by the receiver only when the sender comes back', async () => {
     const { link, nextBlob, files } = blobLink()
-    await sendFile(link.open, new Blob([content(3_000_000)]), {
+    await sendOver(link.open, new Blob([content(3_000_000)]), {
       random: () => 0,
       onProgress({ bytes }) {
         if (bytes > 0 && link.channels.length === 1) link.last[0].cut()
@@ -233,7 +252,7 @@ describe('a connection that drops', () => {
 
   test('may be noticed by the sender only from what cannot be sent', async () => {
     const { link, nextBlob } = blobLink()
-    await sendFile(link.open, new Blob([content(3_000_000)]), {
+    await sendOver(link.open, new Blob([content(3_000_000)]), {
       random: () => 0,
       onProgress({ bytes }) {
         if (bytes > 0 && link.channels.length === 1) link.last[0].readyState = 'closed'
@@ -248,7 +267,7 @@ describe('a connection that drops', () => {
     const later = blobLink()
     link.cuts = [2_000_000]
     const progress: number[] = []
-    await sendFile(link.open, new Blob([content(3_000_000)]), {
+    await sendOver(link.open, new Blob([content(3_000_000)]), {
       random: () => 0,
       onProgress({ status, bytes }) {
         if (status === 'connecting' && bytes > 0) link.receiver = later.link.receiver
@@ -266,7 +285,7 @@ describe('a connection that drops', () => {
     link.cuts = [500_000]
     const mallory = new FileLink(link.receiver, 'mallory')
     const open: FileLink['open'] = request => (link.channels.length === 0 ? link : mallory).open(request)
-    await sendFile(open, new Blob([content(1_000_000)]), { random: () => 0 })
+    await sendOver(open, new Blob([content(1_000_000)]), { random: () => 0 })
     expect(await isContent(await nextBlob(), 1_000_000)).toBe(true)
     expect(files.map(({ peerId }) => peerId)).toEqual(['ada', 'mallory'])
     // The other half is still waited for, and is all that has arrived from her.
@@ -281,7 +300,7 @@ describe('a connection that drops', () => {
     link.cuts = [2_000_000]
     let minutes = 0
     const error = await errorOf(
-      sendFile(link.open, new Blob([content(3_000_000)]), {
+      sendOver(link.open, new Blob([content(3_000_000)]), {
         clock,
         random: () => 1,
         onProgress({ status, bytes }) {
@@ -306,14 +325,14 @@ describe('a connection that drops', () => {
   test('that never was there is told as it is, unless it may come', async () => {
     const { link } = blobLink()
     link.refusal = new ParleyError('DECLINED', 'Bob does not want to connect.')
-    expect(await errorOf(sendFile(link.open, new Blob([])))).toBe(link.refusal)
+    expect(await errorOf(sendOver(link.open, new Blob([])))).toBe(link.refusal)
     link.refusal = new ParleyError('UNREACHABLE', 'There is no way to Bob.', { retryable: true })
     const attempts: number[] = []
     const open: FileLink['open'] = request => {
       if (attempts.push(Date.now()) === 4) link.refusal = undefined
       return link.open(request)
     }
-    expect((await sendFile(open, new Blob([content(5)]), { random: () => 0 })).size).toBe(5)
+    expect((await sendOver(open, new Blob([content(5)]), { random: () => 0 })).size).toBe(5)
     expect(attempts).toHaveLength(4)
   })
 
@@ -332,7 +351,7 @@ describe('a connection that drops', () => {
     link.cuts = [500_000]
     const quit = new AbortController()
     await errorOf(
-      sendFile(link.open, new Blob([content(1_000_000)]), {
+      sendOver(link.open, new Blob([content(1_000_000)]), {
         signal: quit.signal,
         onProgress: ({ status }) => status === 'connecting' && link.channels.length === 1 && quit.abort(),
       }),

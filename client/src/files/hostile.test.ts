@@ -3,8 +3,9 @@ import { manualClock } from '../../../server/src/clock.ts'
 import { ChannelEnd } from '../../test/channel-pair.ts'
 import { content, errorOf, linkTo, RawEnd, recordingSink, sha256Of, waiting } from '../../test/file-link.ts'
 import type { ParleyError } from '../errors.ts'
-import { type FileReceiverOptions, type IncomingFile, sendFile } from './index.ts'
+import type { FileReceiverOptions, IncomingFile } from './index.ts'
 import type { Frame } from './protocol.ts'
+import { sendOver } from './send-file.ts'
 
 const id = '0123456789abcdef0123456789abcdef'
 const offer = { type: 'offer', id, name: 'a.bin', size: 100_000 } as const
@@ -185,7 +186,7 @@ describe('a sender', () => {
 async function answering(act: (raw: RawEnd, offer: Frame) => void | Promise<void>, size = 3_000_000) {
   const [near, far] = ChannelEnd.pair()
   const raw = new RawEnd(far)
-  const done = errorOf(sendFile(async () => ({ channel: near }), new Blob([content(size)])))
+  const done = errorOf(sendOver(async () => ({ channel: near }), new Blob([content(size)])))
   const first = (await raw.next()) as Frame
   await act(raw, first)
   return done
@@ -233,7 +234,7 @@ describe('a receiver', () => {
   test('of a newer version may say more', async () => {
     const [near, far] = ChannelEnd.pair()
     const raw = new RawEnd(far)
-    const done = sendFile(async () => ({ channel: near }), new Blob([content(5)]), { name: 'x' })
+    const done = sendOver(async () => ({ channel: near }), new Blob([content(5)]), { name: 'x' })
     expect(await raw.next()).toMatchObject({ type: 'offer', name: 'x', size: 5 })
     raw.send({ type: 'thumbnail', wanted: true })
     raw.send({ type: 'accept', offset: 0, window: 5 })
@@ -248,18 +249,31 @@ describe('a receiver', () => {
     const clock = manualClock()
     const [near, far] = ChannelEnd.pair()
     const raw = new RawEnd(far)
-    const done = errorOf(sendFile(async () => ({ channel: near }), new Blob(['x']), { clock }))
+    const done = errorOf(sendOver(async () => ({ channel: near }), new Blob(['x']), { clock }))
     await raw.next()
     clock.advance(15_000)
     expect(await done).toMatchObject({ code: 'TIMEOUT', message: 'The other peer does not answer.', retryable: false })
     expect(await raw.next()).toBe('closed')
   })
 
+  test('that closes the channel without a word twice takes no files', async () => {
+    let opened = 0
+    const open = async () => {
+      opened++
+      const [near, far] = ChannelEnd.pair()
+      far.close()
+      return { channel: near }
+    }
+    const error = await errorOf(sendOver(open, new Blob(['x']), { random: () => 0 }))
+    expect(error).toMatchObject({ code: 'DECLINED', message: 'The other peer takes no files.' })
+    expect(opened).toBe(2)
+  })
+
   test('that has answered before may be away', async () => {
     const clock = manualClock()
     const ends: RawEnd[] = []
     const opened = waiting<RawEnd>()
-    const done = sendFile(
+    const done = sendOver(
       async () => {
         const [near, far] = ChannelEnd.pair()
         ends.push(new RawEnd(far))

@@ -31,7 +31,7 @@ export interface OpenedChannel {
  */
 export type OpenChannel = (request: ChannelRequest) => Promise<OpenedChannel>
 
-/** What `Room.sendFile` may be told. */
+/** What `sendFile` may be told. */
 export interface SendFileOptions extends TransferOptions {
   /** Instead of that of the file; a Blob has none. */
   readonly name?: string
@@ -62,7 +62,7 @@ const nothing = () => {}
  * @throws ParleyError DECLINED, ABORTED (by either side), FILE_FAILED if either side cannot read or write it, CORRUPTED,
  *   TIMEOUT if nobody there decides; CHANNEL_CLOSED if the connection does not come back; what `open` throws
  */
-export async function sendFile(
+export async function sendOver(
   open: OpenChannel,
   file: Blob | FileSource,
   options: SendFileOptions = {},
@@ -87,6 +87,8 @@ export async function sendFile(
   let written = 0
   /** More than before whenever the other side has answered for the first time, or has written more. */
   let steps = 0
+  /** Channels that were closed without an answer. */
+  let unanswered = 0
   const report = (status: TransferStatus) => notify(onProgress, { status, bytes: written, size })
 
   /** Aborted when the transfer is over. */
@@ -173,7 +175,11 @@ export async function sendFile(
           throw violation('content')
         },
         drained: () => wake(),
-        closed: () => fail(lost()),
+        closed() {
+          // A peer that takes no files closes the channel; that a connection drops just then does not happen twice.
+          const isUnwanted = steps === 0 && ++unanswered > 1
+          fail(isUnwanted ? new ParleyError('DECLINED', 'The other peer takes no files.') : lost())
+        },
         broken: fail,
       })
 

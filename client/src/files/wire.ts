@@ -4,7 +4,7 @@ import { couldNot, errorFrame } from './trouble.ts'
 
 /** Bytes in the send buffer: at most, and those at which it wants more. */
 const highWater = 1024 * 1024
-const lowWater = highWater / 4
+const lowWater = highWater / 2
 
 /** What a transfer needs of a data channel. */
 export type FileChannel = Pick<
