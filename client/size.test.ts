@@ -5,13 +5,20 @@ import { bundleClient, type ClientBundle } from '../docs/client-bundle.ts'
 describe('the SDK as a page loads it', () => {
   let bundle: ClientBundle
   beforeAll(async () => {
-    bundle = await bundleClient()
+    bundle = await bundleClient('index.ts')
   })
 
   test('has 12 KB at the most, minified and gzipped', () => {
     expect(bundle.gzippedBytes).toBeLessThanOrEqual(12_000)
     // Something has been built.
     expect(bundle.code).toContain('registered_auth')
+  })
+
+  test('has nothing of what only those need who send files, which is 6 KB more', async () => {
+    const files = await bundleClient('files/index.ts')
+    expect(files.gzippedBytes).toBeLessThanOrEqual(6_000)
+    expect(files.code).toContain('parley.file.1')
+    expect(bundle.code).not.toContain('parley.file.1')
   })
 
   test('has none of the tables of the protocol', () => {

@@ -9,6 +9,8 @@ const chapters = [
   'Room',
   'Connection',
   'ParleyError',
+  'sendFile',
+  'onFile',
   'nodeDataChannel',
   'signIn',
   'serverAddress',
@@ -19,9 +21,9 @@ const chapters = [
 
 /**
  * The reference as a page.
- * @param size what it weighs
+ * @param sizes what the parts weigh
  */
-export function clientApiPage(exports: readonly Export[], size: string): string {
+export function clientApiPage(exports: readonly Export[], sizes: { main: string; files: string }): string {
   const parts = arrange(exports)
   const links = new Links(parts.flat())
   const contents = parts.map(([first, ...others]) =>
@@ -32,8 +34,9 @@ export function clientApiPage(exports: readonly Export[], size: string): string 
 
 <!-- Generated from the comments in client/src by "npm run docs"; edit them there. -->
 
-\`@parley/client\` is for browsers, Node and Bun. It has no dependencies and weighs ${size}. Begin with
-[five minutes](five-minutes.md); this page has the rest.
+\`@parley/client\` is for browsers, Node and Bun. It has no dependencies and weighs ${sizes.main}, minified and gzipped; who
+sends or takes files also loads \`@parley/client/files\`, ${sizes.files}. Begin with [five minutes](five-minutes.md); this page
+has the rest.
 
 ${contents.map(line => `- ${line}`).join('\n')}
 

@@ -7,9 +7,13 @@ export interface ClientBundle {
   readonly gzippedBytes: number
 }
 
-/** The whole SDK for browsers in one file, minified. @throws AggregateError if it cannot be built */
-export async function bundleClient(): Promise<ClientBundle> {
-  const entrypoints = [join(import.meta.dir, '../client/src/index.ts')]
+/**
+ * An entry of the SDK with all that it needs in one file, minified.
+ * @param entry file below client/src
+ * @throws AggregateError if it cannot be built
+ */
+export async function bundleClient(entry: string): Promise<ClientBundle> {
+  const entrypoints = [join(import.meta.dir, '../client/src', entry)]
   const { outputs } = await Bun.build({ entrypoints, target: 'browser', minify: true })
   const code = (await Promise.all(outputs.map(output => output.text()))).join('')
   return { code, gzippedBytes: Bun.gzipSync(code, { level: 9 }).length }

@@ -12,6 +12,7 @@ const golden: Record<string, object> = { ...fromServer, ...errors, ...fromPeers 
 /** Files below client/src from which programs import, and by which name. */
 const clientEntries = new Map([
   ['index.ts', '@parley/client'],
+  ['files/index.ts', '@parley/client/files'],
   ['node-datachannel.ts', '@parley/client/node-datachannel'],
 ])
 
@@ -21,9 +22,10 @@ const clientEntries = new Map([
  */
 export async function generatedPages(): Promise<Map<string, string>> {
   const protocol = await Bun.file(join(import.meta.dir, 'protocol.md')).text()
-  const { gzippedBytes } = await bundleClient()
+  const sizeOf = async (entry: string) => kilobytes((await bundleClient(entry)).gzippedBytes)
+  const sizes = { main: await sizeOf('index.ts'), files: await sizeOf('files/index.ts') }
   return new Map([
-    ['client-api.md', clientApiPage(await readClientApi(clientEntries), kilobytes(gzippedBytes))],
+    ['client-api.md', clientApiPage(await readClientApi(clientEntries), sizes)],
     ['configuration.md', configuration()],
     ['protocol.md', withGenerated(protocol)],
   ])

@@ -79,7 +79,16 @@ for (const runtime of runtimes) {
       const session = /^parley connect '(http:[^']+)'$/.exec(line)?.[1] ?? line
       const path = join(await newFolder(), 'x.txt')
       await writeFile(path, 'content')
-      const client = await runCli(options, 'connect', '--send', path, session, '--message', 'two\nlines', ...loopback)
+      const client = await runCli(
+        options,
+        'connect',
+        '--send',
+        path,
+        session,
+        '--message',
+        `two\nlines${esc}[2J`,
+        ...loopback,
+      )
       expect(client).toMatchObject({ code: 0, stdout: [] })
       expect(client.stderr).toMatch(/✓ x\.txt sent to worker-[\da-f]{8} \(7 B/)
       worker.signal('SIGINT')
@@ -87,11 +96,43 @@ for (const runtime of runtimes) {
       expect(code).toBe(130)
       expect(stdout.slice(1)).toEqual([
         expect.stringMatching(/^client-[\da-f]{8}: two$/),
-        expect.stringMatching(/^ {17}lines$/),
+        expect.stringMatching(/^ {17}lines\[2J$/),
       ])
       expect(stderr).toContain('✓ x.txt received')
       expect([...stdout, stderr, client.stderr].join()).not.toContain(esc)
       expect(await readFile(join(cwd, 'x.txt'), 'utf8')).toBe('content')
+    })
+
+    withWebRtc(`sends all of its input, in order, and then ends, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      const { worker, session } = await startWorker(options)
+      const client = startCli(options, 'connect', session, ...loopback)
+      const lines = Array.from({ length: 3000 }, (_, i) => `line ${i} ${'.'.repeat(i % 200)}`)
+      client.type(lines.join('\n'))
+      client.closeInput()
+      for (const text of lines) expect(await worker.event('chat')).toMatchObject({ text })
+      expect((await client.ended).code).toBe(0)
+      // Nobody is there any more.
+      worker.type('anybody?')
+      await worker.event('disconnected')
+    })
+
+    withWebRtc(`keeps its room for as long as it is there, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      // The server tells of the end a minute before.
+      const server = await startParley({ command: 'bun', settings: { PARLEY_ROOM_TTL_SECONDS: '61' } })
+      const worker = startCli(
+        options,
+        'worker',
+        '--server',
+        server.httpUrl,
+        '--ws',
+        server.wsUrl,
+        '--json',
+        ...loopback,
+      )
+      const { room_id } = await worker.event('ready')
+      expect(await worker.event('room_extended')).toEqual({ event: 'room_extended', room_id, seconds: 61 })
     })
 
     withWebRtc(`shows progress and colours where they are wanted, on ${runtime}`, async () => {
@@ -173,6 +214,26 @@ for (const runtime of runtimes) {
       expect(await worker.event('chat')).toMatchObject({ text: 'me, too' })
       client.type('still here')
       expect(await worker.event('chat')).toMatchObject({ text: 'still here' })
+    })
+
+    withWebRtc(`goes on with a worker that was killed and is back, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      const { worker, session, inbox } = await startWorker(options, '--peer-id', 'worker')
+      const path = join(await newFolder(), 'big.bin')
+      await writeFile(path, '')
+      await truncate(path, 200_000_000)
+      const client = startCli(options, 'connect', session, '--send', path, '--json', ...loopback)
+      await worker.event('progress', ({ bytes }) => Number(bytes) > 0)
+      worker.signal('SIGKILL')
+      await worker.ended
+      const again = ['--room', session, '--peer-id', 'worker', '--json', '--folder', inbox, ...loopback]
+      const other = startCli(options, 'worker', ...again)
+      await client.event('disconnected')
+      await client.event('connected')
+      expect(await other.event('file_received')).toMatchObject({ name: 'big.bin', size: 200_000_000 })
+      expect((await client.ended).code).toBe(0)
+      // What the first one has left is not touched.
+      expect((await readdir(inbox)).sort()).toEqual(['big.bin', 'big.bin.part'])
     })
 
     withWebRtc(`cleans up when it is interrupted, and the other side ends, too, on ${runtime}`, async () => {

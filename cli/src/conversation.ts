@@ -19,6 +19,7 @@ export class Conversation {
   readonly #ending = new AbortController()
   /** How it ends when nobody here ends it: resolves if the other peer has left, and rejects if it is lost for good. */
   readonly #parted: Promise<void>
+  readonly #offFile: () => void
   #connection: Connection
   /** Resolves when the connection that is being made is there. */
   #again: Promise<false> = Promise.resolve(false)
@@ -45,7 +46,7 @@ export class Conversation {
     }
     meet(connection)
     room.on('connection', meet)
-    this.#means.onFile(this.#receiver.take)
+    this.#offFile = this.#means.onFile(this.#receiver.take)
     this.#parted = stayConnected(room, connection, {
       signal,
       connected: connection => {
@@ -117,6 +118,7 @@ export class Conversation {
     await this.#receiver.idle()
     await this.#means.talk.close(farewellWithin)
     this.#ending.abort()
+    this.#offFile()
     this.room.leave()
     this.#connection.close()
   }

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { type Connection, ParleyError, type Room } from '@parley/client'
+import type { LeaveReason } from '@parley/protocol'
 
 export interface StayOptions {
   /** Ends it. */
@@ -16,29 +17,59 @@ export interface StayOptions {
 const firstPause = 500
 const longestPause = 8_000
 
+/** Milliseconds from the end of a connection to the word of the server that the peer has left. */
+const noticeWithin = 2_000
+
 /**
- * Keeps a connection to a peer: when it is lost, another one is made. Resolves when one of the two has ended it on purpose,
- * or `signal` is aborted.
+ * Keeps a connection to a peer: when it is lost, another one is made. Resolves when the peer has left the room, or `signal`
+ * is aborted.
  * @param first that there is already
  * @throws ParleyError, if there is none again
  */
 export async function stayConnected(room: Room, first: Connection, options: StayOptions): Promise<void> {
   const { signal, connected, lost } = options
+  const { peerId } = first
+  const hasLeft = departure(room, peerId)
   let connection = first
   for (;;) {
     connected(connection)
     await ended(connection, signal)
     const { error } = connection
-    if (!error || signal.aborted) return
-    lost(error)
+    // A peer that was killed and one that has closed the connection look alike; the server knows which it was.
+    if (signal.aborted || (!error && (await hasLeft(signal)))) return
+    lost(error ?? new ParleyError('CHANNEL_CLOSED', `The connection to ${peerId} has ended.`, { retryable: true }))
     try {
-      connection = await connectAgain(room, first.peerId, options)
+      connection = await connectAgain(room, peerId, options)
     } catch (reason) {
       if (signal.aborted) return
       throw reason
     }
   }
 }
+
+/** Looks after a peer. The result tells whether it has left on purpose, as soon as that is known. */
+function departure(room: Room, peerId: string): (signal: AbortSignal) => Promise<boolean> {
+  let reason: LeaveReason | undefined
+  room.on('peerLeft', (id, why) => {
+    if (id === peerId) reason = why
+  })
+  room.on('peerJoined', ({ id }) => {
+    if (id === peerId) reason = undefined
+  })
+  const isOver = () => room.state.status === 'closed' || (reason !== undefined && deliberate.includes(reason))
+  return async signal => {
+    if (isOver()) return true
+    const over = new AbortController()
+    const left = room.once('peerLeft', id => id === peerId, over.signal)
+    const closed = room.once('state', ({ status }) => status === 'closed', over.signal)
+    const late = setTimeout(noticeWithin, undefined, { signal }).catch(() => {})
+    await Promise.race([left, closed, late])
+    over.abort()
+    return isOver()
+  }
+}
+
+const deliberate: readonly LeaveReason[] = ['left', 'removed', 'room_closed']
 
 async function connectAgain(room: Room, peerId: string, { signal, giveUpAfter = 60_000 }: StayOptions) {
   const giveUpAt = Date.now() + giveUpAfter

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { ParleyError } from '../src/errors.ts'
 import type { FileHandler, FileReceiverOptions, FileSink, IncomingFile } from '../src/files/index.ts'
+import type { OpenedChannel } from '../src/files/outgoing.ts'
 import { FileReceiver } from '../src/files/receive-files.ts'
-import type { ChannelRequest, OpenedChannel } from '../src/files/send-file.ts'
+import type { ChannelRequest } from '../src/files/send-file.ts'
 import { ChannelEnd } from './channel-pair.ts'
 
 /** A way from a sender to a receiver that can be cut. */

@@ -8,8 +8,11 @@ import { cannotKeep, couldNot, report } from './trouble.ts'
 import { type TakeTurn, turns } from './turns.ts'
 import { type FileChannel, type Wire, type WireEvents, wire } from './wire.ts'
 
+/** What `onFile` may be told. */
 export interface FileReceiverOptions {
+  /** Default: one in JavaScript. That of `node:crypto` is several times as fast. */
   readonly sha256?: () => Sha256
+  /** Default: that of the platform. */
   readonly clock?: Clock
   /** Milliseconds that a sender whose connection was lost is waited for. Default: two minutes. */
   readonly resumeWithin?: number

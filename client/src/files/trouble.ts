@@ -33,7 +33,7 @@ const codes: readonly string[] = ['DECLINED', 'ABORTED', 'FILE_FAILED', 'CORRUPT
 
 /** What the other side says went wrong. The sentence is its own, so it is not to be trusted with a terminal. */
 export const errorOf = ({ code, message }: Frame & { type: 'error' }): ParleyError =>
-  new ParleyError(codes.includes(code) ? code : 'FILE_FAILED', message.replace(invisible, ''))
+  new ParleyError(codes.includes(code) ? code : 'FILE_FAILED', message.replace(invisible, ''), { retryable: false })
 
 export const lost = (): ParleyError =>
   new ParleyError('CHANNEL_CLOSED', 'The connection was lost before all of the file had arrived.', { retryable: true })

@@ -1,0 +1,184 @@
+import type { Clock } from '../clock.ts'
+import { ParleyError } from '../errors.ts'
+import { randomId } from '../random-id.ts'
+import type { FileSource } from './file-source.ts'
+import { chunkBytes, mostCharacters, type Offer, violation, windowBytes } from './protocol.ts'
+import type { Sha256 } from './sha256.ts'
+import type { FileReceipt, TransferStatus } from './transfer.ts'
+import { couldNot, errorOf, lost } from './trouble.ts'
+import { type FileChannel, wire } from './wire.ts'
+
+/** A data channel that has opened, for one file. */
+export interface OpenedChannel {
+  readonly channel: FileChannel
+  /** Bytes, as `RTCSctpTransport.maxMessageSize`. */
+  readonly maxMessageSize?: number | undefined
+}
+
+/** One file on its way to another peer, over as many channels as it takes. */
+export interface Outgoing {
+  readonly id: string
+  /** Bytes that the receiver is known to have. */
+  written(): number
+  /** More than before whenever the other side has answered for the first time, or has written more. */
+  steps(): number
+  /** Whether it was only the channel that has failed: the transfer may go on over another one. */
+  mayGoOn(): boolean
+  /**
+   * Sends it, or the rest of it, over a channel, and closes that.
+   * @param stop whose reason is a ParleyError, which the other side is told
+   * @throws ParleyError
+   */
+  over(channel: OpenedChannel, stop: AbortSignal): Promise<FileReceipt>
+}
+
+export interface OutgoingParts {
+  readonly name: string
+  readonly hash: Sha256
+  readonly clock: Clock
+  report(status: TransferStatus): void
+}
+
+/** Bytes that are read at once. While they are sent, as many are read ahead. */
+const blockBytes = 1024 * 1024
+
+/** Milliseconds that the first word of the other side may take. It has nothing to decide before. */
+const answerWithin = 15_000
+
+const nothing = () => {}
+
+export function outgoing(source: FileSource, { name, hash, clock, report }: OutgoingParts): Outgoing {
+  const { size, type, modified } = source
+  const offer: Offer = {
+    type: 'offer',
+    id: randomId(),
+    // The end, which has the extension.
+    name: name.slice(-mostCharacters),
+    size,
+    mime: type.slice(0, mostCharacters),
+    modified: modified && Math.max(0, Math.floor(modified)),
+  }
+  /** Bytes that were sent, over whatever channel. The hash is that of these: each is counted once. */
+  let reached = 0
+  let written = 0
+  let steps = 0
+  let digest: string | undefined
+  /** Channels that were closed without an answer. */
+  let unanswered = 0
+  let mayGoOn = false
+
+  const readAt = async (offset: number): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    if (offset === size) return undefined
+    const block = await source.read(offset, Math.min(blockBytes, size - offset))
+    if (block.length === 0) throw new ParleyError('FILE_FAILED', 'The file has become shorter.')
+    return block
+  }
+
+  const over = ({ channel, maxMessageSize }: OpenedChannel, stop: AbortSignal) =>
+    new Promise<FileReceipt>((resolve, reject) => {
+      const chunk = Math.min(chunkBytes, maxMessageSize || chunkBytes)
+      let isAccepted = false
+      let isOver = false
+      /** What is sent next. */
+      let position = 0
+      let wake = nothing
+      mayGoOn = false
+
+      const finish = (farewell?: ParleyError) => {
+        isOver = true
+        cancelTimer()
+        stop.removeEventListener('abort', onStop)
+        line.end(farewell)
+        wake()
+      }
+      /** The other side is told. */
+      const fail = (error: ParleyError) => {
+        finish(error)
+        reject(error)
+      }
+      /** It is not, as it may be only this channel that has failed. */
+      const give = (error: ParleyError, isFinal: boolean) => {
+        mayGoOn = !isFinal
+        finish()
+        reject(error)
+      }
+      const onStop = () => fail(stop.reason)
+
+      const hear = (offset: number) => {
+        written = offset
+        report('transferring')
+        wake()
+      }
+
+      const line = wire(channel, {
+        frame(frame) {
+          cancelTimer()
+          steps ||= 1
+          if (frame.type === 'waiting') report('waiting')
+          if (frame.type === 'accept') {
+            if (isAccepted || frame.offset > reached) throw violation('accept')
+            isAccepted = true
+            position = frame.offset
+            hear(position)
+            send().catch(cause => isOver || fail(couldNot('The sender could not read the file', cause)))
+          }
+          if (frame.type === 'progress') {
+            if (!isAccepted || frame.offset < written || frame.offset > position) throw violation('progress')
+            steps++
+            hear(frame.offset)
+          }
+          if (frame.type === 'kept') {
+            if (!digest) throw violation('kept')
+            finish()
+            hear(size)
+            resolve({ name: frame.name, size, sha256: digest })
+          }
+          if (frame.type === 'error') fail(errorOf(frame))
+        },
+        bytes() {
+          throw violation('content')
+        },
+        drained: () => wake(),
+        closed() {
+          // A peer that takes no files closes the channel. That a connection drops just then does not happen twice.
+          const isUnwanted = steps === 0 && ++unanswered > 1
+          give(isUnwanted ? new ParleyError('DECLINED', 'The other peer takes no files.') : lost(), isUnwanted)
+        },
+        broken: fail,
+      })
+
+      const send = async () => {
+        let next = readAt(position)
+        for (let block = await next; block; block = await next) {
+          next = readAt(position + block.length)
+          // If this is over before it is asked for, nobody wants to know.
+          next.catch(nothing)
+          for (let at = 0; at < block.length; at += chunk) {
+            while (!isOver && (line.isFull() || position > written + windowBytes - chunk)) {
+              await new Promise<void>(resolve => {
+                wake = resolve
+              })
+            }
+            if (isOver) return
+            const bytes = block.subarray(at, at + chunk)
+            line.send(bytes)
+            position += bytes.length
+            hash.update(bytes.subarray(Math.max(0, bytes.length - position + reached)))
+            reached = Math.max(reached, position)
+          }
+        }
+        digest ??= hash.hex()
+        line.send({ type: 'done', sha256: digest })
+      }
+
+      // One that has answered before is away. One that never has, on a channel that is open, does not know how to.
+      const cancelTimer = clock.after(answerWithin, () =>
+        give(new ParleyError('TIMEOUT', 'The other peer does not answer.', { retryable: false }), steps === 0),
+      )
+      stop.addEventListener('abort', onStop)
+      if (stop.aborted) onStop()
+      else line.send(offer)
+    })
+
+  return { id: offer.id, written: () => written, steps: () => steps, mayGoOn: () => mayGoOn, over }
+}
