@@ -3,11 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Connection, type ConnectionState, ParleyError, type Room } from '@parley/client'
-import { hasDataChannel, needs } from './needs.ts'
+import { python, startAiortc } from './aiortc-process.ts'
+import { hasDataChannel, needs, runs } from './needs.ts'
 import { type ParleyProcess, startParley } from './parley-process.ts'
 import { enter, identities, messagesOn, parleyAt } from './sdk-peer.ts'
 
-const withWebRtc = needs({ 'node-datachannel': await hasDataChannel() })
+const dataChannel = { 'node-datachannel': await hasDataChannel() }
+const withWebRtc = needs(dataChannel)
+const withAiortc = needs({
+  ...dataChannel,
+  [`${python} with aiortc and websockets`]: runs(python, '-c', 'import aiortc, websockets'),
+})
 
 const errorOf = (promise: Promise<unknown>): Promise<ParleyError> =>
   promise.then(
@@ -274,5 +280,46 @@ describe('a room', () => {
     await enter(urls, room, 'ada')
     const error = await errorOf(enter(urls, room, 'bob'))
     expect([error.code, error.retryable]).toEqual(['ROOM_FULL', true])
+  })
+})
+
+describe('a peer without this library', () => {
+  /** What `aiortc-peer.py` does on a channel: it greets, and sends back the bytes that came before the end. */
+  async function converse(channel: RTCDataChannel): Promise<void> {
+    const messages = messagesOn(channel)
+    expect(await messages.next()).toBe('hello from aiortc')
+    channel.send(new Uint8Array([1, 2, 3]))
+    channel.send('end of bytes')
+    expect(await messages.next()).toEqual(new Uint8Array([1, 2, 3]).buffer)
+    expect(await messages.next()).toBe('end of bytes')
+    channel.send('goodbye')
+  }
+
+  withAiortc('is connected to', async () => {
+    const urls = await startParley({ command: 'bun' })
+    const room = await (await parleyAt(urls)).createRoom()
+    const worker = startAiortc('worker', urls.httpUrl, urls.wsUrl, room.roomId, room.token)
+    await worker.expect('registered')
+    const ada = await enter(urls, room, 'ada')
+    const connection = await ada.connect('aiortc-worker')
+    expect(connection.isPlain).toBe(true)
+    await converse(await connection.open('anything'))
+    expect(await worker.ended).toEqual({ code: 0, stderr: '' })
+    await status(connection, 'closed')
+  })
+
+  withAiortc('connects', async () => {
+    const urls = await startParley({ command: 'bun' })
+    const client = startAiortc('client', urls.httpUrl, urls.wsUrl)
+    const { room_id, token } = await client.expect('room')
+    const ada = await enter(urls, { roomId: String(room_id), token: String(token) }, 'ada')
+    const arrival = ada.once('connection')
+    client.tell('ada')
+    const [connection] = await arrival
+    const [channel] = await connection.once('channel')
+    await connection.ready
+    await converse(channel)
+    expect(await client.ended).toEqual({ code: 0, stderr: '' })
+    await status(connection, 'closed')
   })
 })
