@@ -1,10 +1,10 @@
 """A peer that exchanges files as deployed programs do: "NAME:SIZE", binary chunks, "END_OF_FILE", and KEEP_ALIVE in between.
 
-    aiortc-file-peer.py worker HTTP_URL WS_URL ROOM_ID TOKEN FILE    answers the first offer
-    aiortc-file-peer.py client HTTP_URL WS_URL ROOM_ID TOKEN FILE    reads the id of a worker from standard input and
-                                                                     offers it a data channel
+    aiortc-file-peer.py worker HTTP_URL WS_URL ROOM_ID TOKEN FILE            answers the first offer, waits for a file,
+                                                                             and sends FILE back
+    aiortc-file-peer.py client HTTP_URL WS_URL ROOM_ID TOKEN FILE WORKER     offers WORKER a data channel, and sends FILE
 
-Either waits for one file, sends FILE back, and ends when the other side has gone. Tells what happens in JSON lines on
+Ends when the data channel is closed; a client, when a line comes on standard input. Tells what happens in JSON lines on
 standard output. It knows the quick reference and nothing else: any message of a type beyond that ends it with an error.
 """
 
@@ -50,10 +50,19 @@ async def send_file(channel, path):
     channel.send(KEEP_ALIVE)
 
 
-def exchange(channel, path, done):
-    """Takes one file and sends one back."""
+async def send_and_wait(channel, path, done):
+    """A client that closed right away would take along what aiortc has not sent yet; deployed ones wait for an answer."""
+    await send_file(channel, path)
+    await asyncio.to_thread(sys.stdin.readline)
+    done.set()
+
+
+def exchange(role, channel, path, done):
+    """As a client sends the file; as a worker takes one before."""
     received = {"name": None, "size": 0, "bytes": bytearray()}
     tell("open", label=channel.label)
+    if role == "client":
+        asyncio.ensure_future(send_and_wait(channel, path, done))
 
     @channel.on("message")
     def on_message(message):
@@ -99,18 +108,17 @@ async def handle_messages(websocket, connection, peer_id):
             raise RuntimeError(f"unexpected message: {text}")
 
 
-async def run(role, http_url, ws_url, room_id, token, path):
+async def run(role, http_url, ws_url, room_id, token, path, worker=None):
     peer_id = f"aiortc-{role}"
     id_token = sign_in(http_url)
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     done = asyncio.Event()
     if role == "client":
-        worker = (await asyncio.to_thread(sys.stdin.readline)).strip()
         channel = connection.createDataChannel("my-data-channel")
-        channel.on("open", lambda: exchange(channel, path, done))
+        channel.on("open", lambda: exchange(role, channel, path, done))
         await connection.setLocalDescription(await connection.createOffer())
     else:
-        connection.on("datachannel", lambda channel: exchange(channel, path, done))
+        connection.on("datachannel", lambda channel: exchange(role, channel, path, done))
 
     websocket = await websockets.connect(ws_url)
     register = {"type": "register", "peer_id": peer_id, "room_id": room_id, "token": token, "id_token": id_token}

@@ -9,7 +9,7 @@ import type { Message } from './plain-peer.ts'
 /** The Python that Debian installs aiortc for; another one may come first on the PATH. */
 export const python = '/usr/bin/python3'
 
-/** `aiortc-peer.py`, running. */
+/** A program with aiortc, running. */
 export interface AiortcProcess {
   /** The next event, which must be the one that is expected. */
   expect(event: string): Promise<Message>
@@ -19,9 +19,14 @@ export interface AiortcProcess {
   readonly ended: Promise<{ code: number | null; stderr: string }>
 }
 
-/** Starts it as `aiortc-peer.py` describes; it ends with the test at the latest. */
-export function startAiortc(...args: string[]): AiortcProcess {
-  const child = spawn(python, [join(import.meta.dir, 'aiortc-peer.py'), ...args])
+/** Starts `aiortc-peer.py` as that describes; it ends with the test at the latest. */
+export const startAiortc = (...args: string[]): AiortcProcess => start('aiortc-peer.py', args)
+
+/** The same with `aiortc-file-peer.py`. */
+export const startAiortcFilePeer = (...args: string[]): AiortcProcess => start('aiortc-file-peer.py', args)
+
+function start(program: string, args: readonly string[]): AiortcProcess {
+  const child = spawn(python, [join(import.meta.dir, program), ...args])
   const events = new Inbox<Message>()
   let stderr = ''
   createInterface({ input: child.stdout }).on('line', line => events.push(JSON.parse(line)))
@@ -29,7 +34,7 @@ export function startAiortc(...args: string[]): AiortcProcess {
     stderr += chunk
   })
   const ended = once(child, 'close').then(() => {
-    events.close(new Error(`aiortc-peer.py ended with code ${child.exitCode}: ${stderr}`))
+    events.close(new Error(`${program} ended with code ${child.exitCode}: ${stderr}`))
     return { code: child.exitCode, stderr }
   })
   onTestFinished(async () => {
@@ -39,7 +44,7 @@ export function startAiortc(...args: string[]): AiortcProcess {
   return {
     async expect(event) {
       const next = await events.next()
-      if (next.event !== event) throw new Error(`Expected ${event} from aiortc-peer.py, got ${JSON.stringify(next)}`)
+      if (next.event !== event) throw new Error(`Expected ${event} from ${program}, got ${JSON.stringify(next)}`)
       return next
     },
     tell: line => void child.stdin.write(`${line}\n`),

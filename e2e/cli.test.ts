@@ -256,6 +256,24 @@ for (const runtime of runtimes) {
       expect(rooms.stdout).toEqual(['{"event":"end","exit_code":0}'])
     })
 
+    withWebRtc(`tells the worker when a sender is interrupted, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      const { worker, session, inbox } = await startWorker(options)
+      const path = join(await newFolder(), 'big.bin')
+      await writeFile(path, '')
+      await truncate(path, 2_000_000_000)
+      const sender = startCli(options, 'connect', session, '--send', path, ...loopback)
+      await worker.event('progress', ({ bytes }) => Number(bytes) > 0)
+      sender.signal('SIGINT')
+      expect(await worker.event('file_failed')).toMatchObject({ name: 'big.bin', code: 'ABORTED' })
+      expect(await readdir(inbox)).toEqual([])
+      const { code, stderr } = await sender.ended
+      expect([code, stderr]).toEqual([
+        130,
+        expect.stringContaining('✗ big.bin: The sender has cancelled the file (ABORTED)'),
+      ])
+    })
+
     withWebRtc(`lists peers and rooms, and deletes rooms, on ${runtime}`, async () => {
       const options = await onRuntime()
       const metadata = { tags: ['gpu'], properties: { memory_gb: 24 } }

@@ -103,7 +103,11 @@ export const tab = {
   keep(made: Connection): void {
     connection.last = made
     made.on('channel', channel => channel.label === 'chat' && tab.keepChat(channel))
-    made.pc.addEventListener('track', ({ track }) => tracks.push(track.kind))
+    // Before that it may get another RTCPeerConnection.
+    made.ready.then(
+      () => made.pc.addEventListener('track', ({ track }) => tracks.push(track.kind)),
+      () => {},
+    )
   },
 
   keepChat(channel: RTCDataChannel): void {

@@ -2,14 +2,21 @@ import type { Connection, Room } from '@parley/client'
 import type { FileSource } from '@parley/client/files'
 import type { Context } from './command.ts'
 import { eachLine } from './lines.ts'
-import { type Means, parleyMeans } from './means.ts'
+import { type Means, meansOf } from './means.ts'
 import { Receiver } from './receiver.ts'
 import { connectionNews, tellState } from './room-news.ts'
-import { stayConnected } from './stay-connected.ts'
+import { aborted, stayConnected } from './stay-connected.ts'
 import { Transfers } from './transfers.ts'
 
 /** Milliseconds for the other side to take what was sent last. */
 const farewellWithin = 3_000
+
+export interface ConversationOptions {
+  /** Where its files go; absolute. */
+  readonly folder: string
+  /** Whether it is a program of the Python server's time, and is to be spoken to as such. */
+  readonly isLegacy: boolean
+}
 
 /** What goes on between this peer and one other, over as many connections as it takes. */
 export class Conversation {
@@ -28,7 +35,7 @@ export class Conversation {
   private constructor(
     private readonly room: Room,
     connection: Connection,
-    folder: string,
+    { folder, isLegacy }: ConversationOptions,
     private readonly context: Context,
   ) {
     const { out, interruption } = context
@@ -36,7 +43,7 @@ export class Conversation {
     interruption.signal.addEventListener('abort', () => this.#ending.abort())
     if (interruption.signal.aborted) this.#ending.abort()
     this.#connection = connection
-    this.#means = parleyMeans(room, out)
+    this.#means = meansOf(room, out, isLegacy)
     this.#transfers = new Transfers(out)
     this.#receiver = new Receiver({ folder, transfers: this.#transfers, signal })
     const tell = connectionNews(out)
@@ -65,13 +72,18 @@ export class Conversation {
     this.#parted.catch(() => {})
   }
 
-  /** Connects to that peer. @param folder for its files, absolute @throws ParleyError */
-  static async begin(room: Room, peerId: string, folder: string, context: Context): Promise<Conversation> {
+  /** Connects to that peer. @throws ParleyError */
+  static async begin(
+    room: Room,
+    peerId: string,
+    options: ConversationOptions,
+    context: Context,
+  ): Promise<Conversation> {
     const { out, interruption } = context
     tellState(room, out)
     try {
       const connection = await room.connect(peerId, { signal: interruption.signal })
-      return new Conversation(room, connection, folder, context)
+      return new Conversation(room, connection, options, context)
     } catch (error) {
       room.leave()
       throw error
@@ -106,6 +118,11 @@ export class Conversation {
     }
   }
 
+  /** Resolves when so many files have come from the other side, and are kept or have failed, or it has gone. */
+  async comeBack(files: number): Promise<void> {
+    await Promise.race([this.#receiver.taken(files), this.#parted.catch(() => {}), aborted(this.#ending.signal)])
+  }
+
   /** Sends what is typed, until there is no more, or the other peer leaves. @throws ParleyError, if it is lost for good */
   async talk(): Promise<void> {
     const { stdin } = this.context
@@ -113,13 +130,22 @@ export class Conversation {
     await Promise.race([typing, this.#parted])
   }
 
-  /** Ends it, when files that are on their way to this peer are there, and what was said has arrived. */
-  async end(): Promise<void> {
+  /**
+   * Ends it, when files that are on their way to this peer are there, and what was said has arrived. False, if that is not
+   * certain.
+   */
+  async end(): Promise<boolean> {
+    const { out } = this.context
     await this.#receiver.idle()
-    await this.#means.talk.close(farewellWithin)
+    const hasArrived = await this.#means.talk.close(farewellWithin)
+    if (!hasArrived) {
+      const text = 'What was said last may not have arrived.'
+      out.news({ event: 'chat_unconfirmed', message: text }, ({ yellow }) => `${yellow('!')} ${text}`)
+    }
     this.#ending.abort()
     this.#offFile()
     this.room.leave()
     this.#connection.close()
+    return hasArrived
   }
 }

@@ -11,6 +11,7 @@ export const connectionEvents = {
 export const chatEvents = {
   chat: 'peer, text',
   chat_failed: 'peer, code, message',
+  chat_unconfirmed: 'message: the other side did not confirm in time that it has got what was said',
 } as const
 
 export const fileEvents = {

@@ -1,6 +1,6 @@
-import type { IncomingFile } from '@parley/client/files'
 import type { KeptFile } from './exec-hook.ts'
 import { diskSink } from './files/disk-sink.ts'
+import type { TakenFile } from './means.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface ReceiverOptions {
@@ -17,6 +17,8 @@ export interface ReceiverOptions {
 export class Receiver {
   readonly #running = new Set<Promise<void>>()
   #failures = 0
+  #ended = 0
+  #onEnded = () => {}
 
   constructor(private readonly options: ReceiverOptions) {}
 
@@ -25,9 +27,22 @@ export class Receiver {
     return this.#failures
   }
 
+  /** Resolves when so many have come, and are kept or have failed. */
+  async taken(count: number): Promise<void> {
+    while (this.#ended < count) {
+      await new Promise<void>(resolve => {
+        this.#onEnded = resolve
+      })
+    }
+  }
+
   /** Takes it. */
-  readonly take = (file: IncomingFile): void => {
-    const running = this.#receive(file).finally(() => this.#running.delete(running))
+  readonly take = (file: TakenFile): void => {
+    const running = this.#receive(file).finally(() => {
+      this.#running.delete(running)
+      this.#ended++
+      this.#onEnded()
+    })
     this.#running.add(running)
   }
 
@@ -36,7 +51,7 @@ export class Receiver {
     while (this.#running.size > 0) await Promise.all(this.#running)
   }
 
-  async #receive(file: IncomingFile): Promise<void> {
+  async #receive(file: TakenFile): Promise<void> {
     const { folder, transfers, signal, kept } = this.options
     const { peerId: peer, name, size } = file
     const shown = transfers.begin({ direction: 'receiving', peer, name, size })

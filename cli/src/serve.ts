@@ -3,7 +3,7 @@ import type { Context } from './command.ts'
 import type { ExecHook } from './exec-hook.ts'
 import { exitCodes } from './failure.ts'
 import { eachLine } from './lines.ts'
-import { parleyMeans } from './means.ts'
+import { meansOf } from './means.ts'
 import { Receiver } from './receiver.ts'
 import { connectionNews, tellState } from './room-news.ts'
 import { aborted } from './stay-connected.ts'
@@ -39,7 +39,7 @@ export async function serve(room: Room, options: ServeOptions, context: Context)
   const transfers = new Transfers(out)
   const { signal } = ending
   const receiver = new Receiver({ folder, transfers, signal, kept: file => hook?.add(file) })
-  const { talk, onFile } = parleyMeans(room, out)
+  const { talk, onFile } = meansOf(room, out)
   const tell = connectionNews(out)
   const connections = new Set<Connection>()
   const parted = new Promise<void>(resolve => {

@@ -56,17 +56,22 @@ export class FileLink {
   }
 }
 
-/** One end of a channel, for those who do not keep to the protocol. */
+/** One end of a channel, for those who do not keep to the protocol. It closes the channel after the last word. */
 export class RawEnd {
   readonly #arrived = waiting<object | number | 'closed'>()
   /** The next frame, the size of the next content, or `closed`. */
   readonly next = this.#arrived.next
 
-  constructor(readonly end: ChannelEnd) {
+  constructor(
+    readonly end: ChannelEnd,
+    isPolite = true,
+  ) {
     end.binaryType = 'arraybuffer'
     end.addEventListener('message', event => {
       const { data } = event as MessageEvent<string | ArrayBuffer>
-      this.#arrived.push(typeof data === 'string' ? JSON.parse(data) : data.byteLength)
+      const arrived = typeof data === 'string' ? JSON.parse(data) : data.byteLength
+      this.#arrived.push(arrived)
+      if (isPolite && ['kept', 'error'].includes(arrived.type)) end.close()
     })
     end.addEventListener('close', () => this.#arrived.push('closed'))
   }

@@ -17,6 +17,7 @@ export const connect = command({
   description: [
     'Connects to the worker of a session, which is the line that “parley worker” prints. The connection is direct: nothing that you say or send goes through the server.',
     'With --send or --message it does that and ends. Without them, or with --chat, it sends each line of its standard input and prints what comes, until the input ends (Ctrl-D), the worker leaves, or Ctrl-C.',
+    'With --legacy it speaks as the programs of the Python server’s time do: one data channel for all, files as NAME:SIZE, bytes, END_OF_FILE, which nobody confirms. It waits for a file to come back for each that it has sent, or for the other side to close the connection.',
     'A connection that is lost is made again, and files go on where they were. A file counts as sent when the worker has it on its disk and its SHA-256 is right. Files that the worker sends are kept in the folder.',
   ],
   options: {
@@ -28,6 +29,7 @@ export const connect = command({
       value: 'DIR',
       meaning: 'Where files go that the worker sends. Default: the current folder.',
     },
+    legacy: { type: 'boolean', meaning: 'Speaks as deployed programs do that know nothing of Parley; see above.' },
     'peer-id': {
       type: 'string',
       value: 'ID',
@@ -70,15 +72,18 @@ export const connect = command({
     const accept = (other: string) => other === target
     const room = await parley.join({ roomId, token, peerId, role, accept })
     out.news({ event: 'joined', room_id: roomId, peer_id: peerId, worker: target }, undefined)
-    const conversation = await Conversation.begin(room, target, folder, context)
+    const conversation = await Conversation.begin(room, target, { folder, isLegacy: values.legacy }, context)
+    let isDone = false
     try {
       const isSaid = message === undefined || (await conversation.say(message))
       const sent = await Promise.all(sources.map(source => conversation.send(source)))
+      if (values.legacy && !isChatting) await conversation.comeBack(sources.length)
       if (isChatting && !interruption.signal.aborted) await conversation.talk()
-      return isSaid && sent.every(Boolean) ? exitCodes.ok : exitCodes.failed
+      isDone = isSaid && sent.every(Boolean)
     } finally {
-      await conversation.end()
+      isDone = (await conversation.end()) && isDone
       await rtc.told()
     }
+    return isDone ? exitCodes.ok : exitCodes.failed
   },
 })

@@ -1,4 +1,4 @@
-/** Where a received file goes. Each call waits for the one before it. */
+/** Where a received file goes. Each call waits for the one before it, except `abort`. */
 export interface FileSink {
   /**
    * Adds to the end; what it returns is waited for, which makes the sender wait, too. The bytes may be kept.
@@ -8,7 +8,7 @@ export interface FileSink {
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void> | void
   /** All bytes were written and are those that were sent. Resolves with the name under which they are kept. */
   finish(): Promise<string>
-  /** There will be no more of it: nothing shall be left. */
+  /** There will be no more of it: nothing shall be left. May be called while `write` is not done, which may then fail. */
   abort(reason: unknown): Promise<void>
 }
 

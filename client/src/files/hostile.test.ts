@@ -165,7 +165,7 @@ describe('a sender', () => {
     const link = linkTo(async file => kept.push((await file.save(recordingSink().sink)).name), { clock })
     const [near, far] = ChannelEnd.pair()
     link.receiver.receive('mallory', far)
-    const raw = new RawEnd(near)
+    const raw = new RawEnd(near, false)
     raw.send({ ...offer, size: 0 })
     expect([await raw.next(), await raw.next()]).toMatchObject([{ type: 'waiting' }, { type: 'accept' }])
     raw.send({ type: 'done', sha256: sha256Of(content(0)) })

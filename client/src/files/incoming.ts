@@ -33,9 +33,6 @@ export interface Incoming extends IncomingFile {
   end(error: ParleyError): void
 }
 
-/** Milliseconds for the sender to take note that its file is kept. */
-const farewellWithin = 5_000
-
 const nothing = () => {}
 
 export function incoming(peerId: string, offer: Offer, parts: IncomingParts): Incoming {
@@ -63,7 +60,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   let written = 0
   /** What has arrived and is not in the sink. */
   let queue: Uint8Array<ArrayBuffer>[] = []
-  let writing: Promise<void> | undefined
+  let isWriting = false
   /** To the sender, while there is a connection. */
   let line: Wire | undefined
   /** Bytes that the sender knows to be written, and when it was told; undefined until it may send, on this wire. */
@@ -90,8 +87,8 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
 
   /** Goes on with what can be done now: that is writing, the end, or asking for more. */
   const proceed = () => {
-    if (!sink || writing || isFinal) return
-    if (queue.length > 0) writing = write(sink)
+    if (!sink || isWriting || isFinal) return
+    if (queue.length > 0) void write(sink)
     else if (digest) void finish(sink, digest)
     else if (line && !leave) ask(line)
   }
@@ -107,6 +104,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   }
 
   const write = async (sink: FileSink) => {
+    isWriting = true
     try {
       for (let bytes = queue.shift(); bytes; bytes = queue.shift()) {
         await sink.write(bytes)
@@ -119,7 +117,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     } catch (cause) {
       failed(cause)
     }
-    writing = undefined
+    isWriting = false
     proceed()
   }
 
@@ -127,42 +125,37 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     isFinal = true
     try {
       if (hash.hex() !== sha256) throw new ParleyError('CORRUPTED', 'What has arrived is not what was sent.')
-      keep({ name: await sink.finish(), size, sha256 })
+      await keep({ name: await sink.finish(), size, sha256 })
     } catch (cause) {
-      fail(couldNot(cannotKeep, cause))
+      void fail(couldNot(cannotKeep, cause))
     }
   }
 
-  const keep = (receipt: FileReceipt) => {
+  const keep = async (receipt: FileReceipt) => {
     const kept: Frame = { type: 'kept', name: receipt.name }
     parts.settled(kept)
     report('transferring')
-    onLost = () => {
-      detach()
-      resolve(receipt)
-    }
-    if (line) {
-      // A program that ends now would take the word with it, so it is the sender who closes the channel.
-      cancelTimer = clock.after(farewellWithin, onLost)
-      line.send(kept)
-    } else onLost()
+    // A program that ends when this resolves would take the word with it.
+    await detach(kept)
+    resolve(receipt)
   }
 
-  const fail = async (error: ParleyError) => {
+  /** @param isKnown whether the sender has said so itself */
+  const fail = async (error: ParleyError, isKnown = false) => {
     isFinal = true
     cancelDecision()
     // Whoever comes back after too long a time may begin again.
     parts.settled(error.code === 'CHANNEL_CLOSED' ? undefined : errorFrame(error))
-    detach(error)
+    const parted = detach(isKnown ? undefined : error)
     gone.abort(error)
     queue = []
-    await writing
     try {
       await sink?.abort(error)
     } catch {
       // What could not be written can often not be removed either, and the first failure is the one to tell.
     }
     // Not before, as the program may end then.
+    await parted
     reject(error)
   }
 
@@ -173,17 +166,12 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   const failed = (cause: unknown) => end(couldNot(cannotKeep, cause))
 
   /** Nothing comes over this wire any more. */
-  const detach = (farewell?: ParleyError) => {
+  const detach = (farewell?: Frame | ParleyError): Promise<void> | undefined => {
     cancelTimer()
-    line?.end(farewell)
+    const ended = line?.end(farewell)
     leave?.()
     line = leave = told = undefined
-  }
-
-  let onLost = () => {
-    detach()
-    report('connecting')
-    cancelTimer = clock.after(parts.resumeWithin, () => end(lost()))
+    return ended
   }
 
   const decide = () => {
@@ -199,7 +187,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     onProgress = options.onProgress
     const cancel = () =>
       end(new ParleyError('ABORTED', 'The receiver has cancelled the file.', { cause: signal?.reason }))
-    signal?.addEventListener('abort', cancel, { signal: gone.signal })
+    signal?.addEventListener('abort', cancel)
     if (signal?.aborted) cancel()
     try {
       const opened = await to
@@ -210,7 +198,11 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     } catch (cause) {
       failed(cause)
     }
-    return result
+    try {
+      return await result
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+    }
   }
 
   return {
@@ -232,11 +224,11 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     end,
     attach(next, again) {
       if (again.name !== offer.name || again.size !== size) throw violation('offer')
-      detach()
+      void detach()
       line = next
       line.hand({
         frame(frame) {
-          if (frame.type === 'error') end(errorOf(frame))
+          if (frame.type === 'error' && !isFinal) void fail(errorOf(frame), true)
           if (frame.type !== 'done') return
           if (told === undefined || digest || received < size) throw violation('done')
           digest = frame.sha256
@@ -252,7 +244,11 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
           proceed()
         },
         drained: nothing,
-        closed: () => onLost(),
+        closed() {
+          void detach()
+          report('connecting')
+          cancelTimer = clock.after(parts.resumeWithin, () => end(lost()))
+        },
         broken: end,
       })
       line.send({ type: 'waiting' })

@@ -84,22 +84,18 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
       let wake = nothing
       mayGoOn = false
 
-      const finish = (farewell?: ParleyError) => {
+      const finish = (farewell?: ParleyError): Promise<void> => {
         isOver = true
         cancelTimer()
         stop.removeEventListener('abort', onStop)
-        line.end(farewell)
         wake()
+        return line.end(farewell)
       }
-      /** The other side is told. */
-      const fail = (error: ParleyError) => {
-        finish(error)
-        reject(error)
-      }
-      /** It is not, as it may be only this channel that has failed. */
-      const give = (error: ParleyError, isFinal: boolean) => {
-        mayGoOn = !isFinal
-        finish()
+      /** The other side is told before anybody here is, as the program may end then. */
+      const fail = (error: ParleyError) => void finish(error).then(() => reject(error))
+      /** The other side knows, or cannot be told. */
+      const give = (error: ParleyError) => {
+        void finish()
         reject(error)
       }
       const onStop = () => fail(stop.reason)
@@ -110,7 +106,7 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
         wake()
       }
 
-      const line = wire(channel, {
+      const line = wire(channel, clock, {
         frame(frame) {
           cancelTimer()
           steps ||= 1
@@ -129,11 +125,11 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
           }
           if (frame.type === 'kept') {
             if (!digest) throw violation('kept')
-            finish()
+            void finish()
             hear(size)
             resolve({ name: frame.name, size, sha256: digest })
           }
-          if (frame.type === 'error') fail(errorOf(frame))
+          if (frame.type === 'error') give(errorOf(frame))
         },
         bytes() {
           throw violation('content')
@@ -141,8 +137,8 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
         drained: () => wake(),
         closed() {
           // A peer that takes no files closes the channel. That a connection drops just then does not happen twice.
-          const isUnwanted = steps === 0 && ++unanswered > 1
-          give(isUnwanted ? new ParleyError('DECLINED', 'The other peer takes no files.') : lost(), isUnwanted)
+          mayGoOn = steps > 0 || ++unanswered < 2
+          give(mayGoOn ? lost() : new ParleyError('DECLINED', 'The other peer takes no files.'))
         },
         broken: fail,
       })
@@ -171,10 +167,11 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
         line.send({ type: 'done', sha256: digest })
       }
 
-      // One that has answered before is away. One that never has, on a channel that is open, does not know how to.
-      const cancelTimer = clock.after(answerWithin, () =>
-        give(new ParleyError('TIMEOUT', 'The other peer does not answer.', { retryable: false }), steps === 0),
-      )
+      const cancelTimer = clock.after(answerWithin, () => {
+        // One that has answered before is away. One that never has, on a channel that is open, does not know how to.
+        mayGoOn = steps > 0
+        give(new ParleyError('TIMEOUT', 'The other peer does not answer.', { retryable: false }))
+      })
       stop.addEventListener('abort', onStop)
       if (stop.aborted) onStop()
       else line.send(offer)

@@ -16,15 +16,16 @@ import { ParleyError } from '../errors.ts'
  * 4. The receiver says how much it has written with `progress`, after each `ackBytes` or `ackEvery`. The sender sends at
  *    most `windowBytes` beyond the last offset that it was told; so whoever writes slowly is sent to slowly.
  * 5. When the hash is right and the file is where it belongs, the receiver sends `kept`, with the name that it has there.
- *    The sender closes the channel.
  *
- * Either side may send `error` at any time instead, and closes the channel: that is the end of the transfer. `DECLINED`:
- * the receiver does not want it; `ABORTED`: that side has cancelled; `FILE_FAILED`: it could not read or write;
- * `CORRUPTED`: what arrived is not what was sent; `TIMEOUT`: nobody has decided.
+ * Either side may send `error` at any time instead: that is the end of the transfer. `DECLINED`: the receiver does not
+ * want it; `ABORTED`: that side has cancelled; `FILE_FAILED`: it could not read or write; `CORRUPTED`: what arrived is not
+ * what was sent; `TIMEOUT`: nobody has decided. Whoever gets the last word, `kept` or `error`, closes the channel; whoever
+ * has said it does so after a while, if the other one does not.
  *
  * If the channel closes without `kept` or `error`, the sender opens another one, also over a new connection, and sends the
  * same offer. Only the same peer can go on with a transfer. To one that has ended the receiver answers as it did
- * before, so a file whose `kept` was lost is not kept twice.
+ * before, so a file whose `kept` was lost is not kept twice. A receiver that takes no files may close the channel without a
+ * word: twice, without having answered at all, means that.
  */
 export const fileProtocol = 'parley.file.1'
 

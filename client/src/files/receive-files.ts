@@ -80,10 +80,10 @@ export class FileReceiver {
       closed: leave,
       broken: error => {
         leave()
-        line.end(error)
+        void line.end(error)
       },
     }
-    const line = wire(channel, events)
+    const line = wire(channel, this.#options.clock, events)
     sender.open.set(line, line)
     const cancel = this.#options.clock.after(offerWithin, () => events.broken(violation('offer')))
     if (sender.open.size > mostFiles) {
@@ -109,7 +109,7 @@ export class FileReceiver {
     const key = `${id} ${peerId}`
     const outcome = this.#outcomes.get(key)
     const known = open.get(id) as Incoming | undefined
-    if (outcome) wire.end(outcome)
+    if (outcome) void wire.end(outcome)
     else if (known) known.attach(wire, offer)
     else {
       const file = incoming(peerId, offer, {

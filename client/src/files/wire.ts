@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts'
 import type { ParleyError } from '../errors.ts'
 import { type Frame, parseFrame } from './protocol.ts'
 import { couldNot, errorFrame } from './trouble.ts'
@@ -5,6 +6,9 @@ import { couldNot, errorFrame } from './trouble.ts'
 /** Bytes in the send buffer: at most, and those at which it wants more. */
 const highWater = 1024 * 1024
 const lowWater = highWater / 2
+
+/** Milliseconds that the other side may take to note the last word. */
+const farewellWithin = 5_000
 
 /** What a transfer needs of a data channel. */
 export type FileChannel = Pick<
@@ -32,16 +36,18 @@ export interface Wire {
   isFull(): boolean
   /** From now on somebody else is told: what a channel is for is known only from its first frame. */
   hand(events: WireEvents): void
-  /** Sends a last frame, or an error in one, and closes the channel behind it. There are no events any more. */
-  end(farewell?: Frame | ParleyError): void
+  /**
+   * There are no events any more. With a last frame, or an error in one, it is the other side who is to close the channel:
+   * what stands in front of a close may be lost, in libraries and when the program ends. Resolves when it is closed.
+   */
+  end(farewell?: Frame | ParleyError): Promise<void>
 }
 
 /** Takes over a data channel, which nobody else may use. */
-export function wire(channel: FileChannel, events: WireEvents): Wire {
+export function wire(channel: FileChannel, clock: Clock, events: WireEvents): Wire {
   const listening = new AbortController()
   const { signal } = listening
-
-  const lose = () => {
+  let onClosed = () => {
     if (signal.aborted) return
     listening.abort()
     events.closed()
@@ -65,7 +71,7 @@ export function wire(channel: FileChannel, events: WireEvents): Wire {
       else channel.send(JSON.stringify(data))
     } catch {
       // It has closed. There may be no event of it, as when this side has closed the connection.
-      lose()
+      onClosed()
     }
   }
 
@@ -73,7 +79,7 @@ export function wire(channel: FileChannel, events: WireEvents): Wire {
   channel.bufferedAmountLowThreshold = lowWater
   channel.addEventListener('message', receive, { signal })
   channel.addEventListener('bufferedamountlow', () => events.drained(), { signal })
-  channel.addEventListener('close', lose, { signal })
+  channel.addEventListener('close', () => onClosed())
 
   return {
     send,
@@ -81,10 +87,19 @@ export function wire(channel: FileChannel, events: WireEvents): Wire {
     hand(to) {
       events = to
     },
-    end(farewell) {
-      listening.abort()
-      if (farewell) send('type' in farewell ? farewell : errorFrame(farewell))
-      channel.close()
-    },
+    end: farewell =>
+      new Promise(resolve => {
+        listening.abort()
+        let cancel = () => {}
+        onClosed = () => {
+          cancel()
+          channel.close()
+          resolve()
+        }
+        if (farewell) {
+          cancel = clock.after(farewellWithin, onClosed)
+          send('type' in farewell ? farewell : errorFrame(farewell))
+        } else onClosed()
+      }),
   }
 }
