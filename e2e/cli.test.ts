@@ -400,7 +400,9 @@ for (const runtime of runtimes) {
         expect(steps).toContain(step)
       }
       expect([code, steps.at(-1)]).toEqual([0, 'server_stopped'])
-      const { stdout: lines } = await runCli(options, 'demo')
+      const { stdout: all } = await runCli(options, 'demo')
+      const lines = all.slice(0, -2)
+      expect(all.slice(-2)).toEqual(['', expect.stringMatching(/^From the offer to the connection: \d+ ms\./)])
       expect(lines.filter(line => /^ *\d+\.\d ms +\+\d+\.\d {2}(server|worker|client) {2}./.test(line))).toEqual([
         ...lines,
       ])

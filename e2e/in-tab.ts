@@ -36,7 +36,6 @@ const connection = new Kept<Connection>()
 const chat = new Kept<RTCDataChannel>()
 /** What has arrived. */
 const inbox = new Inbox<unknown>()
-const tracks = new Inbox<string>()
 
 function clockOf(speed: number): Clock {
   const start = Date.now()
@@ -103,11 +102,6 @@ export const tab = {
   keep(made: Connection): void {
     connection.last = made
     made.on('channel', channel => channel.label === 'chat' && tab.keepChat(channel))
-    // Before that it may get another RTCPeerConnection.
-    made.ready.then(
-      () => made.pc.addEventListener('track', ({ track }) => tracks.push(track.kind)),
-      () => {},
-    )
   },
 
   keepChat(channel: RTCDataChannel): void {
@@ -199,17 +193,19 @@ export const tab = {
   /** User names for TURN. */
   usernames: () => connection.value.pc.getConfiguration().iceServers?.map(({ username }) => username),
 
-  /** Adds what a camera would give, and waits until there is nothing left to negotiate. */
-  async addVideo(): Promise<void> {
+  /** Adds what a camera would give. */
+  addVideo(): void {
     const { pc } = connection.value
     for (const track of document.createElement('canvas').captureStream().getTracks()) pc.addTrack(track)
-    const isAgreed = () =>
-      pc.signalingState === 'stable' && pc.getTransceivers().every(({ currentDirection }) => currentDirection !== null)
-    await until(pc, 'signalingstatechange', isAgreed)
   },
 
-  /** The kind of the next track of the other side. */
-  seeTrack: (): Promise<string> => tracks.next(),
+  /** Whether so many tracks are agreed upon in both directions. Chromium sometimes forgets to tell of one by an event. */
+  hasTracks(count: number): boolean {
+    const { pc } = connection.value
+    const directions = pc.getTransceivers().map(({ currentDirection }) => currentDirection ?? '')
+    const agreed = (way: RegExp) => directions.filter(direction => way.test(direction)).length
+    return pc.signalingState === 'stable' && agreed(/^send/) === count && agreed(/recv/) === count
+  },
 }
 
 declare global {

@@ -41,19 +41,22 @@ export class ChatChannel {
     isOurs: boolean,
     heard: (text: string) => void,
   ) {
-    const isKnown = channel.protocol === chatProtocol
-    this.#canAsk = isKnown && !isOurs
+    this.#canAsk = this.#isKnown && !isOurs
     this.#greeted = new Promise(resolve => {
       this.#greet = resolve
     })
     channel.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
       if (typeof data === 'string') heard(data)
-      else if (isKnown && data instanceof ArrayBuffer) this.#receive(new Uint8Array(data)[0])
+      else if (this.#isKnown && data instanceof ArrayBuffer) this.#receive(new Uint8Array(data)[0])
     })
     channel.addEventListener('close', () => {
       for (const settle of this.#asking.splice(0)) settle(false)
     })
     if (this.#canAsk) this.#send(hello)
+  }
+
+  get #isKnown(): boolean {
+    return this.channel.protocol === chatProtocol
   }
 
   get isOpen(): boolean {
@@ -62,6 +65,7 @@ export class ChatChannel {
 
   /** Resolves when there is room for more. @throws Error, if the channel is not open, or the text too long */
   async say(text: string): Promise<void> {
+    await this.#ready()
     this.channel.send(text)
     this.#unconfirmed++
     if (this.#canAsk && this.#unconfirmed >= askAfter) await this.#ask()
@@ -73,11 +77,18 @@ export class ChatChannel {
    * taken note that the channel is closed, which comes behind it. False: the connection has ended before.
    */
   async confirm(): Promise<boolean> {
-    if (!this.#canAsk && this.#unconfirmed > 0) {
-      const late = setTimeout(this.#openedAt + helloWithin - performance.now(), undefined, { ref: false })
-      await Promise.race([this.#greeted, late])
-    }
+    await this.#ready()
     return this.#canAsk ? this.#ask() : this.#close()
+  }
+
+  /**
+   * Resolves when it is known whether the other side confirms. Nothing is said before: libdatachannel may put messages into
+   * another order that arrive in the instant in which the channel opens there.
+   */
+  async #ready(): Promise<void> {
+    const wait = this.#openedAt + helloWithin - performance.now()
+    if (this.#canAsk || !this.#isKnown || wait <= 0) return
+    await Promise.race([this.#greeted, setTimeout(wait, undefined, { ref: false })])
   }
 
   #receive(word: number | undefined): void {

@@ -26,6 +26,8 @@ export class Conversation {
   readonly #ending = new AbortController()
   /** How it ends when nobody here ends it: resolves if the other peer has left, and rejects if it is lost for good. */
   readonly #parted: Promise<void>
+  /** Resolves when it has ended in either way. */
+  readonly #over: Promise<true>
   readonly #offFile: () => void
   #connection: Connection
   /** Resolves when the connection that is being made is there. */
@@ -69,7 +71,10 @@ export class Conversation {
         })
       },
     })
-    this.#parted.catch(() => {})
+    this.#over = this.#parted.then(
+      () => true as const,
+      () => true as const,
+    )
   }
 
   /** Connects to that peer. @throws ParleyError */
@@ -92,13 +97,9 @@ export class Conversation {
 
   /** Says it, as soon as there is a connection. False if there will be none, or it cannot be said. */
   async say(text: string): Promise<boolean> {
-    const over = this.#parted.then(
-      () => true,
-      () => true,
-    )
     while (!this.#ending.signal.aborted) {
       if ((await this.#means.talk.say(text)) > 0) return true
-      if (this.#connection.status === 'connected' || (await Promise.race([over, this.#again]))) return false
+      if (this.#connection.status === 'connected' || (await Promise.race([this.#over, this.#again]))) return false
     }
     return false
   }

@@ -1,5 +1,9 @@
 /** The events of `--json` that several commands have, as the help tells them. */
 
+export const identityEvents = {
+  identity_not_kept: 'message: the next “parley” will be somebody else',
+} as const
+
 export const connectionEvents = {
   server: 'status: "connected", or "reconnecting" with attempt, retry_at, code, message',
   connected: 'peer',

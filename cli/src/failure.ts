@@ -32,10 +32,10 @@ export class Failure extends Error {
 }
 
 /** An error of the system. @param what as "notes.txt cannot be read" */
-export function systemFailure(what: string, error: unknown): Failure {
+export function systemFailure(what: string, error: unknown, advice?: string): Failure {
   const code = systemCode(error)
   const reason = reasonOf(code) ?? (error instanceof Error ? error.message : String(error))
-  return new Failure(code || 'FILE_FAILED', `${what}: ${reason}.`, undefined, { cause: error })
+  return new Failure(code || 'FILE_FAILED', `${what}: ${reason}.`, advice, { cause: error })
 }
 
 export interface Explanation {

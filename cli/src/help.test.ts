@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Glob } from 'bun'
 import { overview, page, wrap } from './help.ts'
 import { commands } from './run.ts'
 import { painter, width } from './terminal.ts'
@@ -27,6 +30,16 @@ describe('the help', () => {
     }
     for (const [line] of command.examples) expect(text).toContain(`\n  ${line}\n`)
     for (const event of Object.keys(command.events)) expect(text).toContain(`\n  ${event} `)
+  })
+
+  test('tells of every event that there is', () => {
+    const known = new Set(['error', 'end', ...commands.flatMap(({ events }) => Object.keys(events))])
+    for (const path of new Glob('**/*.ts').scanSync(import.meta.dir)) {
+      if (path.endsWith('.test.ts')) continue
+      const source = readFileSync(join(import.meta.dir, path), 'utf8')
+      const told = [...source.matchAll(/\bevent: '(\w+)'/g)].map(([, event = '']) => event)
+      expect([path, told.filter(event => !known.has(event))]).toEqual([path, []])
+    }
   })
 
   test('keeps to the terminal, but for what is to be typed as it stands', () => {

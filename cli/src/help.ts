@@ -15,10 +15,7 @@ export interface HelpOptions {
 export function overview(commands: readonly Command[], { paint, columns }: HelpOptions): string {
   const { bold } = paint
   const wide = Math.min(columns, mostColumns)
-  const list = (rows: readonly (readonly [string, string])[]) => {
-    const column = 2 + Math.max(...rows.map(([name]) => width(name)))
-    return rows.map(row => entry(row, column, wide)).join('\n')
-  }
+  const list = (rows: readonly Row[]) => aligned(rows, wide)
   return [
     `${bold('parley')}: programs find each other, and connect directly by WebRTC`,
     `${bold('Usage')}\n  parley COMMAND [OPTION…]`,
@@ -31,7 +28,10 @@ export function overview(commands: readonly Command[], { paint, columns }: HelpO
     )}`,
     `${bold('Commands')}\n${list([...commands.map(({ name, summary }): [string, string] => [name, summary]), ['help COMMAND', 'Explains a command, with examples']])}`,
     `${bold('Everywhere')}\n${list([
-      ['--json', 'for scripts: one JSON object a line on standard output, each with an "event"; the last one is "end"'],
+      [
+        '--json',
+        'for scripts: one JSON object a line on standard output, each with an "event"; "error" has code, message, advice; the last one is "end" with exit_code',
+      ],
       ['--help, -h', 'explains the command'],
       ['--version', 'tells the version'],
     ])}`,
@@ -65,9 +65,7 @@ export function page(command: Command, { paint, columns }: HelpOptions): string 
   ]
   const told = Object.entries(events)
   if (told.length > 0) {
-    parts.push(
-      `${bold('With --json')}, the events and what they say\n${told.map(row => entry(row, 16, wide)).join('\n')}`,
-    )
+    parts.push(`${bold('With --json')}, the events and what they say\n${aligned(told, wide)}`)
   }
   return parts.join('\n\n')
 }
@@ -80,8 +78,16 @@ const optionRows = (options: OptionTable): [string, string][] =>
 const head = (name: string, { short, value, multiple }: Option): string =>
   `--${name}${short === undefined ? '' : `, -${short}`}${value === undefined ? '' : ` ${value}${multiple ? '…' : ''}`}`
 
+type Row = readonly [name: string, meaning: string]
+
+/** The meanings beside the longest name. */
+function aligned(rows: readonly Row[], columns: number): string {
+  const column = 2 + Math.max(...rows.map(([name]) => width(name)))
+  return rows.map(row => entry(row, column, columns)).join('\n')
+}
+
 /** A name, and beside it what it means; below it, if the name is too long for that. */
-function entry([name, meaning]: readonly [string, string], column: number, columns: number): string {
+function entry([name, meaning]: Row, column: number, columns: number): string {
   const text = indented(meaning, column + 2, columns)
   return width(name) > column - 2 ? `  ${name}\n${text}` : `  ${name.padEnd(column)}${text.slice(column + 2)}`
 }

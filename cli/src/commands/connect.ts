@@ -1,6 +1,6 @@
 import { command, common, webRtcOptions } from '../command.ts'
 import { Conversation } from '../conversation.ts'
-import { chatEvents, connectionEvents, fileEvents } from '../events.ts'
+import { chatEvents, connectionEvents, fileEvents, identityEvents } from '../events.ts'
 import { exitCodes, UsageError } from '../failure.ts'
 import { openFolder } from '../files/disk-sink.ts'
 import { type DiskSource, diskSource } from '../files/disk-source.ts'
@@ -49,6 +49,7 @@ export const connect = command({
   ],
   events: {
     joined: 'room_id, peer_id, worker (whom it connects to)',
+    ...identityEvents,
     ...connectionEvents,
     ...chatEvents,
     ...fileEvents,
@@ -61,7 +62,8 @@ export const connect = command({
     const peerId = values['peer-id'] ?? randomPeerId(role)
     if (peerId === session.peerId) throw new UsageError('--peer-id is the name of the worker itself.', 'connect')
     const isChatting = values.chat || (paths.length === 0 && message === undefined)
-    const folder = await openFolder(values.folder ?? '.')
+    // Who only talks needs none.
+    const folder = values.folder === undefined ? process.cwd() : await openFolder(values.folder)
     const sources: DiskSource[] = []
     for (const path of paths) sources.push(await diskSource(path))
 

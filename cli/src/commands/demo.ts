@@ -30,6 +30,9 @@ export const demo = command({
   ],
   events: {
     step: 'step (signed_in, room_created, worker_registered, client_registered, offer, answer, connected, …), actor, ms',
+    file_started: 'transfer, direction, peer, name, size',
+    progress: 'the same, and status, bytes, bytes_per_second',
+    file_sent: 'the same as file_started, and kept_as, sha256, ms',
     summary: 'handshake_ms (from the offer to the connection), total_ms',
   },
   async run({ server, ws, 'bind-address': bindAddress }, operands, { out, interruption }) {
@@ -51,6 +54,12 @@ export const demo = command({
         await own?.stop()
         if (own) timeline.mark('server_stopped', 'server', 'is stopped')
       }
+      const [handshake, total] = [timeline.between('offer', 'connected'), timeline.between('', 'verified')]
+      const summary = { event: 'summary', handshake_ms: handshake, total_ms: total }
+      out.data(
+        summary,
+        ({ bold }) => `\n${bold(`From the offer to the connection: ${handshake} ms.`)} All in all: ${total} ms.`,
+      )
     } finally {
       await rm(folder, { recursive: true, force: true })
     }

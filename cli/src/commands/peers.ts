@@ -1,5 +1,6 @@
 import type { Peer, PeerFilters } from '@parley/client'
 import { command, common } from '../command.ts'
+import { identityEvents } from '../events.ts'
 import { randomPeerId } from '../peer-id.ts'
 import { openServer } from '../server.ts'
 import { looksLikeSession } from '../session.ts'
@@ -27,7 +28,7 @@ export const peers = command({
     ["parley peers 'http://host:8001#room/token/worker'", 'everybody'],
     ["parley peers 'http://host:8001#room/token/worker' --role worker --tag gpu", 'workers with a GPU'],
   ],
-  events: { peer: 'peer_id, role, metadata, connected_at (seconds since the epoch)' },
+  events: { peer: 'peer_id, role, metadata, connected_at (seconds since the epoch)', ...identityEvents },
   isOperand: looksLikeSession,
   async run({ role, tag, anonymous }, operands, context) {
     const { out } = context

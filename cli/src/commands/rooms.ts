@@ -1,5 +1,6 @@
 import type { JsonObject } from '@parley/protocol'
 import { command, common } from '../command.ts'
+import { identityEvents } from '../events.ts'
 import { UsageError } from '../failure.ts'
 import { printSeconds } from '../progress.ts'
 import { localServer, openServer } from '../server.ts'
@@ -37,6 +38,7 @@ export const rooms = command({
   events: {
     room: 'room_id, token, name, expires_at (seconds since the epoch), max_peers, locked, metadata, peer_count',
     room_deleted: 'room_id',
+    ...identityEvents,
   },
   async run({ server }, operands, context) {
     const { out } = context

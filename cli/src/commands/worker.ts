@@ -1,5 +1,5 @@
 import { command, common, webRtcOptions } from '../command.ts'
-import { chatEvents, connectionEvents, fileEvents } from '../events.ts'
+import { chatEvents, connectionEvents, fileEvents, identityEvents } from '../events.ts'
 import { ExecHook } from '../exec-hook.ts'
 import { UsageError } from '../failure.ts'
 import { openFolder } from '../files/disk-sink.ts'
@@ -18,7 +18,7 @@ export const worker = command({
   synopsis: ['worker [--server URL] [--folder DIR] [--exec COMMAND] [OPTION…]', 'worker --room SESSION [OPTION…]'],
   description: [
     'Makes a room on the server and prints the one line with which somebody else connects to this worker: “parley connect SESSION”. Whoever has that line may enter, so give it away as you would a key.',
-    'It keeps the files that are sent to it in a folder (no file replaces another: its name gets a number), prints the text that comes, and sends each line of its standard input to everybody who is connected. It outlasts restarts of the server. Ctrl-C ends it: the connections are closed, and the room is deleted if it has made it. A second Ctrl-C ends it at once.',
+    'It keeps the files that are sent to it in a folder (no file replaces another: its name gets a number), prints the text that comes (each message on a data channel with the label “chat”), and sends each line of its standard input to everybody who is connected. It outlasts restarts of the server. Ctrl-C ends it: the connections are closed, and the room is deleted if it has made it. A second Ctrl-C ends it at once.',
     '--exec runs a command for each file that has arrived as a whole, one after the other. There is no shell: the command is split into words at spaces; "…", \'…\' and \\ keep words together, and nothing else is special. {} in it stands for the path of the file; without any {} the path is added as the last argument, which is $1 of a script. The environment has PARLEY_FILE (the path), PARLEY_PEER (who has sent it) and PARLEY_SHA256 (the hash). What the command says goes to standard error. How it ends is told here and not to the sender, and a failure does not stop the worker.',
     'In the background of a shell, give it “< /dev/null”: else the shell stops it as soon as it wants to read.',
   ],
@@ -64,6 +64,7 @@ export const worker = command({
   ],
   events: {
     ready: 'session (for “parley connect”), room_id, peer_id, folder',
+    ...identityEvents,
     ...connectionEvents,
     ...chatEvents,
     ...fileEvents,
@@ -71,7 +72,9 @@ export const worker = command({
     exec_ended: 'path, peer, code (null if it has not ended by itself), signal, ms',
     exec_skipped: 'path, peer',
     room_extended: 'room_id, seconds: its end was near',
+    room_expiring: 'room_id, code, message: it could not be extended',
     room_deleted: 'room_id',
+    room_left_behind: 'room_id: it could not be deleted, and will end by itself',
   },
   async run(values, operands, context) {
     const { out } = context

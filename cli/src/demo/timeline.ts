@@ -28,7 +28,7 @@ export class Timeline {
     )
   }
 
-  /** Milliseconds from one step to another. */
+  /** Milliseconds from one step, or the begin, to another. */
   between(from: string, to: string): number {
     return Math.round((this.#marks.get(to) ?? 0) - (this.#marks.get(from) ?? 0))
   }

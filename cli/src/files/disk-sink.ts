@@ -34,7 +34,7 @@ export async function openFolder(path: string): Promise<string> {
     await access(folder, constants.W_OK | constants.X_OK)
     return folder
   } catch (error) {
-    throw systemFailure(`Files cannot be kept in ${printable(folder)}`, error)
+    throw systemFailure(`Files cannot be kept in ${printable(folder)}`, error, 'Name another folder with --folder.')
   }
 }
 
