@@ -6,6 +6,9 @@ import type { Output } from './output.ts'
 /** Seconds that a room lives of which the server does not say it. */
 const usualLife = 7200
 
+/** How often in its life it is given more: what fails once may still be done the next time. */
+const extensions = 3
+
 /** Milliseconds that somebody who wants to end may have to wait for the room to be deleted. */
 const deleteWithin = 3_000
 
@@ -23,23 +26,13 @@ export class OwnRoom {
     private readonly out: Output,
   ) {}
 
-  /** Gives the room more time whenever it is about to end. */
+  /** Gives the room its full time again and again, long before its end, and when the server says that it is near. */
   keepAlive(room: Room): void {
     const { expiresAt } = this.created
     const life = expiresAt === undefined ? usualLife : Math.ceil(expiresAt - Date.now() / 1000)
-    room.on('expiring', () => {
-      const body = { ttl_seconds: life }
-      this.parley.request({ method: 'PATCH', path: this.#path, body }).then(
-        () => this.out.news({ event: 'room_extended', room_id: this.created.roomId, seconds: life }, undefined),
-        error => {
-          const how = explain(error)
-          this.out.news(
-            { event: 'room_expiring', room_id: this.created.roomId, code: how.code, message: how.sentence },
-            ({ yellow }) => `${yellow('!')} The room will end soon and could not be extended: ${told(how)}`,
-          )
-        },
-      )
-    })
+    const extend = () => void this.#extend(life)
+    setInterval(extend, (life * 1000) / extensions).unref()
+    room.on('expiring', extend)
   }
 
   /** Never fails: a room that cannot be deleted ends by itself. */
@@ -56,6 +49,20 @@ export class OwnRoom {
       this.out.news(
         { event: 'room_left_behind', room_id: roomId },
         ({ yellow }) => `${yellow('!')} The room could not be deleted; it will end by itself.`,
+      )
+    }
+  }
+
+  async #extend(life: number): Promise<void> {
+    const { roomId } = this.created
+    try {
+      await this.parley.request({ method: 'PATCH', path: this.#path, body: { ttl_seconds: life } })
+      this.out.news({ event: 'room_extended', room_id: roomId, seconds: life }, undefined)
+    } catch (error) {
+      const how = explain(error)
+      this.out.news(
+        { event: 'room_expiring', room_id: roomId, code: how.code, message: how.sentence },
+        ({ yellow }) => `${yellow('!')} The room was to be given more time, but: ${told(how)}`,
       )
     }
   }

@@ -10,7 +10,8 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, act) {
-    const timer = setTimeout(act, ms)
+    // A longer delay, as Infinity for never, would overflow setTimeout and fire at once.
+    const timer = setTimeout(act, Math.min(ms, 2 ** 31 - 1))
     return () => clearTimeout(timer)
   },
 }

@@ -23,6 +23,9 @@ const mostNumbers = 10_000
 /** Bytes that are written at once: a call for each message costs more than the writing. */
 const batchBytes = 512 * 1024
 
+/** Bytes after which the disk is told to begin: else all of it would be left for the end, and the sender wait for it then. */
+const syncBytes = 32 * 1024 * 1024
+
 /** What file systems without hard links, or without this right, answer to `link`. */
 const noLinks: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']
 
@@ -50,6 +53,8 @@ export async function diskSink(folder: string, name: string, size: number): Prom
   let batch: Uint8Array<ArrayBuffer>[] = []
   let batched = 0
   let position = 0
+  let synced = 0
+  let syncing: Promise<unknown> | undefined
   let path: string | undefined
 
   async function flush(): Promise<void> {
@@ -61,6 +66,15 @@ export async function diskSink(folder: string, name: string, size: number): Prom
       position += bytesWritten
       buffers = behind(buffers, bytesWritten)
     }
+    if (syncing || position - synced < syncBytes) return
+    synced = position
+    // What fails here fails again at the end.
+    syncing = handle
+      .datasync()
+      .catch(() => {})
+      .finally(() => {
+        syncing = undefined
+      })
   }
 
   return {
@@ -74,6 +88,7 @@ export async function diskSink(folder: string, name: string, size: number): Prom
     },
     async finish() {
       await flush()
+      await syncing
       // After a crash there is either the whole file or none.
       await handle.sync()
       await handle.close()
@@ -84,6 +99,7 @@ export async function diskSink(folder: string, name: string, size: number): Prom
     },
     async abort() {
       batch = []
+      await syncing
       await handle.close().catch(() => {})
       await rm(part, { force: true })
     },
