@@ -1,11 +1,9 @@
-import { describe, expect, onTestFinished, test } from 'bun:test'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { describe, expect, test } from 'bun:test'
 import { type Connection, type ConnectionState, ParleyError, type Room } from '@parley/client'
 import { python, startAiortc } from './aiortc-process.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { type ParleyProcess, startParley } from './parley-process.ts'
+import { startRestartable } from './restartable.ts'
 import { enter, identities, messagesOn, parleyAt } from './sdk-peer.ts'
 
 const dataChannel = { 'node-datachannel': await hasDataChannel() }
@@ -40,22 +38,6 @@ const status = (connection: Connection, wanted: Connection['status']) =>
 
 const state = (room: Room, wanted: ConnectionState['status']) =>
   room.state.status === wanted ? Promise.resolve() : room.once('state', now => now.status === wanted)
-
-/** A server that is killed and started again on the same ports and folder, as often as the test wants. */
-async function restartable() {
-  const dataDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'))
-  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
-  const first = await startParley({ command: 'bun', dataDir })
-  const settings = { PARLEY_HTTP_PORT: new URL(first.httpUrl).port, PARLEY_WS_PORT: new URL(first.wsUrl).port }
-  let current = first
-  return {
-    ...first,
-    kill: () => current.stop('SIGKILL'),
-    async start() {
-      current = await startParley({ command: 'bun', dataDir, settings })
-    },
-  }
-}
 
 describe('connect', () => {
   withWebRtc('gives both peers one connection, on which either opens channels', async () => {
@@ -159,7 +141,7 @@ describe('connect', () => {
 
 describe('while the server is away', () => {
   withWebRtc('channels stay open, and the room is as it is afterwards', async () => {
-    const server = await restartable()
+    const server = await startRestartable()
     const { room, ada, bob } = await twoPeers(server)
     const connection = await ada.connect('bob')
     const incoming = bob.connection('ada')?.once('channel')
@@ -172,7 +154,7 @@ describe('while the server is away', () => {
     await ada.joinChannel('renderers')
 
     const lost = state(ada, 'reconnecting')
-    await server.kill()
+    await server.stop('SIGKILL')
     await lost
     chat.send('still here')
     expect(await received.next()).toBe('still here')
@@ -197,9 +179,9 @@ describe('while the server is away', () => {
   })
 
   withWebRtc('a connection that is being made is made when the server is back', async () => {
-    const server = await restartable()
+    const server = await startRestartable()
     const { ada, bob } = await twoPeers(server)
-    await server.kill()
+    await server.stop('SIGKILL')
     await Promise.all([state(ada, 'reconnecting'), state(bob, 'reconnecting')])
     const connecting = ada.connect('bob')
     await server.start()
@@ -207,9 +189,9 @@ describe('while the server is away', () => {
   })
 
   test('requests without an answer are rejected, later ones wait', async () => {
-    const server = await restartable()
+    const server = await startRestartable()
     const { ada } = await twoPeers(server)
-    await server.kill()
+    await server.stop('SIGKILL')
     await state(ada, 'reconnecting')
     const later = ada.discover()
     await server.start()
