@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type Connection, type ConnectionState, ParleyError, type Room } from '@parley/client'
+import { manualClock } from '../server/src/clock.ts'
 import { python, startAiortc } from './aiortc-process.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { type ParleyProcess, startParley } from './parley-process.ts'
@@ -12,6 +13,9 @@ const withAiortc = needs({
   ...dataChannel,
   [`${python} with aiortc and websockets`]: runs(python, '-c', 'import aiortc, websockets'),
 })
+
+/** In place of a WebRTC. */
+const nothing = undefined as unknown as typeof RTCPeerConnection
 
 const errorOf = (promise: Promise<unknown>): Promise<ParleyError> =>
   promise.then(
@@ -108,6 +112,31 @@ describe('connect', () => {
     expect((await errorOf(ada.connect('nobody'))).message).toBe('There is no such peer in the room.')
   })
 
+  withWebRtc('gives up after 30 s, and tells whether the other has not answered or cannot be reached', async () => {
+    const urls = await startParley({ command: 'bun' })
+    const room = await (await parleyAt(urls)).createRoom()
+    const clock = manualClock()
+    // There is no TURN server, so it may use nothing.
+    const rtcConfiguration = { iceTransportPolicy: 'relay' } as const
+    const ada = await enter(urls, room, 'ada', { parley: { clock }, rtcConfiguration })
+    await enter(urls, room, 'deaf', { parley: { RTCPeerConnection: nothing } })
+    await enter(urls, room, 'far', { rtcConfiguration })
+
+    const deaf = errorOf(ada.connect('deaf'))
+    const far = errorOf(ada.connect('far'))
+    const { pc } = ada.connection('far') ?? {}
+    await new Promise<void>(resolve => {
+      pc?.addEventListener('signalingstatechange', () => pc.signalingState === 'stable' && resolve())
+    })
+    // By the time that the server has answered, the answer of the other peer has been taken.
+    await ada.discover()
+    clock.advance(29_999)
+    expect([ada.connection('deaf')?.status, ada.connection('far')?.status]).toEqual(['connecting', 'connecting'])
+    clock.advance(1)
+    expect([(await deaf).code, (await far).code]).toEqual(['TIMEOUT', 'UNREACHABLE'])
+    expect([ada.connection('deaf'), ada.connection('far')]).toEqual([undefined, undefined])
+  })
+
   withWebRtc('makes a new connection when the other peer has begun afresh', async () => {
     const parley = await startParley({ command: 'bun' })
     const { room, ada, bob } = await twoPeers(parley)
@@ -127,7 +156,7 @@ describe('connect', () => {
   test('says that there is no WebRTC; signals arrive as they were sent', async () => {
     const parley = await startParley({ command: 'bun' })
     const room = await (await parleyAt(parley)).createRoom()
-    const plain = { parley: { RTCPeerConnection: undefined as unknown as typeof RTCPeerConnection } }
+    const plain = { parley: { RTCPeerConnection: nothing } }
     const ada = await enter(parley, room, 'ada', plain)
     const bob = await enter(parley, room, 'bob', plain)
     expect((await errorOf(ada.connect('bob'))).code).toBe('UNSUPPORTED')

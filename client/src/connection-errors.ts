@@ -7,6 +7,10 @@ export const closed = (peerId: string) => new ParleyError('CHANNEL_CLOSED', `The
 export const lost = (peerId: string) =>
   new ParleyError('CHANNEL_CLOSED', `The connection to ${peerId} was lost.`, { retryable: true })
 
+/** It may be that it has not even heard of it, as while the server is away. */
+export const unanswered = (peerId: string) =>
+  new ParleyError('TIMEOUT', `${peerId} has not answered; it may be away, or not take connections.`)
+
 /** There has never been a way. */
 export const unreachable = (peerId: string) =>
   new ParleyError(

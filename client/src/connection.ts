@@ -1,4 +1,4 @@
-import { closed, lost, unreachable } from './connection-errors.ts'
+import { closed, lost, unanswered, unreachable } from './connection-errors.ts'
 import type { ConnectionEvents, ConnectionParts, ConnectionStatus } from './connection-types.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
 import { ParleyError } from './errors.ts'
@@ -65,7 +65,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#isOurs = !offer
     this.#negotiation = this.#begin(offer)
     if (!offer) this.#openControl()
-    this.#seek(tryAgainAfter, unreachable)
+    this.#seek(tryAgainAfter, id => (this.#negotiation.isUnanswered ? unanswered(id) : unreachable(id)))
   }
 
   /** For whatever WebRTC can do; negotiation is seen to. Before the connection is ready it may be replaced by another. */

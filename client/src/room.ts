@@ -104,7 +104,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /**
    * Connects to a peer; if there is a connection already, or one is being made by either side, it is that one.
-   * @throws ParleyError PEER_NOT_FOUND, DECLINED, UNREACHABLE, ABORTED, UNSUPPORTED
+   * @throws ParleyError PEER_NOT_FOUND, DECLINED, TIMEOUT if it does not answer, UNREACHABLE, ABORTED, UNSUPPORTED
    */
   connect(peerId: string, options: ConnectOptions = {}): Promise<Connection> {
     return this.#connections.connect(peerId, options)
