@@ -84,13 +84,17 @@ def exchange(role, channel, path, done):
         done.set()
 
 
-async def handle_messages(websocket, connection, peer_id):
+async def handle_messages(websocket, connection, begin, peer_id):
+    """Does what the messages of the server say, one after the other. `begin` makes another connection."""
     async for text in websocket:
         message = json.loads(text)
         kind = message.get("type")
         if kind == "registered_auth":
             tell("registered", peer_id=message["peer_id"])
         elif kind == "offer":
+            if connection.remoteDescription:
+                # The other side has begun afresh, as when its first attempt has failed.
+                connection = begin()
             await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "offer"))
             await connection.setLocalDescription(await connection.createAnswer())
             sdp = connection.localDescription.sdp
@@ -111,14 +115,33 @@ async def handle_messages(websocket, connection, peer_id):
 async def run(role, http_url, ws_url, room_id, token, path, worker=None):
     peer_id = f"aiortc-{role}"
     id_token = sign_in(http_url)
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     done = asyncio.Event()
+
+    connections = []
+
+    def begin():
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connections.append(connection)
+
+        @connection.on("connectionstatechange")
+        def on_state():
+            # Whoever is just sending when the other side closes is not told so by the channel.
+            if connection.connectionState == "closed" and connection in opened:
+                done.set()
+
+        @connection.on("datachannel")
+        def on_channel(channel):
+            opened.add(connection)
+            exchange(role, channel, path, done)
+
+        return connection
+
+    opened = set()
+    connection = begin()
     if role == "client":
         channel = connection.createDataChannel("my-data-channel")
         channel.on("open", lambda: exchange(role, channel, path, done))
         await connection.setLocalDescription(await connection.createOffer())
-    else:
-        connection.on("datachannel", lambda channel: exchange(role, channel, path, done))
 
     websocket = await websockets.connect(ws_url)
     register = {"type": "register", "peer_id": peer_id, "room_id": room_id, "token": token, "id_token": id_token}
@@ -127,13 +150,14 @@ async def run(role, http_url, ws_url, room_id, token, path, worker=None):
         offer = {"type": "offer", "sender": peer_id, "target": worker, "sdp": connection.localDescription.sdp}
         await websocket.send(json.dumps(offer))
 
-    messages = asyncio.create_task(handle_messages(websocket, connection, peer_id))
+    messages = asyncio.create_task(handle_messages(websocket, connection, begin, peer_id))
     ended = asyncio.create_task(done.wait())
     await asyncio.wait({messages, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
         await messages
         raise RuntimeError("the server closed the WebSocket")
-    await connection.close()
+    for each in connections:
+        await each.close()
     await websocket.close()
     await messages
 

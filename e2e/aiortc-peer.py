@@ -61,14 +61,17 @@ def converse(channel, done):
     channel.send("hello from aiortc")
 
 
-async def handle_messages(websocket, connection, peer_id):
-    """Does what the messages of the server say, one after the other."""
+async def handle_messages(websocket, connection, begin, peer_id):
+    """Does what the messages of the server say, one after the other. `begin` makes another connection."""
     async for text in websocket:
         message = json.loads(text)
         kind = message.get("type")
         if kind == "registered_auth":
             tell("registered", peer_id=message["peer_id"])
         elif kind == "offer":
+            if connection.remoteDescription:
+                # The other side has begun afresh, as when its first attempt has failed.
+                connection = begin()
             await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "offer"))
             await connection.setLocalDescription(await connection.createAnswer())
             sdp = connection.localDescription.sdp
@@ -89,8 +92,17 @@ async def handle_messages(websocket, connection, peer_id):
 async def run(role, http_url, ws_url, room_id=None, token=None):
     peer_id = f"aiortc-{role}"
     id_token = post(f"{http_url}/anonymous-signin")["id_token"]
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     done = asyncio.Event()
+
+    connections = []
+
+    def begin():
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connections.append(connection)
+        connection.on("datachannel", lambda channel: converse(channel, done))
+        return connection
+
+    connection = begin()
 
     if role == "client":
         room = post(f"{http_url}/create-room", id_token=id_token)
@@ -100,8 +112,6 @@ async def run(role, http_url, ws_url, room_id=None, token=None):
         channel = connection.createDataChannel("parley")
         channel.on("open", lambda: converse(channel, done))
         await connection.setLocalDescription(await connection.createOffer())
-    else:
-        connection.on("datachannel", lambda channel: converse(channel, done))
 
     websocket = await websockets.connect(ws_url)
     register = {"type": "register", "peer_id": peer_id, "room_id": room_id, "token": token, "id_token": id_token}
@@ -111,13 +121,14 @@ async def run(role, http_url, ws_url, room_id=None, token=None):
         offer = {"type": "offer", "sender": peer_id, "target": worker, "sdp": connection.localDescription.sdp}
         await websocket.send(json.dumps(offer))
 
-    messages = asyncio.create_task(handle_messages(websocket, connection, peer_id))
+    messages = asyncio.create_task(handle_messages(websocket, connection, begin, peer_id))
     goodbye = asyncio.create_task(done.wait())
     await asyncio.wait({messages, goodbye}, return_when=asyncio.FIRST_COMPLETED)
     if not goodbye.done():
         await messages
         raise RuntimeError("the server closed the WebSocket")
-    await connection.close()
+    for each in connections:
+        await each.close()
     await websocket.close()
     await messages
     if role == "client":

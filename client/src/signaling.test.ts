@@ -204,6 +204,20 @@ describe('a request', () => {
   })
 })
 
+test('a room that is over may still be left', async () => {
+  const { connection, signaling, states } = await registered()
+  const ended = signaling.once('state')
+  connection.close(4504)
+  await ended
+  signaling.close()
+  signaling.close()
+  expect(states.map(state => [state.status, state.status === 'closed' && state.error?.code])).toEqual([
+    ['connected', false],
+    ['closed', 'DISCONNECTED'],
+    ['closed', undefined],
+  ])
+})
+
 describe('reconnecting', () => {
   test('is tried at once, then after pauses that double up to 20 s', async () => {
     const { connection, signaling, server, clock } = await registered()

@@ -112,7 +112,9 @@ export class Signaling extends Emitter<SignalingEvents> {
 
   /** Leaves the room. What has no answer yet is rejected with LEFT. */
   close(): void {
-    this.#end(undefined)
+    // The room may have been over before; now whatever else there is ends, too.
+    if (this.#state.status === 'closed' && this.#state.error) this.#become({ status: 'closed' })
+    else this.#end(undefined)
   }
 
   #send(pending: Pending): void {

@@ -59,6 +59,10 @@ describe('readConfig', () => {
     ])
   })
 
+  test('leaves what belongs to the CLI to that', () => {
+    expect(faultsOf({ PARLEY_HOME: '/home/me/parley', PARLEY_DEBUG: '1' })).toEqual([])
+  })
+
   test('does not guess when nothing is near', () => {
     expect(faultsOf({ PARLEY_FOO: '1' })).toEqual(['PARLEY_FOO is not a setting.'])
   })

@@ -203,6 +203,9 @@ export const settings = {
 /** Names that the original's container used and that this version does not act on yet; better refused than ignored. */
 const notYet = ['COGNITO_REGION', 'COGNITO_USER_POOL_ID', 'COGNITO_APP_CLIENT_ID']
 
+/** Names that the CLI reads, which whoever starts the server may have in the same environment. */
+const ofTheCli = ['PARLEY_HOME', 'PARLEY_DEBUG']
+
 /** The settings; `turnUrls` has those of `turnHost` too. */
 export type Config = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> }
 
@@ -223,7 +226,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const faults: Fault[] = []
   const known = new Set<string>(Object.values(settings).map(({ variable }) => variable))
   for (const variable of Object.keys(environment)) {
-    if (variable.startsWith('PARLEY_') && !known.has(variable)) {
+    if (variable.startsWith('PARLEY_') && !known.has(variable) && !ofTheCli.includes(variable)) {
       const near = closest(variable, known)
       faults.push({ variable, sentence: `${variable} is not a setting${near ? `; is ${near} meant?` : '.'}` })
     }

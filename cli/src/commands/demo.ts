@@ -38,7 +38,9 @@ export const demo = command({
   async run({ server, ws, 'bind-address': bindAddress }, operands, { out, interruption }) {
     if (operands[0] !== undefined) throw new UsageError(`“${operands[0]}” is one too many.`, 'demo')
     if (ws !== undefined && server === undefined) throw new UsageError('--ws goes with --server.', 'demo')
-    const { RTCPeerConnection } = await webRtc(bindAddress ?? (server === undefined ? '127.0.0.1' : undefined))
+    const { RTCPeerConnection } = await webRtc({
+      bindAddress: bindAddress ?? (server === undefined ? '127.0.0.1' : undefined),
+    })
     const folder = await mkdtemp(join(tmpdir(), 'parley-demo-'))
     const timeline = new Timeline(out)
     try {

@@ -87,7 +87,7 @@ export const worker = command({
     const metadata = values.metadata === undefined ? {} : jsonObject(values.metadata, 'metadata', 'worker')
     const hook = values.exec === undefined ? undefined : new ExecHook(values.exec, out)
     const folder = await openFolder(values.folder ?? '.')
-    const rtc = await webRtc(values['bind-address'])
+    const rtc = await webRtc({ bindAddress: values['bind-address'] })
     const url = given?.httpUrl ?? values.server ?? localServer
     const ws = given?.wsUrl ?? values.ws
     const parley = await openServer({ url, ws, anonymous: values.anonymous, ...rtc }, context)
