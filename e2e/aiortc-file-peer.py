@@ -13,28 +13,13 @@ import hashlib
 import json
 import os
 import sys
-import urllib.request
 
-import aioice.ice
 import websockets
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.sdp import candidate_from_sdp
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc_signaling import handle_messages, post, tell
 
 CHUNK = 16384
 KEEP_ALIVE = b"KEEP_ALIVE"
-
-# aioice leaves loopback out; here nothing else may be used.
-aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
-
-
-def tell(event, **details):
-    print(json.dumps({"event": event, **details}), flush=True)
-
-
-def sign_in(http_url):
-    request = urllib.request.Request(f"{http_url}/anonymous-signin", data=b"{}", method="POST")
-    with urllib.request.urlopen(request) as response:
-        return json.load(response)["id_token"]
 
 
 async def send_file(channel, path):
@@ -84,37 +69,9 @@ def exchange(role, channel, path, done):
         done.set()
 
 
-async def handle_messages(websocket, connection, begin, peer_id):
-    """Does what the messages of the server say, one after the other. `begin` makes another connection."""
-    async for text in websocket:
-        message = json.loads(text)
-        kind = message.get("type")
-        if kind == "registered_auth":
-            tell("registered", peer_id=message["peer_id"])
-        elif kind == "offer":
-            if connection.remoteDescription:
-                # The other side has begun afresh, as when its first attempt has failed.
-                connection = begin()
-            await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "offer"))
-            await connection.setLocalDescription(await connection.createAnswer())
-            sdp = connection.localDescription.sdp
-            answer = {"type": "answer", "sender": peer_id, "target": message["sender"], "sdp": sdp}
-            await websocket.send(json.dumps(answer))
-        elif kind == "answer":
-            await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "answer"))
-        elif kind == "candidate":
-            details = message["candidate"]
-            candidate = candidate_from_sdp(details["candidate"].removeprefix("candidate:"))
-            candidate.sdpMid = details["sdpMid"]
-            candidate.sdpMLineIndex = details["sdpMLineIndex"]
-            await connection.addIceCandidate(candidate)
-        else:
-            raise RuntimeError(f"unexpected message: {text}")
-
-
 async def run(role, http_url, ws_url, room_id, token, path, worker=None):
     peer_id = f"aiortc-{role}"
-    id_token = sign_in(http_url)
+    id_token = post(f"{http_url}/anonymous-signin")["id_token"]
     done = asyncio.Event()
 
     connections = []
