@@ -53,12 +53,18 @@ export const outsideDeadline = 4_500
 
 /**
  * The outcome of `promise`, unless that takes longer than `outsideDeadline`.
+ * @param by when it must be there, if that is not `outsideDeadline` from now: for who asks several services in a row
  * @throws SignalingError UNAVAILABLE with `sentence` when it is late; when it fails, also as UNAVAILABLE, unless it
  *   failed with a SignalingError
  */
-export function inTime<T>(clock: Clock, promise: Promise<T>, sentence: string): Promise<T> {
+export function inTime<T>(
+  clock: Clock,
+  promise: Promise<T>,
+  sentence: string,
+  by = clock.now() + outsideDeadline,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(outsideDeadline, () =>
+    const cancel = clock.after(Math.max(0, by - clock.now()), () =>
       reject(new SignalingError('UNAVAILABLE', sentence, { cause: new Error(`no answer in ${outsideDeadline} ms`) })),
     )
     promise.then(

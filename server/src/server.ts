@@ -60,8 +60,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       }),
       async ready() {
         if (draining || !gateway) throw new SignalingError('SHUTTING_DOWN')
-        const parts = Promise.all([identity.ready(), store.ready(), backplane.ready()])
-        await inTime(clock, parts, 'A service that this server needs does not answer.')
+        await Promise.all([
+          inTime(clock, identity.ready(), 'The identity provider does not answer.'),
+          inTime(clock, store.ready(), 'The room store does not answer.'),
+          inTime(clock, backplane.ready(), 'The other nodes cannot be reached.'),
+        ])
       },
     },
   )

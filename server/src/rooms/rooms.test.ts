@@ -166,6 +166,30 @@ test('a store that hangs is an error after 4.5 s to the one who waits for it', (
     hung.letGo()
   }))
 
+test('an identity provider and a store that are both slow have no more time than one that hangs', () =>
+  inWorld(async ({ identity, store, clock, ...rest }) => {
+    const asked = Promise.withResolvers<void>()
+    const slow = {
+      ...identity,
+      async verify(idToken: string) {
+        asked.resolve()
+        await new Promise<void>(resume => clock.after(4_000, resume))
+        return identity.verify(idToken)
+      },
+    }
+    const hung = held(store)
+    const rooms = new Rooms({ ...rest, clock, identity: slow, store: hung.store })
+    const idToken = await rest.signIn()
+    const room = await rooms.create(await rest.subjectOf(idToken), {})
+    const entering = rooms.join(rest.register(room, 'a', idToken), new RecordingLink())
+    await asked.promise
+    clock.advance(4_000)
+    await hung.read
+    clock.advance(500)
+    await expect(entering).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'DynamoDB error' })
+    hung.letGo()
+  }))
+
 describe('the end of a room', () => {
   test('releases the peers that are in it', () =>
     inWorld(async ({ rooms, clock, signIn, create, join }) => {
@@ -330,6 +354,21 @@ describe('deleting', () => {
       await rooms.join(rest.register(room, 'b', two), new RecordingLink())
       await rooms.delete({ peerId: 'a' }, { ...nobody, token: room.token })
       expect(signedOut.sort()).toEqual([await rest.subjectOf(one), await rest.subjectOf(two)].sort())
+    })
+  })
+
+  test('asks the identity provider once when the last peer is deleted, also for those who had left', async () => {
+    const signedOut: (readonly string[])[] = []
+    await inWorld(async ({ identity, ...rest }) => {
+      const rooms = new Rooms({ ...rest, identity: { ...identity, signOut: async s => void signedOut.push(s) } })
+      const [one, two] = await Promise.all([rest.signIn(), rest.signIn()])
+      const room = await rest.create(one)
+      const link = new RecordingLink()
+      await rooms.join(rest.register(room, 'a', one), link)
+      rooms.leave(peerOf(link), 'left')
+      await rooms.join(rest.register(room, 'b', two), new RecordingLink())
+      expect(await rooms.deletePeer('b', { ...nobody, token: room.token })).toEqual({ roomDeleted: true })
+      expect(signedOut).toEqual([[await rest.subjectOf(two), await rest.subjectOf(one)]])
     })
   })
 

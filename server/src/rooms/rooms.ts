@@ -8,7 +8,7 @@ import {
   type Reply,
   SignalingError,
 } from '@parley/protocol'
-import { inTime } from '../clock.ts'
+import { inTime, outsideDeadline } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Metrics } from '../metrics.ts'
@@ -90,24 +90,25 @@ export class Rooms {
 
   /**
    * Lets a peer in, or says why not: the checks of docs/protocol.md, in its order. The last part runs without a pause,
-   * so that `link` is told of its place before anybody else can speak to it.
+   * so that `link` is told of its place before anybody else can speak to it. All services together have one deadline.
    * @throws SignalingError
    */
   async join(message: Register, link: Link): Promise<void> {
     const { clock, identity, store } = this.parts
-    const { subject } = await inTime(clock, identity.verify(message.id_token), identitySilent)
+    const by = clock.now() + outsideDeadline
+    const { subject } = await inTime(clock, identity.verify(message.id_token), identitySilent, by)
     const room = this.#open.open(message.room_id)
     room.entering++
     try {
       // First listen, then read: a deletion after the reading is heard, one before it is seen.
-      await inTime(clock, room.subscribed, backplaneSilent)
+      await inTime(clock, room.subscribed, backplaneSilent, by)
       // The sentence of the original: its clients print it.
-      const record = await inTime(clock, store.get(message.room_id), 'DynamoDB error')
+      const record = await inTime(clock, store.get(message.room_id), 'DynamoDB error', by)
       if (!record) throw new SignalingError('ROOM_NOT_FOUND')
       const invite = invitationOf(record, message.token, clock.now() / 1000)
       if (record.expires_at * 1000 <= clock.now()) throw new SignalingError('ROOM_EXPIRED')
       const isFirstUse = invite?.single_use && !isUsedBy(invite, { peer_id: message.peer_id, identity: subject })
-      const admitted = isFirstUse ? await this.#redeem(room, record, invite, subject, message) : record
+      const admitted = isFirstUse ? await this.#redeem(room, record, invite, subject, message, by) : record
       // Deleted while this was waiting.
       if (room.ended) throw new SignalingError('ROOM_NOT_FOUND')
       if (link.open) this.#enter(room, this.#open.update(room, admitted), subject, message, invite, link)
@@ -165,8 +166,8 @@ export class Rooms {
     }
     this.#open.expel(peer)
     const roomDeleted = room.peers.size === 0
-    if (roomDeleted) await this.#delete(room.id)
-    await this.#signOut([peer.identity])
+    if (roomDeleted) await this.#delete(room.id, peer.identity)
+    else await this.#signOut([peer.identity])
     return { roomDeleted }
   }
 
@@ -200,12 +201,13 @@ export class Rooms {
     invite: Invite,
     identity: string,
     message: Register,
+    by: number,
   ): Promise<RoomRecord> {
     const { clock, store, limits } = this.parts
     checkEntrance(room, record, identity, message, this.#open.directory, limits)
     const holder = { peer_id: message.peer_id, identity }
     const change = (current: RoomRecord) => redeemed(current, invite.digest, holder)
-    const updated = await inTime(clock, store.update(record.room_id, change), storeSilent)
+    const updated = await inTime(clock, store.update(record.room_id, change), storeSilent, by)
     if (!updated) throw new SignalingError('ROOM_NOT_FOUND')
     return updated
   }
@@ -262,12 +264,12 @@ export class Rooms {
     return set
   }
 
-  async #delete(roomId: string): Promise<void> {
+  /** @param gone an identity to sign out whose peer is not in the room any more */
+  async #delete(roomId: string, ...gone: string[]): Promise<void> {
     const { clock, store, backplane } = this.parts
     const room = this.#open.get(roomId)
-    const identities = new Set(
-      [...(room?.peers.values() ?? []), ...(room?.departed.values() ?? [])].map(p => p.identity),
-    )
+    const peers = [...(room?.peers.values() ?? []), ...(room?.departed.values() ?? [])]
+    const identities = new Set([...gone, ...peers.map(({ identity }) => identity)])
     await inTime(clock, store.delete(roomId), storeSilent)
     await inTime(clock, backplane.publish({ type: 'room_deleted', room_id: roomId }), backplaneSilent)
     await this.#signOut([...identities])
