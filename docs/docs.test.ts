@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fromPeers, fromServer } from '@parley/protocol/fixtures'
 import { Glob } from 'bun'
-import { settings } from '../server/src/config.ts'
+import { settings } from '../server/src/settings.ts'
 import { generatedPages } from './generate.ts'
 
 const root = join(import.meta.dir, '..')

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { errorKinds } from '@parley/protocol'
 import { errors, fromPeers, fromServer } from '@parley/protocol/fixtures'
-import { settings } from '../server/src/config.ts'
+import { settings } from '../server/src/settings.ts'
 import { readClientApi } from './client-api.ts'
 import { clientApiPage } from './client-api-page.ts'
 import { bundleClient, kilobytes } from './client-bundle.ts'
@@ -71,7 +71,7 @@ function configuration(): string {
   )
   return `# Configuration
 
-<!-- Generated from server/src/config.ts by "npm run docs"; edit it there. -->
+<!-- Generated from server/src/settings.ts by "npm run docs"; edit it there. -->
 
 Parley reads environment variables once, when it starts. An unknown \`PARLEY_\` variable or a malformed value keeps it
 from starting, and all faults are told at once. A variable that is empty counts as not set.

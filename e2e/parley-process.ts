@@ -113,7 +113,7 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
 
 /** The environment without what would configure the server. */
 function foreignSettings(): Record<string, string | undefined> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(PARLEY|COGNITO|TURN)_/.test(name))
+  const kept = Object.entries(process.env).filter(([name]) => !/^(PARLEY|COGNITO|TURN|AWS)_/.test(name))
   return Object.fromEntries(kept)
 }
 

@@ -35,13 +35,14 @@ export function temporaryFolder(): string {
  * Parley as in production: identity, store, limits, metrics, and its log in a file of `folder`. Only those limits are
  * raised that count by address, since the whole load comes from one, and by time, since they would be what is measured.
  */
-export function startParley(folder: string): Promise<Subject> {
+export function startParley(folder: string, settings: Readonly<Record<string, string>> = {}): Promise<Subject> {
   return start('Parley', join(import.meta.dir, '../../server/src/main.ts'), folder, {
     PARLEY_HTTP_PORT: '0',
     PARLEY_WS_PORT: '0',
     PARLEY_DATA_DIR: join(folder, 'data'),
     PARLEY_SIGN_INS_PER_MINUTE: '1000000',
     PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000000',
+    ...settings,
   })
 }
 
@@ -50,7 +51,7 @@ export function startBareRelay(folder: string): Promise<Subject> {
 }
 
 async function start(name: string, script: string, folder: string, settings: Record<string, string>): Promise<Subject> {
-  const inherited = Object.entries(process.env).filter(([variable]) => !variable.startsWith('PARLEY_'))
+  const inherited = Object.entries(process.env).filter(([variable]) => !/^(PARLEY|COGNITO|TURN|AWS)_/.test(variable))
   const log = join(folder, `${name}.log`)
   const child = Bun.spawn([process.execPath, script], {
     env: { ...Object.fromEntries(inherited), ...settings },

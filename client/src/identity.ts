@@ -52,7 +52,7 @@ const usualLife = 3_600_000
  * Signs in anonymously. The token is renewed before it ends: as the same identity where the server gives out refresh
  * tokens, else as a new one.
  * @param httpUrl without a slash at its end
- * @throws ParleyError RATE_LIMITED, UNAVAILABLE, DISCONNECTED or TIMEOUT
+ * @throws ParleyError RATE_LIMITED, SIGN_IN_ELSEWHERE, UNAVAILABLE, DISCONNECTED or TIMEOUT
  */
 export async function signIn(httpUrl: string, options: SignInOptions = {}): Promise<Identity> {
   const { clock = systemClock } = options

@@ -65,6 +65,13 @@ export const errorKinds = {
   PEER_NOT_IN_ROOM: kind(404, null, false, 'The peer is not in your room.', 'Meet it in one room.'),
   DELIVERY_FAILED: kind(503, null, true, 'The peer does not read what it is sent.', 'Send again after a pause.'),
   INVALID_TOKEN: kind(401, null, false, 'Invalid token', 'Sign in again and use the new id_token.'),
+  SIGN_IN_ELSEWHERE: kind(
+    403,
+    null,
+    false,
+    'This server takes the ID tokens of another issuer.',
+    'Sign in at the issuer that the sentence names, and use its id_token.',
+  ),
   INVALID_ROOM_TOKEN: kind(403, null, false, 'Invalid token', 'Use the token that create-room returned for this room.'),
   ROOM_NOT_FOUND: kind(404, null, false, 'Room not found', 'Check room_id, or create a room.'),
   ROOM_EXPIRED: kind(410, null, false, 'Room expired', 'Create a new room.'),

@@ -35,26 +35,55 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     'server/src/api/',
     ['server/src/api/', 'server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'hono', 'zod'],
   ],
-  ['server/src/identity/', ['server/src/identity/', 'server/src/clock.ts', '@parley/protocol', 'node:', 'jose']],
-  ['server/src/room-store/', ['server/src/room-store/', 'server/src/clock.ts', '@parley/protocol', 'bun:sqlite']],
+  ['server/src/identity/local.ts', ['seam', 'server/src/identity/identity.ts', 'node:', 'jose']],
+  ['server/src/identity/oidc.ts', ['seam', 'server/src/identity/identity.ts', 'jose']],
+  [
+    'server/src/identity/',
+    ['seam', 'server/src/identity/', 'server/src/log.ts', 'node:', 'aws-jwt-verify', '@aws-sdk/', '@smithy/'],
+  ],
+  ['server/src/room-store/sqlite.ts', ['seam', 'server/src/room-store/room-store.ts', 'bun:sqlite']],
+  ['server/src/room-store/', ['seam', 'server/src/room-store/', 'node:', '@aws-sdk/client-dynamodb']],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
   ['server/src/', ['common', '@parley/protocol', 'node:', 'pino', 'zod']],
   ['server/test/', ['*']],
-  ['e2e/', ['e2e/', '@parley/', 'node:', 'bun', 'node-datachannel', 'fast-check', 'playwright-core']],
-  ['bench/', ['bench/', '@parley/protocol', 'node:', 'bun']],
-  ['docs/', ['docs/', 'server/src/config.ts', '@parley/protocol', 'node:', 'bun', 'typedoc']],
+  [
+    'e2e/',
+    [
+      'e2e/',
+      '@parley/',
+      'node:',
+      'bun',
+      'node-datachannel',
+      'fast-check',
+      'playwright-core',
+      'cognito-local',
+      'oidc-provider',
+    ],
+  ],
+  ['bench/', ['bench/', 'e2e/aws/', '@parley/protocol', 'node:', 'bun']],
+  ['docs/', ['docs/', 'server/src/settings.ts', '@parley/protocol', 'node:', 'bun', 'typedoc']],
 ]
 
 /** Names in the rules for several paths. */
 const groups: Record<string, readonly string[]> = {
+  seam: ['server/src/clock.ts', '@parley/protocol'],
   seams: [
     'server/src/identity/identity.ts',
     'server/src/room-store/room-store.ts',
     'server/src/backplane/backplane.ts',
   ],
-  common: ['clock', 'config', 'formats', 'misspelling', 'log', 'metrics', 'address', 'rate-limit', 'problem'].map(
-    name => `server/src/${name}.ts`,
-  ),
+  common: [
+    'clock',
+    'config',
+    'settings',
+    'formats',
+    'misspelling',
+    'log',
+    'metrics',
+    'address',
+    'rate-limit',
+    'problem',
+  ].map(name => `server/src/${name}.ts`),
 }
 
 const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file)
@@ -83,7 +112,9 @@ describe('the direction of imports', () => {
   })
 
   test('lets main.ts alone name an adapter', () => {
-    const adapters = files.filter(file => /server\/src\/(identity|room-store|backplane)\//.test(file) && !isTest(file))
+    const adapters = files.filter(
+      file => /server\/src\/(identity|room-store|backplane)\/[^/]+$/.test(file) && !isTest(file),
+    )
     const users = files.filter(
       file =>
         !isTest(file) &&
@@ -115,12 +146,14 @@ test('client/ needs nothing but what browsers have too', () => {
 
 test('each seam has its contract, and each adapter runs it', () => {
   for (const seam of ['identity', 'room-store', 'backplane']) {
-    const folder = `server/src/${seam}/`
+    const folder = `server/src/${seam}`
     expect(existsSync(join(root, folder, `${seam}.contract.ts`))).toBe(true)
-    const adapters = files.filter(file => file.startsWith(folder) && !isTest(file) && file !== `${folder}${seam}.ts`)
+    // A folder beside an adapter has the adapter's parts.
+    const inside = files.filter(file => dirname(file) === folder && !isTest(file))
+    const adapters = inside.filter(file => file !== `${folder}/${seam}.ts`)
     expect(adapters.length).toBeGreaterThan(0)
     for (const adapter of adapters) {
-      expect(importsOf(adapter.replace('.ts', '.test.ts'))).toContain(`${folder}${seam}.contract.ts`)
+      expect(importsOf(adapter.replace('.ts', '.test.ts'))).toContain(`${folder}/${seam}.contract.ts`)
     }
   }
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { readConfig, settings } from './config.ts'
+import { readConfig } from './config.ts'
 import { iceServers } from './ice/ice-servers.ts'
+import { settings } from './settings.ts'
 
 const faultsOf = (environment: Record<string, string>) => readConfig(environment).faults.map(({ sentence }) => sentence)
 
@@ -76,15 +77,98 @@ describe('readConfig', () => {
     ])
   })
 
-  test("refuses the original container's names that this version would ignore", () => {
-    expect(faultsOf({ COGNITO_REGION: 'eu-central-1', COGNITO_USER_POOL_ID: '' })).toEqual([
-      'COGNITO_REGION is set, but this version has no Cognito; unset it.',
-    ])
-  })
-
   test('never shares a variable between two settings', () => {
     const variables = Object.values(settings).map(({ variable }) => variable)
     expect(new Set(variables).size).toBe(variables.length)
+  })
+})
+
+describe('the identity provider and the room store', () => {
+  const names = {
+    COGNITO_REGION: 'eu-central-1',
+    COGNITO_USER_POOL_ID: 'eu-central-1_AbCdEf123',
+    COGNITO_APP_CLIENT_ID: '1example23456789',
+  }
+  const cognito = { kind: 'cognito', region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEf123' }
+  const chosen = (environment: Record<string, string>): unknown[] => {
+    const { config, faults } = readConfig(environment)
+    expect(faults).toEqual([])
+    return [config.identity, config.store]
+  }
+
+  test('are embedded if nothing is said', () => {
+    expect(chosen({})).toEqual([{ kind: 'local', lifetime: 3600, refreshLifetime: 2_592_000 }, { kind: 'sqlite' }])
+  })
+
+  test("are Cognito and DynamoDB with the names of the original's container, and nothing else", () => {
+    const store = { kind: 'dynamodb', region: 'eu-central-1', table: 'rooms' }
+    expect(chosen({ ...names, TURN_HOST: '' })).toEqual([{ ...cognito, clientId: '1example23456789' }, store])
+  })
+
+  test('are chosen one by one', () => {
+    const table = { PARLEY_DYNAMODB_TABLE: 'other', PARLEY_DYNAMODB_REGION: 'us-gov-west-1' }
+    const other = { kind: 'dynamodb', region: 'us-gov-west-1', table: 'other' }
+    expect(chosen({ ...names, ...table })).toMatchObject([cognito, other])
+    expect(chosen({ ...names, PARLEY_ROOM_STORE: 'sqlite' })).toMatchObject([cognito, { kind: 'sqlite' }])
+    expect(chosen({ ...table, PARLEY_ROOM_STORE: 'dynamodb' })).toMatchObject([{ kind: 'local' }, other])
+    const inRegion = { PARLEY_ROOM_STORE: 'dynamodb', COGNITO_REGION: 'us-east-1' }
+    expect(chosen(inRegion)).toMatchObject([{ kind: 'local' }, { region: 'us-east-1', table: 'rooms' }])
+    const oidc = { PARLEY_IDENTITY: 'oidc', PARLEY_OIDC_ISSUER: 'https://id.example/a/', PARLEY_OIDC_AUDIENCE: 'app' }
+    expect(chosen(oidc)).toEqual([
+      { kind: 'oidc', issuer: 'https://id.example/a/', audience: 'app' },
+      { kind: 'sqlite' },
+    ])
+  })
+
+  test('need all that they need', () => {
+    const { COGNITO_REGION, COGNITO_APP_CLIENT_ID } = names
+    expect(faultsOf({ COGNITO_REGION })).toEqual([
+      'COGNITO_USER_POOL_ID is not set, but Cognito needs it.',
+      'COGNITO_APP_CLIENT_ID is not set, but Cognito needs it.',
+    ])
+    expect(faultsOf({ COGNITO_APP_CLIENT_ID })).toEqual([
+      'COGNITO_REGION is not set, but Cognito needs it.',
+      'COGNITO_USER_POOL_ID is not set, but Cognito needs it.',
+    ])
+    expect(faultsOf({ PARLEY_IDENTITY: 'oidc' })).toEqual([
+      'PARLEY_OIDC_ISSUER is not set, but an OpenID provider needs it.',
+      'PARLEY_OIDC_AUDIENCE is not set, but an OpenID provider needs it.',
+    ])
+    expect(faultsOf({ PARLEY_ROOM_STORE: 'dynamodb' })).toEqual([
+      'PARLEY_DYNAMODB_REGION is not set, but DynamoDB needs it.',
+    ])
+  })
+
+  test('are not asked to ignore what is set', () => {
+    expect(faultsOf({ ...names, PARLEY_IDENTITY: 'local', PARLEY_DYNAMODB_TABLE: 'other' })).toEqual([
+      'COGNITO_USER_POOL_ID is set, but identities come from local (PARLEY_IDENTITY); unset it.',
+      'COGNITO_APP_CLIENT_ID is set, but identities come from local (PARLEY_IDENTITY); unset it.',
+      'PARLEY_DYNAMODB_TABLE is set, but rooms are kept in sqlite (PARLEY_ROOM_STORE); unset it.',
+      'COGNITO_REGION is set, but identities come from local (PARLEY_IDENTITY); unset it.',
+    ])
+    expect(faultsOf({ ...names, PARLEY_ID_TOKEN_TTL_SECONDS: '600' })).toEqual([
+      'PARLEY_ID_TOKEN_TTL_SECONDS is set, but the life of tokens is decided by the identity provider (cognito); unset it.',
+    ])
+    expect(faultsOf({ ...names, PARLEY_OIDC_AUDIENCE: 'app' })).toEqual([
+      'PARLEY_OIDC_AUDIENCE is set, but identities come from cognito (PARLEY_IDENTITY); unset it.',
+    ])
+  })
+
+  test('are named as they can exist', () => {
+    const malformed = { COGNITO_REGION: 'Frankfurt', COGNITO_USER_POOL_ID: 'pool', COGNITO_APP_CLIENT_ID: 'a b' }
+    expect(faultsOf(malformed)).toEqual([
+      'COGNITO_REGION must be an AWS region such as eu-central-1, but is "Frankfurt".',
+      'COGNITO_USER_POOL_ID must be the id of a user pool, such as eu-central-1_AbCdEf123, but is "pool".',
+      'COGNITO_APP_CLIENT_ID must be the id of an app client, but is "a b".',
+    ])
+    expect(faultsOf({ ...names, COGNITO_REGION: 'us-east-1' })).toEqual([
+      'COGNITO_REGION is us-east-1, but the pool of COGNITO_USER_POOL_ID is in eu-central-1.',
+    ])
+    const issuers = ['http://id.example', 'id.example', 'https://id.example/?a', 'https://me@id.example']
+    for (const issuer of issuers) {
+      const [fault] = faultsOf({ PARLEY_IDENTITY: 'oidc', PARLEY_OIDC_ISSUER: issuer, PARLEY_OIDC_AUDIENCE: 'app' })
+      expect(fault).toBe(`PARLEY_OIDC_ISSUER must be an https: URL without query and fragment, but is "${issuer}".`)
+    }
   })
 })
 

@@ -1,213 +1,25 @@
-import { limits } from '@parley/protocol'
-import { z } from 'zod'
-import { hostInUrl, list, oneOf, originList, proxyList, stunUrlList, turnUrlList, whole } from './formats.ts'
-import { logLevels } from './log.ts'
+import type { z } from 'zod'
 import { closest } from './misspelling.ts'
-
-/** One environment variable: how it is read, what it is without being set, and what it means. */
-interface Setting<T> {
-  readonly variable: string
-  readonly schema: z.ZodType<T, string>
-  readonly fallback: string
-  readonly meaning: string
-  /** Its value is told to nobody, not even to say what is wrong with it. */
-  readonly isSecret: boolean
-}
-
-const setting = <T>(
-  variable: string,
-  schema: z.ZodType<T, string>,
-  fallback: string,
-  meaning: string,
-  isSecret = false,
-): Setting<T> => ({ variable, schema, fallback, meaning, isSecret })
-
-const port = whole(0, 65_535)
-const count = whole(1, 1_000_000)
-
-/** Every setting, in the order in which docs/configuration.md lists them. */
-export const settings = {
-  host: setting(
-    'PARLEY_HOST',
-    z.string().min(1, 'must not be empty'),
-    '127.0.0.1',
-    'Address to listen on. `0.0.0.0` or `::` makes the server reachable from other machines.',
-  ),
-  httpPort: setting('PARLEY_HTTP_PORT', port, '8001', 'Port of the HTTP API; 0 takes a free one.'),
-  wsPort: setting('PARLEY_WS_PORT', port, '8080', 'Port of the WebSocket server; 0 takes a free one.'),
-  dataDir: setting(
-    'PARLEY_DATA_DIR',
-    z.string().min(1, 'must not be empty'),
-    'data',
-    'Folder of the signing key and the room database; made if it is missing.',
-  ),
-  logLevel: setting(
-    'PARLEY_LOG_LEVEL',
-    oneOf(logLevels),
-    'info',
-    `Least level that is logged: ${logLevels.map(level => `\`${level}\``).join(', ')}. The log goes to standard error, one JSON object a line.`,
-  ),
-  origins: setting(
-    'PARLEY_ALLOWED_ORIGINS',
-    originList,
-    '',
-    'Origins whose web pages may use the server, separated by commas, or `*`. Empty: no page may call the HTTP API (there is no CORS header), and the WebSocket does not look at the origin.',
-  ),
-  proxies: setting(
-    'PARLEY_TRUSTED_PROXIES',
-    proxyList,
-    '',
-    'Addresses and networks of reverse proxies, separated by commas, whose `X-Forwarded-For` is believed. Set it behind a proxy: otherwise all peers seem to share its address.',
-  ),
-  deleteByAddress: setting(
-    'PARLEY_DELETE_BY_ADDRESS',
-    oneOf(['on', 'off']),
-    'on',
-    'Whether a room may be deleted from the network address of one of its peers without further proof, as deployed clients need it. `off` where strangers share an address.',
-  ),
-  plainPeerErrors: setting(
-    'PARLEY_PLAIN_PEER_ERRORS',
-    oneOf(['all', 'register']),
-    'all',
-    '`register`: peers that ask for no features are sent errors about `register` only. For fleets of v1 workers, which end at any `error`.',
-  ),
-  roomTtl: setting(
-    'PARLEY_ROOM_TTL_SECONDS',
-    whole(1, 1_209_600),
-    '7200',
-    'Life of a room whose creator does not say.',
-  ),
-  maxRoomTtl: setting(
-    'PARLEY_MAX_ROOM_TTL_SECONDS',
-    whole(1, 1_209_600),
-    '86400',
-    'Longest life that a creator may ask for.',
-  ),
-  idTokenTtl: setting('PARLEY_ID_TOKEN_TTL_SECONDS', whole(60, 86_400), '3600', 'Life of an ID token.'),
-  refreshTokenTtl: setting(
-    'PARLEY_REFRESH_TOKEN_TTL_SECONDS',
-    whole(60, 31_536_000),
-    '2592000',
-    'Life of a refresh token. An identity that asks for its next ID token within that time stays the same.',
-  ),
-  messageBytes: setting(
-    'PARLEY_MAX_MESSAGE_BYTES',
-    whole(1024, 16_777_216),
-    String(limits.messageBytes),
-    'Bytes of one WebSocket message; a bigger one closes its connection with 1009.',
-  ),
-  unregisteredMessageBytes: setting(
-    'PARLEY_MAX_UNREGISTERED_MESSAGE_BYTES',
-    whole(1024, 16_777_216),
-    String(limits.unregisteredMessageBytes),
-    'The same before the connection has registered. Four times as much may wait for the answer to a `register`.',
-  ),
-  queueBytes: setting(
-    'PARLEY_MAX_QUEUE_BYTES',
-    whole(65_536, 268_435_456),
-    '4194304',
-    'Bytes that may wait for a peer that reads too slowly; what is sent to it beyond that is answered with `DELIVERY_FAILED`.',
-  ),
-  registerWithin: setting(
-    'PARLEY_REGISTER_TIMEOUT_SECONDS',
-    whole(1, 3600),
-    '10',
-    'Time within which a connection must register, or be closed with 4408.',
-  ),
-  deadAfter: setting(
-    'PARLEY_DEAD_AFTER_SECONDS',
-    whole(4, 900),
-    '45',
-    'A connection without a sign of life for this long, answers to pings included, is given up.',
-  ),
-  peersPerRoom: setting('PARLEY_MAX_PEERS_PER_ROOM', count, '1000', 'Peers in one room.'),
-  roomMetadataBytes: setting(
-    'PARLEY_MAX_ROOM_METADATA_BYTES',
-    whole(1024, 16_777_216),
-    '262144',
-    'Bytes that the metadata of all peers of a room may have together: `registered_auth` tells a new peer all of it, and Python clients read 1 MiB.',
-  ),
-  peersPerIdentity: setting('PARLEY_MAX_PEERS_PER_IDENTITY', count, '1000', 'Registered peers of one identity.'),
-  roomsPerIdentity: setting('PARLEY_MAX_ROOMS_PER_IDENTITY', count, '100', 'Live rooms of one identity.'),
-  peerIdLength: setting(
-    'PARLEY_MAX_PEER_ID_LENGTH',
-    whole(1, limits.echoLength),
-    String(limits.peerIdLength),
-    'Characters of a `peer_id`.',
-  ),
-  signInsPerMinute: setting(
-    'PARLEY_SIGN_INS_PER_MINUTE',
-    count,
-    '120',
-    'Sign-ins and renewals of ID tokens from one network address (of IPv6: from one /64 network).',
-  ),
-  failedRegistrationsPerMinute: setting(
-    'PARLEY_FAILED_REGISTRATIONS_PER_MINUTE',
-    count,
-    '120',
-    'Registrations with wrong tokens or rooms from one network address.',
-  ),
-  errorsPerMinute: setting(
-    'PARLEY_ERRORS_PER_MINUTE',
-    count,
-    '600',
-    'Faulty messages of one connection; beyond it they are answered with `RATE_LIMITED`, beyond twice as many the connection is closed with 4429.',
-  ),
-  fanOutPerSecond: setting(
-    'PARLEY_MAX_FAN_OUT_PER_SECOND',
-    whole(1, 1_000_000_000),
-    '20000',
-    'Peers that the requests of one peer may reach in a second: `broadcast`, `query`, `discover_peers`, `update_metadata`, `join_channel` and `leave_channel` each count as many as are in the room. Beyond it they are answered with `RATE_LIMITED`.',
-  ),
-  stunUrls: setting(
-    'PARLEY_STUN_URLS',
-    stunUrlList,
-    '',
-    'STUN servers that peers are told of: `stun:` or `stuns:` URLs, separated by commas. Empty: none; Parley depends on nobody else unless it is told to.',
-  ),
-  turnUrls: setting(
-    'PARLEY_TURN_URLS',
-    turnUrlList,
-    '',
-    'TURN servers that registered peers are told of, with credentials: `turn:` or `turns:` URLs, separated by commas, perhaps with `?transport=udp` or `?transport=tcp`.',
-  ),
-  turnHost: setting(
-    'TURN_HOST',
-    hostInUrl,
-    '',
-    'Name or IP address of a TURN server that is reached over UDP and TCP. It is offered before those of `PARLEY_TURN_URLS`.',
-  ),
-  turnPort: setting('TURN_PORT', whole(1, 65_535), '3478', 'Port of `TURN_HOST`.'),
-  turnUsername: setting(
-    'TURN_USERNAME',
-    z.string(),
-    '',
-    'User name for the TURN servers, the same for every peer. Time-limited credentials are better: see `PARLEY_TURN_SECRET`.',
-  ),
-  turnPassword: setting('TURN_PASSWORD', z.string(), '', 'Password that belongs to `TURN_USERNAME`.', true),
-  turnSecrets: setting(
-    'PARLEY_TURN_SECRET',
-    list.refine(secrets => secrets.length <= 2, 'must be one secret, or two separated by a comma'),
-    '',
-    'Secret shared with the TURN servers (coturn: `static-auth-secret`), from which each peer gets credentials of its own that end; then `TURN_USERNAME` is not used. Or two, the new one and the old, separated by a comma: the first makes the credentials, and the TURN servers are to accept both, as coturn does that is given both. To change the secret: give the TURN servers both, then set both here, and when the credentials of the old one have ended, remove it everywhere.',
-    true,
-  ),
-  turnTtl: setting(
-    'PARLEY_TURN_TTL_SECONDS',
-    whole(60, 86_400),
-    '3600',
-    'Life of the credentials made with `PARLEY_TURN_SECRET`.',
-  ),
-} as const
-
-/** Names that the original's container used and that this version does not act on yet; better refused than ignored. */
-const notYet = ['COGNITO_REGION', 'COGNITO_USER_POOL_ID', 'COGNITO_APP_CLIENT_ID']
+import { type Setting, settings } from './settings.ts'
 
 /** Names that the CLI reads, which whoever starts the server may have in the same environment. */
 const ofTheCli = ['PARLEY_HOME', 'PARLEY_DEBUG']
 
+type Values = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> }
+
+/** Who gives out identities, and what it needs to know. */
+export type IdentityChoice =
+  | { readonly kind: 'local'; readonly lifetime: number; readonly refreshLifetime: number }
+  | { readonly kind: 'cognito'; readonly region: string; readonly userPoolId: string; readonly clientId: string }
+  | { readonly kind: 'oidc'; readonly issuer: string; readonly audience: string }
+
+/** Where rooms are kept. */
+export type StoreChoice =
+  | { readonly kind: 'sqlite' }
+  | { readonly kind: 'dynamodb'; readonly region: string; readonly table: string }
+
 /** The settings; `turnUrls` has those of `turnHost` too. */
-export type Config = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> }
+export type Config = Values & { readonly identity: IdentityChoice; readonly store: StoreChoice }
 
 export interface Fault {
   /** The setting at fault; undefined if it is something else. */
@@ -230,9 +42,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       const near = closest(variable, known)
       faults.push({ variable, sentence: `${variable} is not a setting${near ? `; is ${near} meant?` : '.'}` })
     }
-    if (notYet.includes(variable) && environment[variable]) {
-      faults.push({ variable, sentence: `${variable} is set, but this version has no Cognito; unset it.` })
-    }
   }
   const values = Object.entries(settings).map(([name, { variable, schema, fallback, isSecret }]) => {
     const given = environment[variable] || fallback
@@ -242,9 +51,14 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     faults.push({ variable, sentence: `${variable} ${result.error.issues[0]?.message}${shown}.` })
     return [name, schema.parse(fallback)]
   })
-  const given = Object.fromEntries(values) as Config
+  const given = Object.fromEntries(values) as Values
   const turnUrls = new Set([...turnUrlsOf(given.turnHost, given.turnPort), ...given.turnUrls])
-  const config: Config = Object.freeze({ ...given, turnUrls: [...turnUrls] })
+  const config: Config = Object.freeze({
+    ...given,
+    turnUrls: [...turnUrls],
+    identity: identityChoice(given),
+    store: storeChoice(given),
+  })
   if (config.roomTtl > config.maxRoomTtl) {
     const { variable } = settings.roomTtl
     faults.push({
@@ -259,8 +73,84 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       sentence: `${variable} must differ from ${settings.httpPort.variable} (${config.httpPort}).`,
     })
   }
-  faults.push(...turnFaults(config, faults))
+  const isSet = ({ variable }: Setting<unknown>) => Boolean(environment[variable])
+  faults.push(...serviceFaults(config, isSet, faults), ...turnFaults(config, faults))
   return { config, faults }
+}
+
+/** With the names that the original's container used, and nothing else said, it is as there: Cognito and DynamoDB. */
+function identityChoice(given: Values): IdentityChoice {
+  // A region alone may be meant for DynamoDB.
+  const region = given.storeKind === 'dynamodb' ? '' : given.cognitoRegion
+  const isNamed = [given.cognitoUserPoolId, given.cognitoAppClientId, region].some(Boolean)
+  const kind = given.identityKind || (isNamed ? 'cognito' : 'local')
+  if (kind === 'local') return { kind, lifetime: given.idTokenTtl, refreshLifetime: given.refreshTokenTtl }
+  if (kind === 'oidc') return { kind, issuer: given.oidcIssuer, audience: given.oidcAudience }
+  return {
+    kind,
+    region: given.cognitoRegion,
+    userPoolId: given.cognitoUserPoolId,
+    clientId: given.cognitoAppClientId,
+  }
+}
+
+function storeChoice(given: Values): StoreChoice {
+  const kind = given.storeKind || (identityChoice(given).kind === 'cognito' ? 'dynamodb' : 'sqlite')
+  if (kind === 'sqlite') return { kind }
+  return { kind, region: given.dynamodbRegion || given.cognitoRegion, table: given.dynamodbTable }
+}
+
+/**
+ * What the chosen identity provider and room store need beyond what is set, and what is set that they do not use. Where
+ * what chooses them is `found` to be malformed, nothing is known of that.
+ */
+function serviceFaults(
+  config: Config,
+  isSet: (setting: Setting<unknown>) => boolean,
+  found: readonly Fault[],
+): Fault[] {
+  const { cognitoRegion, cognitoUserPoolId, cognitoAppClientId, oidcIssuer, oidcAudience } = settings
+  const { idTokenTtl, refreshTokenTtl, dynamodbTable, dynamodbRegion } = settings
+  const { identity, store } = config
+  const choosing = [settings.identityKind, settings.storeKind, cognitoRegion, cognitoUserPoolId, cognitoAppClientId]
+  if (found.some(fault => choosing.some(({ variable }) => variable === fault.variable))) return []
+  const faults: Fault[] = []
+  const need = (what: string, needed: readonly Setting<unknown>[]) => {
+    for (const setting of needed) {
+      const { variable } = setting
+      if (!isSet(setting)) faults.push({ variable, sentence: `${variable} is not set, but ${what} needs it.` })
+    }
+  }
+  const refuse = (reason: string, unused: readonly Setting<unknown>[]) => {
+    for (const setting of unused) {
+      const { variable } = setting
+      if (isSet(setting)) faults.push({ variable, sentence: `${variable} is set, but ${reason}; unset it.` })
+    }
+  }
+
+  const ofCognito = [cognitoUserPoolId, cognitoAppClientId]
+  const ofOidc = [oidcIssuer, oidcAudience]
+  const notOurs = `the life of tokens is decided by the identity provider (${identity.kind})`
+  const notAsked = `identities come from ${identity.kind} (${settings.identityKind.variable})`
+  if (identity.kind === 'cognito') need('Cognito', [cognitoRegion, ...ofCognito])
+  else refuse(notAsked, ofCognito)
+  if (identity.kind === 'oidc') need('an OpenID provider', ofOidc)
+  else refuse(notAsked, ofOidc)
+  if (identity.kind !== 'local') refuse(notOurs, [idTokenTtl, refreshTokenTtl])
+
+  const regionOfTable = isSet(cognitoRegion) ? cognitoRegion : dynamodbRegion
+  if (store.kind === 'dynamodb') need('DynamoDB', identity.kind === 'cognito' ? [] : [regionOfTable])
+  else refuse(`rooms are kept in ${store.kind} (${settings.storeKind.variable})`, [dynamodbTable, dynamodbRegion])
+  if (identity.kind !== 'cognito' && store.kind !== 'dynamodb') refuse(notAsked, [cognitoRegion])
+
+  // The id of a pool begins with its region.
+  const [, home] = /^([a-z]{2,}(?:-[a-z]+)+-\d)_/.exec(config.cognitoUserPoolId) ?? []
+  if (identity.kind === 'cognito' && home && config.cognitoRegion && home !== config.cognitoRegion) {
+    const { variable } = cognitoRegion
+    const sentence = `${variable} is ${config.cognitoRegion}, but the pool of ${cognitoUserPoolId.variable} is in ${home}.`
+    faults.push({ variable, sentence })
+  }
+  return faults
 }
 
 /** RFC 7065: how the TURN server at `host` is named, over UDP and TCP. */

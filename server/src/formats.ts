@@ -72,3 +72,22 @@ function isOrigin(text: string): boolean {
     return false
   }
 }
+
+/** Text of a form; empty stays empty. */
+export const matching = (form: RegExp, sentence: string) =>
+  z.string().refine(text => text === '' || form.test(text), sentence)
+
+/** What `schema` says, or nothing. */
+export const optionally = <T>(schema: z.ZodType<T, T>) => z.union([z.literal(''), schema])
+
+export const awsRegion = matching(/^[a-z]{2,}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-central-1')
+
+/** OpenID Connect Discovery 1.0 section 3: without query and fragment; section 2 asks for TLS, which a loopback needs not. */
+export const issuerUrl = z.string().refine(text => {
+  if (text === '') return true
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, search, hash, username } = new URL(text)
+  const isSafe =
+    protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
+  return isSafe && search === '' && hash === '' && username === ''
+}, 'must be an https: URL without query and fragment')

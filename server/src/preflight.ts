@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
-import { type Config, type Fault, settings } from './config.ts'
+import type { Config, Fault } from './config.ts'
+import { settings } from './settings.ts'
 
 /**
  * What outside the settings would keep the server from starting: its folder, its ports. Looks at everything, so that

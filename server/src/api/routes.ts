@@ -73,7 +73,7 @@ export function apiTable(limits: BodyLimits) {
       status: 200,
       answer: answers.SignIn,
       secret: true,
-      errors: ['RATE_LIMITED', 'UNAVAILABLE'],
+      errors: ['SIGN_IN_ELSEWHERE', 'RATE_LIMITED', 'UNAVAILABLE'],
     }),
     refreshToken: route({
       method: 'POST',
@@ -85,7 +85,7 @@ export function apiTable(limits: BodyLimits) {
       status: 200,
       answer: answers.SignIn,
       secret: true,
-      errors: ['INVALID_TOKEN', 'RATE_LIMITED', 'UNAVAILABLE'],
+      errors: ['SIGN_IN_ELSEWHERE', 'INVALID_TOKEN', 'RATE_LIMITED', 'UNAVAILABLE'],
     }),
     createRoom: route({
       method: 'POST',

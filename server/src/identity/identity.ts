@@ -2,6 +2,8 @@
 export interface Identified {
   /** Stable for the identity: the token's `sub`. Never shown to other peers. */
   readonly subject: string
+  /** What the provider calls the identity, for `signOut`; the same as in `SignIn`. */
+  readonly username: string
   /** Seconds since the epoch at which the token ends. */
   readonly expiresAt: number
 }
@@ -36,7 +38,7 @@ export interface Identity {
    * given out stays valid until it ends: it is verified without asking the provider. So does a refresh token where the
    * provider keeps nothing.
    */
-  signOut(subjects: readonly string[]): Promise<void>
+  signOut(usernames: readonly string[]): Promise<void>
   /** The public keys that tokens are signed with (RFC 7517), for others who want to verify them. */
   keys(): Promise<{ keys: readonly object[] }>
   /** Resolves if the provider can be used now. */

@@ -65,7 +65,7 @@ export async function local(config: LocalIdentityConfig, clock: Clock): Promise<
         currentDate: new Date(clock.now()),
       })
       if (payload.token_use !== use || !payload.sub || payload.exp === undefined) throw new errors.JWTInvalid()
-      return { subject: payload.sub, expiresAt: payload.exp }
+      return { subject: payload.sub, username: payload.sub, expiresAt: payload.exp }
     } catch (cause) {
       throw new SignalingError('INVALID_TOKEN', undefined, { cause })
     }

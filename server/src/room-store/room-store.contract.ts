@@ -228,13 +228,6 @@ export function roomStoreContract(name: string, open: () => Promise<RoomStore>):
       await store.create(someRoom({ created_by }), 2, now + 10)
     })
 
-    test('still finds a room an hour after its end', async () => {
-      const room = someRoom({ expires_at: now + 10 })
-      await store.create(room, 1, now)
-      await store.create(someRoom(), 1, now + 3610)
-      expect(await store.get(room.room_id)).toEqual(room)
-    })
-
     test('is ready', async () => {
       await store.ready()
     })

@@ -56,7 +56,10 @@ export interface RoomStore {
    * @throws SignalingError LIMIT_REACHED if there would be more; an Error if `room_id` is in use
    */
   create(room: RoomRecord, maxLive: number, now: number): Promise<void>
-  /** The room as last written by any node. An expired one is found for at least an hour after its end. */
+  /**
+   * The room as last written by any node. An expired one is found until the store clears it away, which may be at once
+   * or days later: who asks looks at `expires_at`.
+   */
   get(roomId: string): Promise<RoomRecord | undefined>
   /**
    * Applies `change` to the room as last written by any node, and writes the result with the next `revision`: no other

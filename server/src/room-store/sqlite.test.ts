@@ -26,6 +26,15 @@ test('rooms survive a restart', () =>
     await after.close()
   }))
 
+test('a room is still found an hour after its end, so that a late peer hears why it may not enter', async () => {
+  const store = sqlite(':memory:', systemClock)
+  const room = someRoom({ expires_at: now + 10 })
+  await store.create(room, 1, now)
+  await store.create(someRoom(), 1, now + 3610)
+  expect(await store.get(room.room_id)).toEqual(room)
+  await store.close()
+})
+
 test('rooms that ended a day ago are cleared away', async () => {
   const store = sqlite(':memory:', systemClock)
   const room = someRoom({ expires_at: now })

@@ -83,6 +83,7 @@ export class OpenRooms {
     this.remove(peer, reason)
     room.departed.set(peer.id, {
       identity: peer.identity,
+      username: peer.username,
       address: peer.link.address,
       invited: peer.invited !== undefined,
     })

@@ -51,6 +51,8 @@ export class Peer {
     readonly room: Room,
     /** Subject of the identity that registered it. */
     readonly identity: string,
+    /** What the identity provider calls that identity. */
+    readonly username: string,
     readonly link: Link,
     readonly role: string,
     metadata: JsonObject,
@@ -129,6 +131,7 @@ export const describe = ({ id, role, metadata, connectedAt }: Peer): PeerDescrip
 /** Who was in a room: deployed clients close their connection first and ask for the clean-up afterwards. */
 export interface Departed {
   readonly identity: string
+  readonly username: string
   readonly address: string
   readonly invited: boolean
 }

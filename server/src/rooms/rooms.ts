@@ -10,7 +10,7 @@ import {
 } from '@parley/protocol'
 import { inTime, outsideDeadline } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
-import type { Identity } from '../identity/identity.ts'
+import type { Identified, Identity } from '../identity/identity.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Invite, RoomRecord } from '../room-store/room-store.ts'
 import { checkEntrance } from './entrance.ts'
@@ -96,7 +96,8 @@ export class Rooms {
   async join(message: Register, link: Link): Promise<void> {
     const { clock, identity, store } = this.parts
     const by = clock.now() + outsideDeadline
-    const { subject } = await inTime(clock, identity.verify(message.id_token), identitySilent, by)
+    const identified = await inTime(clock, identity.verify(message.id_token), identitySilent, by)
+    const { subject } = identified
     const room = this.#open.open(message.room_id)
     room.entering++
     try {
@@ -111,7 +112,7 @@ export class Rooms {
       const admitted = isFirstUse ? await this.#redeem(room, record, invite, subject, message, by) : record
       // Deleted while this was waiting.
       if (room.ended) throw new SignalingError('ROOM_NOT_FOUND')
-      if (link.open) this.#enter(room, this.#open.update(room, admitted), subject, message, invite, link)
+      if (link.open) this.#enter(room, this.#open.update(room, admitted), identified, message, invite, link)
     } finally {
       room.entering--
       this.#open.forgetIfUnused(room)
@@ -161,13 +162,13 @@ export class Rooms {
     const departed = room.departed.get(peerId)
     if (!peer) {
       this.#open.forgetDeparted(room, peerId)
-      if (departed) await this.#signOut([departed.identity])
+      if (departed) await this.#signOut([departed.username])
       return 'departed'
     }
     this.#open.expel(peer)
     const roomDeleted = room.peers.size === 0
-    if (roomDeleted) await this.#delete(room.id, peer.identity)
-    else await this.#signOut([peer.identity])
+    if (roomDeleted) await this.#delete(room.id, peer.username)
+    else await this.#signOut([peer.username])
     return { roomDeleted }
   }
 
@@ -215,14 +216,14 @@ export class Rooms {
   #enter(
     room: Room,
     record: RoomRecord,
-    identity: string,
+    { subject, username }: Identified,
     message: Register,
     invite: Invite | undefined,
     link: Link,
   ): void {
     const { clock, limits, log, metrics } = this.parts
     const { peer_id: id } = message
-    checkEntrance(room, record, identity, message, this.#open.directory, limits)
+    checkEntrance(room, record, subject, message, this.#open.directory, limits)
 
     const present = room.peers.get(id)
     const before = link.peer
@@ -233,7 +234,8 @@ export class Rooms {
     const peer = new Peer(
       id,
       room,
-      identity,
+      subject,
+      username,
       link,
       invite?.role ?? message.role,
       message.metadata,
@@ -264,24 +266,24 @@ export class Rooms {
     return set
   }
 
-  /** @param gone an identity to sign out whose peer is not in the room any more */
+  /** @param gone the name of an identity to sign out whose peer is not in the room any more */
   async #delete(roomId: string, ...gone: string[]): Promise<void> {
     const { clock, store, backplane } = this.parts
     const room = this.#open.get(roomId)
     const peers = [...(room?.peers.values() ?? []), ...(room?.departed.values() ?? [])]
-    const identities = new Set([...gone, ...peers.map(({ identity }) => identity)])
+    const usernames = new Set([...gone, ...peers.map(({ username }) => username)])
     await inTime(clock, store.delete(roomId), storeSilent)
     await inTime(clock, backplane.publish({ type: 'room_deleted', room_id: roomId }), backplaneSilent)
-    await this.#signOut([...identities])
+    await this.#signOut([...usernames])
   }
 
   /** The deletion that this belongs to has happened; what fails here is for the operator. */
-  async #signOut(identities: readonly string[]): Promise<void> {
+  async #signOut(usernames: readonly string[]): Promise<void> {
     const { clock, identity, log } = this.parts
     try {
-      await inTime(clock, identity.signOut(identities), identitySilent)
+      await inTime(clock, identity.signOut(usernames), identitySilent)
     } catch (error) {
-      log.error({ identities: identities.length, error: String(error) }, 'identities not signed out')
+      log.error({ identities: usernames.length, error: String(error) }, 'identities not signed out')
     }
   }
 }

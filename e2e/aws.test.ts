@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { createRoom, post, signIn } from './api.ts'
+import { type Aws, startAws } from './aws/set-up.ts'
+import { endDataChannels } from './datachannel-peer.ts'
+import { hasDataChannel, needs } from './needs.ts'
+import { type ParleyProcess, startParley } from './parley-process.ts'
+import { PlainPeer } from './plain-peer.ts'
+import { aiortcClient, aiortcWorker, dataChannel, quickReference, webrtcNeeds } from './scenarios.ts'
+
+let aws: Aws
+beforeAll(async () => {
+  aws = await startAws()
+})
+afterAll(async () => {
+  await aws.stop()
+  if (await hasDataChannel()) await endDataChannels()
+})
+
+/** A server with what the original's container was given. */
+const startOnAws = (settings: Record<string, string> = {}): Promise<ParleyProcess> =>
+  startParley({ command: 'bun', settings: { ...aws.settings, ...settings } })
+
+test('the quick reference works on Cognito and DynamoDB, to the letter, and leaves nothing behind', async () => {
+  const before = await aws.emulator.usernames(aws.pool.userPoolId)
+  const parley = await startOnAws({ PARLEY_LOG_LEVEL: 'trace' })
+  const secrets = await quickReference(parley)
+  // Two had registered; they are signed out with their room.
+  expect(await aws.emulator.usernames(aws.pool.userPoolId)).toEqual(before)
+
+  await parley.stop()
+  const log = parley.stderr.join('\n')
+  expect(log).toContain('peer registered')
+  for (const secret of secrets) expect(log).not.toContain(secret)
+})
+
+needs({ 'node-datachannel': await hasDataChannel() })('two peers open a data channel', async () =>
+  dataChannel(await startOnAws()),
+)
+needs(webrtcNeeds)('an aiortc worker answers a client', async () => aiortcWorker(await startOnAws()))
+needs(webrtcNeeds)('an aiortc client goes its whole way', async () => aiortcClient(await startOnAws()))
+
+test('an ID token and its user are as the original made them', async () => {
+  const { httpUrl } = await startOnAws()
+  const { body } = await post(`${httpUrl}/anonymous-signin`)
+  expect(await aws.emulator.usernames(aws.pool.userPoolId)).toContain(String(body.username))
+  const claims = JSON.parse(Buffer.from(String(body.id_token).split('.')[1] ?? '', 'base64url').toString())
+  expect(claims).toMatchObject({
+    iss: `https://cognito-idp.us-east-1.amazonaws.com/${aws.pool.userPoolId}`,
+    aud: aws.pool.clientId,
+    token_use: 'id',
+    'cognito:username': body.username,
+    exp: body.expires_at,
+  })
+})
+
+test('a room is an item as the original wrote it, with more beside that', async () => {
+  const { httpUrl } = await startOnAws()
+  const idToken = await signIn(httpUrl)
+  const claims = JSON.parse(Buffer.from(idToken.split('.')[1] ?? '', 'base64url').toString())
+  const { body: room } = await post(`${httpUrl}/create-room`, { name: 'lab' }, { Authorization: `Bearer ${idToken}` })
+  const item = (await aws.items()).find(({ room_id }) => room_id?.S === room.room_id)
+  expect(item).toMatchObject({
+    room_id: { S: room.room_id },
+    token: { S: room.token },
+    created_by: { S: claims.sub },
+    expires_at: { N: String(room.expires_at) },
+    name: { S: 'lab' },
+  })
+})
+
+test('an item that the original wrote is a room', async () => {
+  const { httpUrl, wsUrl } = await startOnAws()
+  const end = Math.floor(Date.now() / 1000) + 7200
+  const written = { room_id: crypto.randomUUID().slice(0, 8), token: 'xyz789', created_by: 'cognito-user-id' }
+  const { room_id, token } = written
+  await aws.put({ ...written, expires_at: end })
+  const peer = await PlainPeer.register({ wsUrl, peerId: 'Worker-1', idToken: await signIn(httpUrl), room: written })
+  expect(peer.registration).toMatchObject({ room_id, token, expires_at: end })
+  expect(await post(`${httpUrl}/delete-peers-and-room`, { room_id, token })).toEqual({
+    status: 200,
+    body: { status: 'peer deleted successfully' },
+  })
+  expect((await aws.items()).map(item => item.room_id?.S)).not.toContain(room_id)
+})
+
+test('an item whose time is over is no room, however long DynamoDB keeps it', async () => {
+  const { httpUrl, wsUrl } = await startOnAws()
+  const written = { room_id: crypto.randomUUID().slice(0, 8), token: 'xyz789', created_by: 'cognito-user-id' }
+  await aws.put({ ...written, expires_at: Math.floor(Date.now() / 1000) - 1 })
+  const late = await PlainPeer.connect(wsUrl, 'Worker-1')
+  late.send({ type: 'register', peer_id: 'Worker-1', ...written, id_token: await signIn(httpUrl) })
+  expect(await late.messages.next()).toMatchObject({ type: 'error', code: 'ROOM_EXPIRED', reason: 'Room expired' })
+})
+
+test('rooms and identities outlive the server, its data folder and all', async () => {
+  const before = await startOnAws()
+  const idToken = await signIn(before.httpUrl)
+  const room = await createRoom(before.httpUrl, idToken)
+  expect((await before.stop()).code).toBe(0)
+
+  const { wsUrl } = await startOnAws()
+  const peer = await PlainPeer.register({ wsUrl, peerId: 'me', idToken, room })
+  expect(peer.id).toBe('me')
+})

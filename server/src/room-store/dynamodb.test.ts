@@ -1,0 +1,537 @@
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'bun:test'
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb'
+import { createRoomsTable, type Dynalite, startDynalite } from '../../../e2e/aws/dynalite.ts'
+import { type Fault, type FaultProxy, startFaultProxy } from '../../../e2e/aws/fault-proxy.ts'
+import { type Clock, nothingPlanned, systemClock } from '../clock.ts'
+import { dynamodb } from './dynamodb.ts'
+import { roomStoreContract, someRoom } from './room-store.contract.ts'
+import type { RoomRecord, RoomStore } from './room-store.ts'
+
+const now = 1_700_000_000
+const region = 'eu-west-1'
+
+/** The SDK finds credentials here, and looks for them nowhere else. */
+const environment: Record<string, string> = {
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+}
+const before = { ...process.env }
+
+let dynalite: Dynalite
+let proxy: FaultProxy
+let raw: DynamoDBClient
+let tables = 0
+
+beforeAll(async () => {
+  Object.assign(process.env, environment)
+  dynalite = await startDynalite()
+  proxy = await startFaultProxy(dynalite.url)
+  await createRoomsTable(dynalite.url)
+  raw = new DynamoDBClient({ region, endpoint: dynalite.url })
+})
+afterEach(() => proxy.fault('none'))
+afterAll(async () => {
+  raw.destroy()
+  await proxy.close()
+  await dynalite.stop()
+  for (const name of [...Object.keys(environment), 'AWS_ENDPOINT_URL_DYNAMODB']) {
+    if (before[name] === undefined) delete process.env[name]
+    else process.env[name] = before[name]
+  }
+})
+
+/** A store on `table` that asks `endpoint`; it ends with the test. */
+async function openStore(endpoint = proxy.url, clock: Clock = systemClock, table = 'rooms'): Promise<RoomStore> {
+  process.env.AWS_ENDPOINT_URL_DYNAMODB = endpoint
+  const store = dynamodb({ region, table }, clock)
+  // It looks for its endpoint with the first request.
+  await store.ready().catch(() => {})
+  return store
+}
+
+roomStoreContract('dynamodb', async () => {
+  const table = `rooms-${++tables}`
+  await createRoomsTable(dynalite.url, table)
+  return openStore(proxy.url, systemClock, table)
+})
+
+/** Time goes ten times as fast, for tests in which it has to run out. */
+function fastClock(): Clock {
+  const start = Date.now()
+  return {
+    now: () => start + (Date.now() - start) * 10,
+    after: (ms, act) => systemClock.after(ms / 10, act),
+  }
+}
+
+/** The time of day, but `seconds` later whenever one says so. */
+function shiftedClock(): Clock & { shift(seconds: number): void } {
+  let shifted = 0
+  return {
+    ...systemClock,
+    now: () => Date.now() + shifted,
+    shift(seconds) {
+      shifted += seconds * 1000
+    },
+  }
+}
+
+async function itemAt(room_id: string): Promise<Record<string, AttributeValue> | undefined> {
+  const command = new GetItemCommand({ TableName: 'rooms', Key: { room_id: { S: room_id } }, ConsistentRead: true })
+  return (await raw.send(command)).Item
+}
+
+/** The time of day, but its first pause of a tenth of a second or less does not end before it is told to. */
+function haltingClock(): Clock & { readonly halted: Promise<void>; goOn(): void } {
+  const halted = Promise.withResolvers<void>()
+  const toldTo = Promise.withResolvers<void>()
+  return {
+    now: systemClock.now,
+    after(ms, act) {
+      if (ms > 100) return systemClock.after(ms, act)
+      halted.resolve()
+      toldTo.promise.then(act)
+      return nothingPlanned
+    },
+    halted: halted.promise,
+    goOn: toldTo.resolve,
+  }
+}
+
+/** What is thrown by whatever fails, and how long that took on `clock`. Milliseconds. */
+async function failing(clock: Clock, act: () => Promise<unknown>): Promise<{ error: Error; took: number }> {
+  const start = clock.now()
+  const error = await act().then(
+    () => Promise.reject(new Error('it did not fail')),
+    thrown => thrown,
+  )
+  return { error, took: clock.now() - start }
+}
+
+const renamed = (room: RoomRecord): RoomRecord => ({ ...room, name: `${room.name ?? ''}+` })
+
+describe('items of the original', () => {
+  /** As the original wrote it. */
+  async function originals(members: Record<string, AttributeValue> = {}): Promise<RoomRecord> {
+    const { room_id, created_by, token, expires_at, ...defaults } = someRoom()
+    const four = { room_id, created_by, token, expires_at }
+    const Item = {
+      room_id: { S: room_id },
+      created_by: { S: created_by },
+      token: { S: token },
+      expires_at: { N: String(expires_at) },
+      ...members,
+    }
+    await raw.send(new PutItemCommand({ TableName: 'rooms', Item }))
+    return { ...four, ...defaults }
+  }
+
+  test('are read as rooms with our defaults, and can be changed and deleted', async () => {
+    const store = await openStore()
+    const room = await originals()
+    expect(await store.get(room.room_id)).toEqual(room)
+    const changed = { ...room, locked: true, revision: 1 }
+    expect(await store.update(room.room_id, found => ({ ...found, locked: true }))).toEqual(changed)
+    expect(await store.get(room.room_id)).toEqual(changed)
+    await store.delete(room.room_id)
+    expect(await itemAt(room.room_id)).toBeUndefined()
+  })
+
+  test('have the four attributes that the original reads also when we write them', async () => {
+    const store = await openStore()
+    const room = someRoom({ locked: true, metadata: { a: 1 } })
+    await store.create(room, 1, now)
+    expect(await itemAt(room.room_id)).toMatchObject({
+      room_id: { S: room.room_id },
+      created_by: { S: room.created_by },
+      token: { S: room.token },
+      expires_at: { N: String(room.expires_at) },
+    })
+  })
+
+  test('keep what others have added to them, and lose what of ours is back at its default', async () => {
+    const store = await openStore()
+    const others = { note: { S: 'theirs' }, tags: { SS: ['a', 'b'] } }
+    const room = await originals(others)
+    const full = {
+      name: 'n',
+      max_peers: 3,
+      metadata: { a: 1 },
+      locked: true,
+      removed: [{ peer_id: 'p', identity: 'i' }],
+    }
+    await store.update(room.room_id, found => ({ ...found, ...full }))
+    expect(await itemAt(room.room_id)).toMatchObject({ ...others, name: { S: 'n' }, locked: { BOOL: true } })
+    await store.update(room.room_id, () => room)
+    const { write_id, ...item } = (await itemAt(room.room_id)) ?? {}
+    expect(item).toEqual({
+      ...others,
+      room_id: { S: room.room_id },
+      created_by: { S: room.created_by },
+      token: { S: room.token },
+      expires_at: { N: String(room.expires_at) },
+      revision: { N: '2' },
+    })
+  })
+
+  test('are no rooms without a token', async () => {
+    const store = await openStore()
+    const { room_id } = await originals({ token: { S: '' } })
+    expect(await store.get(room_id)).toBeUndefined()
+  })
+})
+
+describe('the list of a creator', () => {
+  test('is no room to anybody', async () => {
+    const store = await openStore()
+    const room = someRoom({ expires_at: Math.floor(Date.now() / 1000) + 7200 })
+    await store.create(room, 1, room.expires_at - 1)
+    const key = `creator#${room.created_by}`
+    const item = await itemAt(key)
+    expect(item).toMatchObject({ expires_at: { N: String(room.expires_at) } })
+    expect(item).not.toHaveProperty('token')
+    expect(await store.get(key)).toBeUndefined()
+    expect(await store.update(key, renamed)).toBeUndefined()
+    await store.delete(key)
+    expect(await itemAt(key)).toEqual(item)
+  })
+
+  test('exists for every subject', async () => {
+    const store = await openStore()
+    const subjects = ['', 'x'.repeat(5000), `${'x'.repeat(5000)}y`, 'ü'.repeat(1020), '🎈#', '__proto__']
+    for (const created_by of subjects) {
+      const room = someRoom({ created_by })
+      await store.create(room, 1, now)
+      expect(await store.createdBy(created_by, now)).toEqual([room])
+      await expect(store.create(someRoom({ created_by }), 1, now)).rejects.toThrow('already has 1 live rooms')
+    }
+  })
+
+  test('holds more rooms than DynamoDB gives at once', async () => {
+    const store = await openStore()
+    const many = Array.from({ length: 120 }, () => someRoom({ created_by: 'collector' }))
+    await Promise.all(many.map(room => store.create(room, many.length, now)))
+    expect(new Set((await store.createdBy('collector', now)).map(({ room_id }) => room_id))).toEqual(
+      new Set(many.map(({ room_id }) => room_id)),
+    )
+    await expect(store.create(someRoom({ created_by: 'collector' }), many.length, now)).rejects.toThrow(
+      '120 live rooms',
+    )
+
+    // Dynalite answers with little more than 1 MB, and leaves the rest for later.
+    const big = Array.from({ length: 8 }, () => someRoom({ created_by: 'big', metadata: { a: 'x'.repeat(300_000) } }))
+    for (const room of big) await store.create(room, big.length, now)
+    expect(await store.createdBy('big', now)).toEqual(big)
+  })
+
+  test('does not count rooms that ended before they were to', async () => {
+    const store = await openStore()
+    const created_by = 'shortener'
+    const room = someRoom({ created_by })
+    await store.create(room, 1, now)
+    await store.update(room.room_id, found => ({ ...found, expires_at: now }))
+    expect(await store.createdBy(created_by, now)).toEqual([])
+    const next = someRoom({ created_by })
+    await store.create(next, 1, now)
+    expect(await store.createdBy(created_by, now)).toEqual([next])
+  })
+
+  test('does not count rooms that others have deleted, once it is sure that they are not just about to be written', async () => {
+    const clock = shiftedClock()
+    const store = await openStore(proxy.url, clock)
+    const created_by = 'deleter'
+    const room = someRoom({ created_by })
+    await store.create(room, 1, now)
+    await raw.send(new DeleteItemCommand({ TableName: 'rooms', Key: { room_id: { S: room.room_id } } }))
+    expect(await store.createdBy(created_by, now)).toEqual([])
+    await expect(store.create(someRoom({ created_by }), 1, now)).rejects.toThrow('already has 1 live rooms')
+    clock.shift(31)
+    await store.create(someRoom({ created_by }), 1, now)
+  })
+
+  test('does not keep a place for a room that could not be created', async () => {
+    const store = await openStore()
+    const theirs = someRoom()
+    await store.create(theirs, 1, now)
+    const created_by = 'unlucky'
+    await expect(store.create({ ...theirs, created_by }, 1, now)).rejects.toThrow('another room of the same id')
+    await store.create(someRoom({ created_by }), 1, now)
+    expect(await store.get(theirs.room_id)).toEqual(theirs)
+  })
+
+  test('keeps a room whose id is used once more by its own creator', async () => {
+    const store = await openStore()
+    const room = someRoom()
+    await store.create(room, 2, now)
+    await expect(store.create({ ...room, token: 'other' }, 2, now)).rejects.toThrow('another room of the same id')
+    expect(await store.createdBy(room.created_by, now)).toEqual([room])
+  })
+})
+
+describe('two nodes', () => {
+  test('lose no change of each other', async () => {
+    const stores = [await openStore(), await openStore()]
+    const room = someRoom({ metadata: { count: 0 } })
+    await stores[0]?.create(room, 1, now)
+    const count = (store: RoomStore) =>
+      store.update(room.room_id, found => ({ ...found, metadata: { count: Number(found.metadata.count) + 1 } }))
+    await Promise.all(stores.flatMap(store => Array.from({ length: 20 }, () => count(store))))
+    expect(await stores[1]?.get(room.room_id)).toEqual({ ...room, metadata: { count: 40 }, revision: 40 })
+  })
+
+  test('hold an identity to its number of rooms together', async () => {
+    const stores = [await openStore(), await openStore()]
+    const created_by = 'on both'
+    const results = await Promise.allSettled(
+      stores.flatMap(store => Array.from({ length: 5 }, () => store.create(someRoom({ created_by }), 4, now))),
+    )
+    const refused = results.filter(result => result.status === 'rejected')
+    expect(refused.map(({ reason }) => reason.code)).toEqual(Array(6).fill('LIMIT_REACHED'))
+    expect(await stores[0]?.createdBy(created_by, now)).toHaveLength(4)
+  })
+})
+
+describe('an item beyond 400 KB', () => {
+  const metadata = { a: 'x'.repeat(450_000) }
+  const tooMuch = 'This is too much for one room, or too many rooms for one identity.'
+
+  test('is not written, and takes no place', async () => {
+    const store = await openStore()
+    const room = someRoom()
+    expect((await failing(systemClock, () => store.create({ ...room, metadata }, 1, now))).error).toMatchObject({
+      code: 'LIMIT_REACHED',
+      message: tooMuch,
+    })
+    expect(await store.get(room.room_id)).toBeUndefined()
+    await store.create(room, 1, now)
+  })
+
+  test('leaves a room as it was', async () => {
+    const store = await openStore()
+    const room = someRoom()
+    await store.create(room, 1, now)
+    const updating = () => store.update(room.room_id, found => ({ ...found, metadata }))
+    expect((await failing(systemClock, updating)).error).toMatchObject({ code: 'LIMIT_REACHED', message: tooMuch })
+    expect(await store.get(room.room_id)).toEqual(room)
+  })
+})
+
+/** Everything that a store is asked to do, on a room that is there. */
+const calls: readonly [name: string, call: (store: RoomStore, room: RoomRecord) => Promise<unknown>][] = [
+  ['create', store => store.create(someRoom(), 1, now)],
+  ['get', (store, room) => store.get(room.room_id)],
+  ['update', (store, room) => store.update(room.room_id, renamed)],
+  ['createdBy', (store, room) => store.createdBy(room.created_by, now)],
+  ['delete', (store, room) => store.delete(room.room_id)],
+  ['ready', store => store.ready()],
+]
+
+describe('a failure', () => {
+  const faults: [name: string, fault: Fault, says: RegExp][] = [
+    ['refuses connections', 'refused', /\((TimeoutError|Error)\): (socket hang up|connect ECONNREFUSED)/],
+    ['hangs', 'hung', /\(TimeoutError\): no answer in time$/],
+    ['throttles', 'throttled', /\(ThrottlingException\): by the fault proxy$/],
+    ['cuts its answers', 'cut', /\((TimeoutError|Error)\): /],
+    ['fails', { status: 500 }, /\(InternalServerError\): by the fault proxy$/],
+    ['is too slow', { slow: 1000 }, /\(TimeoutError\): no answer in time$/],
+  ]
+
+  test.each(faults)(
+    'while DynamoDB %s, every call ends in time, says why, and succeeds afterwards',
+    async (_, fault, says) => {
+      const clock = fastClock()
+      const store = await openStore(proxy.url, clock)
+      const room = someRoom()
+      const healthy = await openStore(dynalite.url)
+      await healthy.create(room, 1, now)
+      proxy.fault(fault)
+      const results = await Promise.all(calls.map(([, call]) => failing(clock, () => call(store, room))))
+      for (const { error, took } of results) {
+        expect(error.message).toStartWith('The DynamoDB table rooms in eu-west-1 cannot be used (')
+        expect(error.message).toMatch(says)
+        expect(took).toBeLessThan(4_500)
+      }
+      proxy.fault('none')
+      for (const [, call] of calls) await call(store, room)
+      expect(await store.get(room.room_id)).toBeUndefined()
+    },
+  )
+
+  test.each([
+    ['throttled', 'throttled'],
+    ['cut off', 'cut'],
+    ['answered with an error of the service', { status: 500 }],
+  ] satisfies [string, Fault][])('of one request, which is %s, is noticed by nobody', async (_, fault) => {
+    const store = await openStore()
+    const room = someRoom()
+    for (const operation of ['GetItem', 'UpdateItem', 'PutItem']) {
+      proxy.fault(fault, new RegExp(`^${operation}$`), 1)
+      await store.create({ ...room, room_id: `${room.room_id} ${operation}` }, 3, now)
+    }
+    proxy.fault(fault, /^BatchGetItem$/, 1)
+    expect(await store.createdBy(room.created_by, now)).toHaveLength(3)
+    const one = `${room.room_id} GetItem`
+    for (const operation of ['GetItem', 'UpdateItem']) {
+      proxy.fault(fault, new RegExp(`^${operation}$`), 1)
+      await store.update(one, found => ({ ...renamed(found), expires_at: found.expires_at + 1 }))
+    }
+    expect(await store.get(one)).toEqual({
+      ...room,
+      room_id: one,
+      name: '++',
+      expires_at: room.expires_at + 2,
+      revision: 2,
+    })
+    proxy.fault(fault, /^DeleteItem$/, 1)
+    await store.delete(one)
+    expect(await store.get(one)).toBeUndefined()
+  })
+
+  test('to hear that a change was made is not taken for a change by somebody else', async () => {
+    const store = await openStore()
+    const room = someRoom()
+    const asked = proxy.seen.length
+    proxy.fault('cut', /^PutItem$/, 1)
+    await store.create(room, 1, now)
+    proxy.fault('cut', /^UpdateItem$/, 1)
+    let calls = 0
+    const updated = await store.update(room.room_id, found => {
+      calls++
+      return renamed(found)
+    })
+    expect(updated).toEqual({ ...room, name: '+', revision: 1 })
+    expect(await store.get(room.room_id)).toEqual({ ...room, name: '+', revision: 1 })
+    expect(calls).toBe(1)
+    const writes = proxy.seen.slice(asked).filter(name => /^(Put|Update)Item$/.test(name))
+    expect(writes).toEqual(['UpdateItem', 'PutItem', 'PutItem', 'UpdateItem', 'UpdateItem'])
+  })
+
+  /** An update whose first try has `fault`, and before whose second comes one by another node. */
+  async function interrupted(fault: Fault, room: RoomRecord) {
+    const other = await openStore(dynalite.url)
+    const clock = haltingClock()
+    const store = await openStore(proxy.url, clock)
+    await other.create(room, 1, now)
+    proxy.fault(fault, /^UpdateItem$/, 1)
+    const updating = store.update(room.room_id, renamed)
+    await clock.halted
+    await other.update(room.room_id, renamed)
+    clock.goOn()
+    return updating
+  }
+
+  test('to hear whether a change was made is told, if others have changed the room since', async () => {
+    const room = someRoom()
+    await expect(interrupted('cut', room)).rejects.toThrow(
+      'The DynamoDB table rooms in eu-west-1 did not say whether it has made a change, and others have made some since',
+    )
+    const store = await openStore()
+    expect(await store.get(room.room_id)).toEqual({ ...room, name: '++', revision: 2 })
+  })
+
+  test('to make a change, while others make theirs, does not keep it from being made', async () => {
+    const room = someRoom()
+    expect(await interrupted({ status: 500 }, room)).toEqual({ ...room, name: '++', revision: 2 })
+  })
+
+  test('to write a room that is listed already does not take its place for long', async () => {
+    const clock = shiftedClock()
+    const store = await openStore(proxy.url, clock)
+    const created_by = 'crashed'
+    proxy.fault({ status: 403 }, /^PutItem$/)
+    await expect(store.create(someRoom({ created_by }), 1, now)).rejects.toThrow('cannot be used')
+    proxy.fault('none')
+    expect(await store.createdBy(created_by, now)).toEqual([])
+    clock.shift(31)
+    await store.create(someRoom({ created_by }), 1, now)
+  })
+
+  test('to take a deleted room off the list is no failure to delete it, and does not take its place for long', async () => {
+    const clock = shiftedClock()
+    const store = await openStore(proxy.url, clock)
+    const created_by = 'half deleted'
+    const room = someRoom({ created_by })
+    await store.create(room, 1, now)
+    proxy.fault({ status: 403 }, /^GetItem$/)
+    await store.delete(room.room_id)
+    proxy.fault('none')
+    expect(await store.get(room.room_id)).toBeUndefined()
+    clock.shift(31)
+    await store.create(someRoom({ created_by }), 1, now)
+  })
+
+  test('to answer 200 callers is told to all of them in time, and the next one is served', async () => {
+    const clock = fastClock()
+    const store = await openStore(proxy.url, clock)
+    const room = someRoom()
+    await store.create(room, 1, now)
+    proxy.fault('hung')
+    const waiting = Array.from({ length: 200 }, (_, n) =>
+      failing(clock, () => (n % 2 ? store.get(room.room_id) : store.update(room.room_id, renamed))),
+    )
+    const late = (await Promise.all(waiting)).filter(({ took }) => took > 4_500)
+    expect(late).toEqual([])
+    proxy.fault('none')
+    expect(await store.get(room.room_id)).toEqual(room)
+  })
+})
+
+describe('what the operator is told', () => {
+  test('that the table is missing', async () => {
+    const store = await openStore(proxy.url, systemClock, 'nowhere')
+    await expect(store.ready()).rejects.toThrow(
+      'The DynamoDB table nowhere in eu-west-1 cannot be used (ResourceNotFoundException): Requested resource not found',
+    )
+  })
+
+  test('that it is not allowed, after one try', async () => {
+    let asked = 0
+    const service = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch() {
+        asked++
+        const __type = 'com.amazon.coral.service#AccessDeniedException'
+        return Response.json({ __type, Message: 'not authorized to perform: dynamodb:GetItem' }, { status: 400 })
+      },
+    })
+    onTestFinished(() => service.stop(true))
+    const store = await openStore(service.url.href)
+    asked = 0
+    await expect(store.ready()).rejects.toThrow(
+      'rooms in eu-west-1 cannot be used (AccessDeniedException): not authorized to perform: dynamodb:GetItem',
+    )
+    expect(asked).toBe(1)
+  })
+
+  test('that there are no credentials', async () => {
+    delete process.env.AWS_ACCESS_KEY_ID
+    onTestFinished(() => void Object.assign(process.env, environment))
+    const store = await openStore()
+    await expect(store.ready()).rejects.toThrow('rooms in eu-west-1 cannot be used (CredentialsProviderError): ')
+  })
+
+  test('nothing of what DynamoDB has answered', async () => {
+    const body = '{"Item":{"token":{"S":"a secret"}'
+    const service = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response(body) })
+    onTestFinished(() => service.stop(true))
+    const store = await openStore(service.url.href, fastClock())
+    const { error } = await failing(systemClock, () => store.get('room'))
+    expect(error.message).toEndWith('cannot be used (SyntaxError): its answer is no JSON')
+    expect(Bun.inspect(error)).not.toContain('a secret')
+  })
+})
+
+test('asks for nothing but the actions that it names', () => {
+  const actions = ['GetItem', 'BatchGetItem', 'PutItem', 'UpdateItem', 'DeleteItem']
+  expect(new Set(proxy.seen)).toEqual(new Set(actions))
+})

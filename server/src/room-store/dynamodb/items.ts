@@ -1,0 +1,87 @@
+import type { AttributeValue } from '@aws-sdk/client-dynamodb'
+import type { RoomRecord } from '../room-store.ts'
+import type { Item, Update } from './table.ts'
+
+/** DynamoDB has no longer keys. Bytes. */
+const longestKey = 2048
+
+/** DynamoDB would not take half a character. */
+export const text = (value: string) => ({ S: value.toWellFormed() })
+export const number = (value: number) => ({ N: String(value) })
+
+/** Whether a room can have this id. None has a `#` in it, which sets rooms apart from everything else in the table. */
+export const isRoomId = (id: string): boolean =>
+  id !== '' && !id.includes('#') && id.isWellFormed() && Buffer.byteLength(id) <= longestKey
+
+/** Where the rooms of this identity are listed. */
+export function creatorKey(subject: string): string {
+  const key = `creator#${subject.toWellFormed()}`
+  if (Buffer.byteLength(key) <= longestKey) return key
+  return `creator-digest#${new Bun.CryptoHasher('sha256').update(subject).digest('hex')}`
+}
+
+/** A new item for this room. */
+export function itemOf(room: RoomRecord, writeId: string): Item {
+  return { room_id: text(room.room_id), created_by: text(room.created_by), ...present(changeable(room, writeId)) }
+}
+
+/** The room that this item is, also if the original wrote it; undefined if it is none. */
+export function roomOf(item: Item | undefined): RoomRecord | undefined {
+  const [room_id, created_by, token, end] = [item?.room_id?.S, item?.created_by?.S, item?.token?.S, item?.expires_at?.N]
+  if (!item || !room_id || created_by === undefined || !token || !end) return
+  const { max_peers, name, metadata, locked, removed, invites, revision } = item
+  return {
+    room_id,
+    created_by,
+    token,
+    expires_at: Number(end),
+    max_peers: max_peers?.N === undefined ? null : Number(max_peers.N),
+    name: name?.S ?? null,
+    metadata: JSON.parse(metadata?.S ?? '{}'),
+    locked: locked?.BOOL ?? false,
+    removed: JSON.parse(removed?.S ?? '[]'),
+    invites: JSON.parse(invites?.S ?? '[]'),
+    revision: Number(revision?.N ?? 0),
+  }
+}
+
+/** Makes an item this room, if it still has the revision that `was` has. Attributes that are not ours stay. */
+export function changeTo(room: RoomRecord, was: Item | undefined, writeId: string): Update {
+  const all = changeable(room, writeId)
+  const values = present(all)
+  const set = Object.keys(values).map(name => `#${name} = :${name}`)
+  const atDefault = Object.keys(all).flatMap(name => (values[name] ? [] : [`#${name}`]))
+  const isAsItWas = was?.revision ? '#revision = :was' : 'attribute_not_exists(#revision)'
+  return {
+    UpdateExpression: `SET ${set}${atDefault.length > 0 ? ` REMOVE ${atDefault}` : ''}`,
+    ConditionExpression: `attribute_exists(room_id) AND ${isAsItWas}`,
+    // `token`, `name` and others are words of DynamoDB's own.
+    ExpressionAttributeNames: Object.fromEntries(Object.keys(all).map(name => [`#${name}`, name])),
+    ExpressionAttributeValues: {
+      ...Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, value])),
+      ...(was?.revision && { ':was': was.revision }),
+    },
+  }
+}
+
+/**
+ * All but the key and the creator; undefined what is at its default. Objects and lists are JSON, as DynamoDB's own would
+ * not keep every number, and limit how deep they are. `write_id` tells by which write the item became what it is.
+ */
+const changeable = (room: RoomRecord, writeId: string): Record<string, AttributeValue | undefined> => ({
+  token: text(room.token),
+  expires_at: number(room.expires_at),
+  max_peers: room.max_peers === null ? undefined : number(room.max_peers),
+  name: room.name === null ? undefined : text(room.name),
+  metadata: json(room.metadata),
+  locked: room.locked ? { BOOL: true } : undefined,
+  removed: json(room.removed),
+  invites: json(room.invites),
+  revision: room.revision > 0 ? number(room.revision) : undefined,
+  write_id: text(writeId),
+})
+
+const json = (value: object) => (Object.keys(value).length > 0 ? text(JSON.stringify(value)) : undefined)
+
+const present = (attributes: Record<string, AttributeValue | undefined>): Record<string, AttributeValue> =>
+  Object.fromEntries(Object.entries(attributes).flatMap(([name, value]) => (value ? [[name, value]] : [])))

@@ -1,0 +1,193 @@
+import {
+  type AttributeValue,
+  BatchGetItemCommand,
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  DynamoDBClient,
+  DynamoDBServiceException,
+  GetItemCommand,
+  PutItemCommand,
+  UpdateItemCommand,
+  type UpdateItemCommandInput,
+} from '@aws-sdk/client-dynamodb'
+import { SignalingError } from '@parley/protocol'
+import type { Clock } from '../../clock.ts'
+
+/** All of one call, tries and pauses included. Milliseconds. */
+const deadline = 4_000
+
+/** One try. A connection that has gone dead in silence leaves time for another one. Milliseconds. */
+const patience = 1_500
+
+/** What a pause after a failed try is at most: at first, and after it has doubled several times. Milliseconds. */
+const pauses = [100, 1_600] as const
+
+/** What the wait after a conflict is at most. Milliseconds. */
+const conflictPause = 50
+
+/** What DynamoDB calls having had too many requests. Nothing was done then. */
+const throttlings = ['ThrottlingException', 'ProvisionedThroughputExceededException', 'RequestLimitExceeded']
+
+export type Item = Readonly<Record<string, AttributeValue>>
+export type Update = Omit<UpdateItemCommandInput, 'TableName' | 'Key'>
+
+/**
+ * What became of a write on a condition. `refused`: the condition does not hold. `unsure`: so too, but perhaps because
+ * an earlier try had succeeded, the answer to which was lost.
+ */
+export type Outcome = 'written' | 'refused' | 'unsure'
+
+/**
+ * A DynamoDB table with the key `room_id`. `by` is when a member must have ended, in milliseconds since the epoch. They
+ * all try again after what may pass, and throw SignalingError LIMIT_REACHED if an item would exceed the 400 KB that
+ * DynamoDB allows, or else an Error that says what is wrong with the table.
+ */
+export interface Table {
+  /** What `act` makes of its time, which is 4 s. @throws Error as soon as that is over */
+  within<T>(act: (by: number) => Promise<T>): Promise<T>
+  /** A short wait after another node was faster, at random, so that the two do not meet again. */
+  giveWay(): Promise<void>
+  /** The item as last written. */
+  read(key: string, by: number): Promise<Item | undefined>
+  /** Those that there are, in any order. @param attributes names, with commas in between; default all */
+  readAll(keys: readonly string[], by: number, attributes?: string): Promise<readonly Item[]>
+  /** Writes an item if there is none with this key. */
+  insert(item: Item, by: number): Promise<Outcome>
+  /** Changes an item, on a condition. */
+  update(key: string, update: Update, by: number): Promise<Outcome>
+  /** @returns the item as it was; undefined also if an earlier try has removed it */
+  remove(key: string, by: number): Promise<Item | undefined>
+  /** What to throw; `what` follows the name of the table. */
+  failure(what: string): Error
+  close(): void
+}
+
+/** Opens `name` without asking for it. */
+export function openTable(region: string, name: string, clock: Clock): Table {
+  // Tries are counted here: the SDK's own know of no deadline.
+  const client = new DynamoDBClient({ region, maxAttempts: 1 })
+  const failure = (what: string) => new Error(`The DynamoDB table ${name} in ${region} ${what}`)
+  const pause = (longest: number) => new Promise<void>(resume => clock.after(Math.random() * longest, resume))
+
+  /** Says what is wrong, and never what DynamoDB answered: that may be a room with its token. */
+  function explained(error: unknown): Error {
+    const { name, message } = error as Error
+    // There is no other sign of it.
+    if (name === 'ValidationException' && /item size/i.test(message)) {
+      return new SignalingError('LIMIT_REACHED', 'This is too much for one room, or too many rooms for one identity.')
+    }
+    const detail = error instanceof SyntaxError ? 'its answer is no JSON' : message.split('\n')[0]
+    return failure(`cannot be used (${name}): ${detail}`)
+  }
+
+  async function once<T>(by: number, attempt: (options: Options) => Promise<T>): Promise<T> {
+    const left = by - clock.now()
+    if (left <= 0) throw late()
+    return new Promise((resolve, reject) => {
+      const controller = new AbortController()
+      const cancel = clock.after(Math.min(patience, left), () => {
+        // Frees the connection. While it looks for credentials, the SDK does not listen to this.
+        controller.abort()
+        reject(late())
+      })
+      attempt({ abortSignal: controller.signal }).then(resolve, reject).finally(cancel)
+    })
+  }
+
+  /** @param unsure called when a try may have changed something although it failed */
+  async function ask<T>(by: number, attempt: (options: Options) => Promise<T>, unsure = () => {}): Promise<T> {
+    for (let longest: number = pauses[0]; ; longest = Math.min(2 * longest, pauses[1])) {
+      try {
+        return await once(by, attempt)
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) throw error
+        if (!mayPass(error) || clock.now() + longest >= by) throw explained(error)
+        if (!isThrottling(error)) unsure()
+      }
+      await pause(longest)
+    }
+  }
+
+  async function write(by: number, attempt: (options: Options) => Promise<unknown>): Promise<Outcome> {
+    let refusal: Outcome = 'refused'
+    try {
+      await ask(by, attempt, () => {
+        refusal = 'unsure'
+      })
+      return 'written'
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return refusal
+      throw error
+    }
+  }
+
+  return {
+    failure,
+    giveWay: () => pause(conflictPause),
+
+    within: act =>
+      new Promise((resolve, reject) => {
+        const cancel = clock.after(deadline, () => reject(explained(late())))
+        act(clock.now() + deadline)
+          .then(resolve, reject)
+          .finally(cancel)
+      }),
+
+    async read(key, by) {
+      const command = { TableName: name, Key: keyOf(key), ConsistentRead: true }
+      return (await ask(by, options => client.send(new GetItemCommand(command), options))).Item
+    },
+
+    async readAll(keys, by, attributes) {
+      const found: Item[] = []
+      let wanted: Record<string, AttributeValue>[] = keys.map(keyOf)
+      while (wanted.length > 0) {
+        // DynamoDB takes a hundred at once, and may leave some of them for later.
+        const Keys = wanted.slice(0, 100)
+        const asked = { Keys, ConsistentRead: true, ...(attributes && { ProjectionExpression: attributes }) }
+        const command = { RequestItems: { [name]: asked } }
+        const answer = await ask(by, options => client.send(new BatchGetItemCommand(command), options))
+        found.push(...(answer.Responses?.[name] ?? []))
+        const left = answer.UnprocessedKeys?.[name]?.Keys ?? []
+        if (left.length > 0) await pause(pauses[0])
+        wanted = [...left, ...wanted.slice(100)]
+      }
+      return found
+    },
+
+    insert(item, by) {
+      const command = { TableName: name, Item: item, ConditionExpression: 'attribute_not_exists(room_id)' }
+      return write(by, options => client.send(new PutItemCommand(command), options))
+    },
+
+    update(key, update, by) {
+      const command = { TableName: name, Key: keyOf(key), ...update }
+      return write(by, options => client.send(new UpdateItemCommand(command), options))
+    },
+
+    async remove(key, by) {
+      const command = { TableName: name, Key: keyOf(key), ReturnValues: 'ALL_OLD' } as const
+      return (await ask(by, options => client.send(new DeleteItemCommand(command), options))).Attributes
+    },
+
+    close: () => client.destroy(),
+  }
+}
+
+interface Options {
+  readonly abortSignal: AbortSignal
+}
+
+const keyOf = (key: string) => ({ room_id: { S: key } })
+
+const late = () => Object.assign(new Error('no answer in time'), { name: 'TimeoutError' })
+
+const isThrottling = (error: unknown) => throttlings.includes((error as Error).name)
+
+/** Whether another try may succeed where this one has failed. */
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof DynamoDBServiceException)) return (error as Error).name !== 'CredentialsProviderError'
+  const { httpStatusCode = 500 } = error.$metadata
+  // After an answer that this computer's clock is wrong, the SDK makes up for that.
+  return httpStatusCode >= 500 || isThrottling(error) || 'clockSkewCorrected' in error.$metadata
+}
