@@ -102,3 +102,32 @@ test('rooms and identities outlive the server, its data folder and all', async (
   const peer = await PlainPeer.register({ wsUrl, peerId: 'me', idToken, room })
   expect(peer.id).toBe('me')
 })
+
+test('an owner lists, changes, locks and deletes a room, and invites into it, across restarts', async () => {
+  const first = await startOnAws()
+  const idToken = await signIn(first.httpUrl)
+  const headers = { Authorization: `Bearer ${idToken}` }
+  const room = await createRoom(first.httpUrl, idToken)
+  const { body: invite } = await post(`${first.httpUrl}/rooms/${room.room_id}/invites`, { role: 'worker' }, headers)
+  await first.stop()
+
+  const { httpUrl, wsUrl } = await startOnAws()
+  const ask = async (method: string, path: string, body?: object) => {
+    const response = await fetch(httpUrl + path, { method, headers, ...(body && { body: JSON.stringify(body) }) })
+    return response.status === 204 ? undefined : response.json()
+  }
+  const guest = { room_id: room.room_id, token: String(invite.token) }
+  await PlainPeer.register({ wsUrl, peerId: 'guest', idToken: await signIn(httpUrl), room: guest })
+  expect(await ask('PATCH', `/rooms/${room.room_id}`, { name: 'lab', locked: true })).toMatchObject({
+    name: 'lab',
+    locked: true,
+    peers: [{ peer_id: 'guest', role: 'worker' }],
+    invites: [{ invite_id: invite.invite_id, used_by: 'guest' }],
+  })
+  expect(await ask('GET', '/rooms')).toMatchObject({ rooms: [{ ...room, name: 'lab', locked: true }] })
+  const stranger = await PlainPeer.connect(wsUrl, 'stranger')
+  stranger.send({ type: 'register', peer_id: 'stranger', ...room, id_token: await signIn(httpUrl) })
+  expect(await stranger.messages.next()).toMatchObject({ type: 'error', code: 'ROOM_LOCKED' })
+  await ask('DELETE', `/rooms/${room.room_id}`)
+  expect(await ask('GET', '/rooms')).toEqual({ rooms: [] })
+})

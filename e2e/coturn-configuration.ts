@@ -1,0 +1,83 @@
+import { onTestFinished } from 'bun:test'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const host = '127.0.0.1'
+
+/** A coturn that runs with somebody's configuration, on loopback. */
+export interface ConfiguredCoturn {
+  /** Whether it relays to a peer: `forbidden` by its configuration, or `unknown` is who asks with this secret. */
+  relaysTo(peer: string, secret: string): Promise<'relayed' | 'forbidden' | 'unknown'>
+}
+
+/**
+ * Starts coturn with a configuration, of which the addresses and the port are replaced. It ends with the test.
+ * @throws Error with its log, if it ends before it listens or complains about a line
+ */
+export async function startCoturnWith(configuration: string): Promise<ConfiguredCoturn> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-coturn-'))
+  const port = await freePort()
+  const file = join(folder, 'turnserver.conf')
+  const here: Readonly<Record<string, string>> = {
+    'listening-port': String(port),
+    'listening-ip': host,
+    'relay-ip': host,
+    pidfile: join(folder, 'pid'),
+    userdb: join(folder, 'database'),
+  }
+  const moved = configuration.replaceAll(/^([a-z-]+)=.*$/gm, (line, name) =>
+    name in here ? `${name}=${here[name]}` : line,
+  )
+  // It tells when it listens only if it is told to tell everything.
+  await writeFile(file, `${moved}\nverbose\n`)
+  const server = spawn('turnserver', ['-c', file], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(server, 'close')
+  onTestFinished(async () => {
+    server.kill('SIGKILL')
+    await ended
+    await rm(folder, { recursive: true, force: true })
+  })
+  let log = ''
+  await new Promise<void>((resolve, reject) => {
+    createInterface({ input: server.stdout }).on('line', line => {
+      log += `${line}\n`
+      if (/bad configuration|unrecognized|unknown argument/i.test(line)) reject(new Error(line))
+      if (line.includes(`TCP listener opened on : ${host}:${port}`)) resolve()
+    })
+    ended.then(() => reject(new Error(`coturn ended with code ${server.exitCode} and said:\n${log}`)))
+  })
+
+  return {
+    async relaysTo(peer, secret) {
+      const args = ['-v', '-c', '-n', '1', '-p', String(port), '-u', 'peer', '-W', secret, '-e', peer, host]
+      const client = spawn('turnutils_uclient', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+      let said = ''
+      for await (const line of createInterface({ input: client.stdout })) {
+        said += `${line}\n`
+        if (/channel bind: error 403/.test(line)) return 'forbidden'
+        if (/Cannot complete Allocation/.test(line)) return 'unknown'
+        // The channel to the peer is bound; what would be sent to it is nobody's business here.
+        if (/success: 0x/.test(line)) {
+          client.kill('SIGKILL')
+          return 'relayed'
+        }
+      }
+      throw new Error(`coturn's client ended and said:\n${said}`)
+    },
+  }
+}
+
+/** A TCP port that nobody uses at the moment. */
+async function freePort(): Promise<number> {
+  const listener = createServer().listen(0, host)
+  await once(listener, 'listening')
+  const address = listener.address()
+  listener.close()
+  await once(listener, 'close')
+  return typeof address === 'object' && address ? address.port : 0
+}
