@@ -2,10 +2,10 @@ import { onTestFinished } from 'bun:test'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { freePorts } from './free-ports.ts'
 
 const host = '127.0.0.1'
 
@@ -21,7 +21,7 @@ export interface ConfiguredCoturn {
  */
 export async function startCoturnWith(configuration: string): Promise<ConfiguredCoturn> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-coturn-'))
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const file = join(folder, 'turnserver.conf')
   const here: Readonly<Record<string, string>> = {
     'listening-port': String(port),
@@ -70,14 +70,4 @@ export async function startCoturnWith(configuration: string): Promise<Configured
       throw new Error(`coturn's client ended and said:\n${said}`)
     },
   }
-}
-
-/** A TCP port that nobody uses at the moment. */
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, host)
-  await once(listener, 'listening')
-  const address = listener.address()
-  listener.close()
-  await once(listener, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }

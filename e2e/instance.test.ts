@@ -1,0 +1,292 @@
+import { afterAll, beforeAll, expect, onTestFinished, setDefaultTimeout } from 'bun:test'
+import { rename, writeFile } from 'node:fs/promises'
+import { startCoturnWith } from './coturn-configuration.ts'
+import { openSandbox, type Sandbox } from './instance-sandbox.ts'
+import { needs, runs } from './needs.ts'
+import { openWorkspace, userDataOfRuns, type Workspace } from './terraform-workspace.ts'
+
+// Terraform takes seconds to load the provider of AWS.
+setDefaultTimeout(120_000)
+
+const terraform = runs('terraform', 'version')
+const withTerraform = needs({ terraform })
+const withShellcheck = needs({ terraform, shellcheck: runs('shellcheck', '--version') })
+const withCaddy = needs({ terraform, caddy: runs('caddy', 'version') })
+const withCoturn = needs({ terraform, 'coturn (turnserver)': runs('turnserver', '--version') })
+
+const server = 'modules/signaling-server'
+const units = '/etc/systemd/system'
+const secret = '8f14e45f-ceea-467f-a1d7-c1d9b8a3b1f2'
+
+/** Of variants.tftest.hcl. */
+const variants = ['plain', 'upgraded', 'full'] as const
+let workspace: Workspace
+let userData: Map<string, string>
+
+if (terraform) {
+  beforeAll(async () => {
+    workspace = await openWorkspace()
+    await workspace.init(server)
+    const { output } = await workspace.run(server, 'test', '-json', '-verbose', '-filter=tests/variants.tftest.hcl')
+    userData = userDataOfRuns(output)
+    if (userData.size < variants.length) throw new Error(`terraform test says:\n${output.slice(0, 4_000)}`)
+  })
+  afterAll(() => workspace.remove())
+}
+
+/** The script in the user data, which is its last part (RFC 2046). */
+function setUpScript(variant: (typeof variants)[number]): string {
+  const [, , script = '', end] = (userData.get(variant) ?? '').split(/^--=parley=(?:--)?\n/m)
+  expect(end).toBe('')
+  return script.slice(script.indexOf('\n\n') + 2)
+}
+
+/** An Amazon Linux on which nothing was set up yet. */
+async function freshInstance(): Promise<Sandbox> {
+  const instance = await openSandbox()
+  onTestFinished(() => instance.remove())
+  await instance.stub('systemctl')
+  await instance.stub('sleep')
+  await instance.stub(
+    'docker',
+    `case "$1 $2" in
+      'network inspect') test -e "$STATE/network" ;;
+      'network create') : >"$STATE/network" ;;
+      'image inspect') test -e "$STATE/image" ;;
+      'login --username') cat >/dev/null ;;
+    esac`,
+  )
+  // It comes with dnf, which fails at first, as it does while there is no network.
+  await rename(instance.at('/bin/docker'), instance.at('/state/docker'))
+  await instance.stub(
+    'dnf',
+    `if [ ! -e "$STATE/tried" ]; then : >"$STATE/tried"; exit 1; fi
+    mv "$STATE/docker" "\${BASH_SOURCE%/*}"`,
+  )
+  return instance
+}
+
+for (const variant of variants) {
+  withShellcheck(`shellcheck finds nothing in the user data and the scripts that it writes: ${variant}`, async () => {
+    const instance = await freshInstance()
+    const script = setUpScript(variant)
+    expect(await instance.run(script)).toMatchObject({ code: 0 })
+    const scripts = await instance.list('/usr/local/sbin')
+    expect(scripts.length).toBeGreaterThanOrEqual(2)
+    await writeFile(instance.at('/set-up.sh'), script)
+    const files = ['/set-up.sh', ...scripts].map(instance.at)
+    const { stdout } = Bun.spawnSync(['shellcheck', '--enable=all', '--exclude=SC2250,SC2312', ...files])
+    expect(stdout.toString()).toBe('')
+  })
+}
+
+withTerraform('an instance is set up at its first start, even if the network is late', async () => {
+  const instance = await freshInstance()
+  const { code, output, calls } = await instance.run(setUpScript('plain'))
+  expect(output).toEndWith('Parley is set up.\n')
+  expect(code).toBe(0)
+  const started = 'parley-report.timer parley-cleanup.timer parley.service'
+  expect(calls).toEqual([
+    'dnf install --assumeyes --quiet docker',
+    'sleep 2',
+    'dnf install --assumeyes --quiet docker',
+    'systemctl enable --now docker.service',
+    'docker network inspect parley',
+    'docker network create --subnet 192.168.217.0/24 --ip-range 192.168.217.128/25 parley',
+    'systemctl daemon-reload',
+    `systemctl enable ${started}`,
+    `systemctl restart ${started}`,
+  ])
+  expect(await instance.list('/etc/systemd')).toEqual(
+    [
+      'parley-cleanup.service',
+      'parley-cleanup.timer',
+      'parley-report.service',
+      'parley-report.timer',
+      'parley.service',
+    ].map(unit => `${units}/${unit}`),
+  )
+  expect((await instance.read('/etc/parley/parley.env')).mode).toBe('600')
+  expect((await instance.read('/usr/local/sbin/parley-pull')).mode).toBe('755')
+  const log = (await instance.read('/var/log/parley-user-data.log')).text
+  expect(log).toMatch(/^\d{4}-\d\d-\d\dT\S+Z Setting up Parley\.\n/)
+  expect(log).toEndWith('Parley is set up.\n')
+})
+
+withTerraform('the next start changes nothing, and restarts nothing', async () => {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('full'))
+  const contents = async () => {
+    const files = [...(await instance.list('/etc')), ...(await instance.list('/usr'))]
+    return Promise.all(files.map(async file => [file, await instance.read(file)]))
+  }
+  const before = await contents()
+  const { code, calls } = await instance.run(setUpScript('full'))
+  expect(code).toBe(0)
+  const services = 'parley-report.timer parley-cleanup.timer parley.service parley-caddy.service parley-coturn.service'
+  expect(calls).toEqual([
+    'systemctl enable --now docker.service',
+    'docker network inspect parley',
+    'systemctl daemon-reload',
+    `systemctl enable ${services}`,
+    `systemctl start ${services}`,
+  ])
+  expect(await contents()).toEqual(before)
+})
+
+withTerraform('another image restarts the server, once', async () => {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('plain'))
+  const upgrade = await instance.run(setUpScript('upgraded'))
+  expect(upgrade.calls).toContain('systemctl restart parley-report.timer parley-cleanup.timer parley.service')
+  expect((await instance.read(`${units}/parley.service`)).text).toContain('\n  registry.example/parley:1.0.1\n')
+  const next = await instance.run(setUpScript('upgraded'))
+  expect(next.calls.filter(call => call.startsWith('systemctl restart'))).toEqual([])
+})
+
+withTerraform('what is no longer wanted is stopped and removed', async () => {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('full'))
+  const { calls } = await instance.run(setUpScript('plain'))
+  const stopped = calls.filter(call => call.startsWith('systemctl disable'))
+  expect(stopped).toEqual([
+    'systemctl disable --now parley-caddy.service',
+    'systemctl disable --now parley-coturn.service',
+  ])
+  expect((await instance.list(units)).filter(unit => /caddy|coturn/.test(unit))).toEqual([])
+})
+
+withTerraform('a service that does not start is told in the log, and tried again at the next start', async () => {
+  const instance = await freshInstance()
+  await instance.stub('systemctl', '[ "$1" != restart ] || exit 1')
+  const failed = await instance.run(setUpScript('plain'))
+  expect(failed.code).toBe(1)
+  expect((await instance.read('/var/log/parley-user-data.log')).text).toMatch(/The set-up failed in line \d+\.\n$/)
+  await instance.stub('systemctl')
+  const { code, calls } = await instance.run(setUpScript('plain'))
+  expect(code).toBe(0)
+  expect(calls.at(-1)).toStartWith('systemctl restart ')
+})
+
+withTerraform('an image is pulled once, with a login for a private registry alone', async () => {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('full'))
+  await instance.stub('aws', 'echo password')
+  const pull = (await instance.read('/usr/local/sbin/parley-pull')).text
+  const own = '444455556666.dkr.ecr.eu-west-1.amazonaws.com'
+  const { code, calls } = await instance.run(pull, `${own}/team/parley:1.0.0`)
+  expect(code).toBe(0)
+  expect(calls.toSorted()).toEqual([
+    'aws ecr get-login-password --region eu-west-1',
+    `docker image inspect ${own}/team/parley:1.0.0`,
+    `docker login --username AWS --password-stdin ${own}`,
+    `docker pull --quiet ${own}/team/parley:1.0.0`,
+  ])
+  expect(await instance.list('/run')).toEqual([])
+  const caddy = await instance.run(pull, 'docker.io/library/caddy:2')
+  expect(caddy.calls).toEqual([
+    'docker image inspect docker.io/library/caddy:2',
+    'docker pull --quiet docker.io/library/caddy:2',
+  ])
+  await writeFile(instance.at('/state/image'), '')
+  expect((await instance.run(pull, 'docker.io/library/caddy:2')).calls).toEqual([
+    'docker image inspect docker.io/library/caddy:2',
+  ])
+})
+
+for (const [variant, asks] of [
+  ['plain', 'http://127.0.0.1:8001/readyz'],
+  ['full', '--resolve parley.example.com:443:127.0.0.1 https://parley.example.com/readyz'],
+] as const) {
+  withTerraform(`health and memory are reported, as peers see them: ${variant}`, async () => {
+    const instance = await freshInstance()
+    await instance.run(setUpScript(variant))
+    const report = (await instance.read('/usr/local/sbin/parley-report')).text
+    await instance.stub('aws')
+    for (const [curl, ready] of [
+      ['', 1],
+      ['exit 22', 0],
+    ] as const) {
+      await instance.stub('curl', curl)
+      const { code, calls } = await instance.run(report)
+      expect(code).toBe(0)
+      expect(calls[0]).toEndWith(` ${asks}`)
+      expect(calls[1]).toMatch(
+        new RegExp(
+          `^aws cloudwatch put-metric-data --region eu-central-1 --namespace Parley/\\w+ --metric-data MetricName=Ready,Value=${ready},Unit=Count MetricName=MemoryUsed,Value=\\d+\\.\\d,Unit=Percent$`,
+        ),
+      )
+    }
+  })
+}
+
+/** The files that parley-turn-secret makes, on an instance with everything. */
+async function instanceWithSecret(): Promise<{ instance: Sandbox; calls: readonly string[] }> {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('full'))
+  await instance.stub('aws', `echo ${secret}`)
+  await instance.stub('chown')
+  await instance.stub(
+    'curl',
+    `case "$*" in
+    *'--request PUT'*/latest/api/token) echo token ;;
+    *'X-aws-ec2-metadata-token: token'*/latest/meta-data/local-ipv4) echo 172.31.0.7 ;;
+    *) exit 22 ;;
+  esac`,
+  )
+  const { code, output, calls } = await instance.run((await instance.read('/usr/local/sbin/parley-turn-secret')).text)
+  expect(output).toBe('')
+  expect(code).toBe(0)
+  return { instance, calls }
+}
+
+withTerraform('the secret of the TURN server gets into two files in memory and into no command', async () => {
+  const { instance, calls } = await instanceWithSecret()
+  expect(await instance.list('/run')).toEqual(['/run/parley/turn.env', '/run/parley/turnserver.conf'])
+  expect(await instance.read('/run/parley/turn.env')).toEqual({ text: `PARLEY_TURN_SECRET=${secret}\n`, mode: '600' })
+  const { text, mode } = await instance.read('/run/parley/turnserver.conf')
+  expect(mode).toBe('400')
+  expect(text.split('\n')).toEqual(
+    expect.arrayContaining([
+      `static-auth-secret=${secret}`,
+      'listening-ip=172.31.0.7',
+      'relay-ip=172.31.0.7',
+      'external-ip=203.0.113.10',
+    ]),
+  )
+  expect(calls).toContainEqual(expect.stringMatching(/^chown 65534:65534 \S+\/turnserver\.conf$/))
+  expect(calls[0]).toBe(
+    'aws ssm get-parameter --region eu-central-1 --name /parley-production/turn-secret --with-decryption --query Parameter.Value --output text',
+  )
+  expect(calls.filter(call => call.includes(secret))).toEqual([])
+  const service = (await instance.read(`${units}/parley.service`)).text
+  expect(service).toContain('--env-file /run/parley/turn.env')
+})
+
+withTerraform('without its secret nothing is left half made', async () => {
+  const { instance } = await instanceWithSecret()
+  await instance.stub('aws', 'exit 254')
+  const { code } = await instance.run((await instance.read('/usr/local/sbin/parley-turn-secret')).text)
+  expect(code).toBe(254)
+  expect(await instance.list('/run')).toEqual(['/run/parley/turn.env', '/run/parley/turnserver.conf'])
+})
+
+withCoturn('coturn relays to the Internet with this configuration, and not into networks of its own', async () => {
+  const { instance } = await instanceWithSecret()
+  const coturn = await startCoturnWith((await instance.read('/run/parley/turnserver.conf')).text)
+  expect(await coturn.relaysTo('198.51.100.1', secret)).toBe('relayed')
+  for (const peer of ['169.254.169.254', '10.0.0.5', '172.31.0.7', '192.168.217.2', '127.0.0.1', '100.64.0.1']) {
+    expect([peer, await coturn.relaysTo(peer, secret)]).toEqual([peer, 'forbidden'])
+  }
+  expect(await coturn.relaysTo('198.51.100.1', 'another secret')).toBe('unknown')
+})
+
+withCaddy('Caddy takes its configuration', async () => {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('full'))
+  const config = instance.at('/etc/parley/Caddyfile')
+  const { success, stderr } = Bun.spawnSync(['caddy', 'adapt', '--validate', '--config', config], {
+    env: { PATH: process.env.PATH ?? '', HOME: instance.at('/run') },
+  })
+  expect(success, stderr.toString()).toBe(true)
+})

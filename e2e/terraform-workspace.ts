@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { root } from './parley-process.ts'
+
+export interface Outcome {
+  readonly code: number | null
+  /** What it printed, errors included. */
+  readonly output: string
+}
+
+/** A copy of terraform/, in which Terraform may leave behind what it likes. */
+export interface Workspace {
+  readonly folder: string
+  /** Gets the provider and the modules of a folder ready. @throws Error with Terraform's complaint */
+  init(module: string): Promise<void>
+  /** Runs Terraform in a folder, and resolves when it has ended, however that may be. */
+  run(module: string, ...args: readonly string[]): Promise<Outcome>
+  remove(): Promise<void>
+}
+
+/** The provider is taken from TF_PLUGIN_DIR, if that is set, else from the registry. */
+const pluginDir = process.env.TF_PLUGIN_DIR
+
+export async function openWorkspace(): Promise<Workspace> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-terraform-'))
+  const cache = join(folder, '.providers')
+  const isOfTerraform = (path: string) => /\.terraform|\.tfstate|\.tfvars$/.test(path)
+  await cp(join(root, 'terraform'), folder, { recursive: true, filter: path => !isOfTerraform(path) })
+  await mkdir(cache)
+
+  // Nobody's account: no profile, no credentials of whoever runs the tests.
+  const { AWS_PROFILE, AWS_SESSION_TOKEN, ...inherited } = process.env
+  const env = {
+    ...inherited,
+    AWS_ACCESS_KEY_ID: 'nobody',
+    AWS_SECRET_ACCESS_KEY: 'nobody',
+    AWS_CONFIG_FILE: join(folder, 'no-config'),
+    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'no-credentials'),
+    AWS_EC2_METADATA_DISABLED: 'true',
+    CHECKPOINT_DISABLE: '1',
+    TF_PLUGIN_CACHE_DIR: cache,
+  }
+
+  const run = async (module: string, ...args: readonly string[]): Promise<Outcome> => {
+    const options = { cwd: join(folder, module), env, stdio: ['ignore', 'pipe', 'pipe'] as const }
+    const child = spawn('terraform', [...args, '-no-color'], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+    return { code: child.exitCode, output: stdout + stderr }
+  }
+
+  return {
+    folder,
+    run,
+    async init(module) {
+      const from = pluginDir ? [`-plugin-dir=${pluginDir}`] : []
+      const { code, output } = await run(module, 'init', '-backend=false', '-input=false', ...from)
+      if (code !== 0) throw new Error(`terraform init in ${module} ended with code ${code}: ${output}`)
+    },
+    remove: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/**
+ * The user data of each run of a test file of Terraform, from what `terraform test -json -verbose` prints. The lines are
+ * long, as each has the provider's schema: nothing else is read of them.
+ */
+export function userDataOfRuns(printed: string): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const line of printed.split('\n')) {
+    const run = /"@testrun":"(\w+)"/.exec(line)?.[1]
+    const data = /"user_data":("(?:[^"\\]|\\.)*")/.exec(line)?.[1]
+    if (run && data) found.set(run, JSON.parse(data) as string)
+  }
+  return found
+}

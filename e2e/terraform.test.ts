@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, expect, onTestFinished, setDefaultTimeout, test } from 'bun:test'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startDynalite } from './aws/dynalite.ts'
+import { standInForAws } from './aws/terraform-stand-in.ts'
+import { needs, runs } from './needs.ts'
+import { root } from './parley-process.ts'
+import { expectedTable } from './terraform-readme.ts'
+import { type Outcome, openWorkspace, type Workspace } from './terraform-workspace.ts'
+
+// Terraform takes seconds to load the provider of AWS, each time.
+setDefaultTimeout(180_000)
+
+const hasTerraform = runs('terraform', 'version')
+const withTerraform = needs({ terraform: hasTerraform })
+
+const server = 'modules/signaling-server'
+const environments = ['environments/dev', 'environments/production']
+const folders = ['modules/rooms-table', server, ...environments]
+const testsOfServer = ['identity-and-rooms', 'instance', 'network']
+
+let workspace: Workspace
+/** What is run, by its name, in two rows at once, as most of the time of each is a wait for the provider. */
+const outcomes = new Map<string, Promise<Outcome>>()
+
+if (hasTerraform) {
+  beforeAll(async () => {
+    workspace = await openWorkspace()
+    for (const folder of folders) await workspace.init(folder)
+    inARow(testsOfServer.map(name => [name, server, 'test', `-filter=tests/${name}.tftest.hcl`]))
+    inARow([
+      ...folders.map(folder => [`${folder} is valid`, folder, 'validate']),
+      ['modules/rooms-table', 'modules/rooms-table', 'test'],
+      ...environments.map(folder => [folder, folder, 'test', '-var-file=terraform.tfvars.example']),
+    ])
+  })
+  afterAll(async () => {
+    await Promise.all(outcomes.values())
+    await workspace.remove()
+  })
+}
+
+function inARow(commands: readonly (readonly string[])[]): void {
+  let previous: Promise<unknown> = Promise.resolve()
+  for (const [name = '', folder = '', ...args] of commands) {
+    const outcome = previous.then(() => workspace.run(folder, ...args))
+    outcomes.set(name, outcome)
+    previous = outcome
+  }
+}
+
+async function succeeds(name: string): Promise<void> {
+  const outcome = await outcomes.get(name)
+  expect(outcome?.code, outcome?.output).toBe(0)
+}
+
+withTerraform('every file is formatted as Terraform does it', async () => {
+  const { code, output } = await workspace.run('.', 'fmt', '-check', '-recursive', '-diff')
+  expect(code, output).toBe(0)
+})
+
+for (const folder of folders) {
+  withTerraform(`${folder} is valid`, () => succeeds(`${folder} is valid`))
+}
+for (const name of testsOfServer) {
+  withTerraform(`the module's tests of ${name} pass`, () => succeeds(name))
+}
+withTerraform(`the tests of the table of rooms pass`, () => succeeds('modules/rooms-table'))
+for (const folder of environments) {
+  withTerraform(`the example variables of ${folder} do what they say`, () => succeeds(folder))
+}
+
+withTerraform('the table is created as it is defined, and the secret of the TURN server is in no state', async () => {
+  const dynalite = await startDynalite()
+  onTestFinished(() => dynalite.stop())
+  const aws = await standInForAws(dynalite.url)
+  onTestFinished(() => aws.stop())
+  const emulated = await openWorkspace()
+  onTestFinished(() => emulated.remove())
+  await writeFile(join(emulated.folder, server, 'emulated.tf'), providerAt(aws.url))
+  await emulated.init(server)
+  const secret = 'aws_ssm_parameter.turn_secret'
+  const apply = (secretVersion: number, ...targets: readonly string[]) => {
+    const variables = { docker_image: 'parley', enable_turn: true, turn_secret_version: secretVersion }
+    const given = Object.entries(variables).map(([name, value]) => `-var=${name}=${value}`)
+    const only = targets.map(target => `-target=${target}`)
+    return emulated.run(server, 'apply', '-auto-approve', '-input=false', ...only, ...given)
+  }
+
+  const created = await apply(1, 'module.rooms_table', secret)
+  expect(created.output).toContain('Apply complete! Resources: 2 added, 0 changed, 0 destroyed.')
+  const { Table } = await dynalite.call('DescribeTable', { TableName: 'rooms' })
+  expect(Table).toMatchObject({
+    TableStatus: 'ACTIVE',
+    KeySchema: [{ AttributeName: 'room_id', KeyType: 'HASH' }],
+    AttributeDefinitions: [{ AttributeName: 'room_id', AttributeType: 'S' }],
+    BillingModeSummary: { BillingMode: 'PAY_PER_REQUEST' },
+  })
+  expect(Table).not.toHaveProperty('GlobalSecondaryIndexes')
+  const asked = (name: string) =>
+    aws.calls.filter(({ operation }) => operation.endsWith(`.${name}`)).map(call => call.input)
+  expect(asked('CreateTable')).toEqual([
+    expect.objectContaining({ DeletionProtectionEnabled: true, SSESpecification: { Enabled: true } }),
+  ])
+  expect(asked('UpdateTimeToLive')).toEqual([
+    { TableName: 'rooms', TimeToLiveSpecification: { AttributeName: 'expires_at', Enabled: true } },
+  ])
+  expect(asked('UpdateContinuousBackups')).toEqual([
+    {
+      TableName: 'rooms',
+      PointInTimeRecoverySpecification: expect.objectContaining({ PointInTimeRecoveryEnabled: true }),
+    },
+  ])
+
+  const rotated = await apply(2, secret)
+  expect(rotated.output).toContain('Apply complete! Resources: 0 added, 1 changed, 0 destroyed.')
+  const secrets = asked('PutParameter').map(({ Value }) => String(Value))
+  expect(secrets).toEqual([expect.stringMatching(/^[0-9a-f-]{72}$/), expect.stringMatching(/^[0-9a-f-]{72}$/)])
+  expect(secrets[0]).not.toBe(secrets[1])
+  const left = [created.output, rotated.output]
+  for (const name of ['terraform.tfstate', 'terraform.tfstate.backup']) {
+    left.push(await readFile(join(emulated.folder, server, name), 'utf8'))
+  }
+  expect(secrets.filter(value => left.some(text => text.includes(value)))).toEqual([])
+})
+
+test('the environments differ in their names and in how long they keep what they have', async () => {
+  const both = (file: string) =>
+    Promise.all(environments.map(folder => readFile(join(root, 'terraform', folder, file), 'utf8')))
+  const [dev = '', production = ''] = await both('variables.tf')
+  expect(production).toBe(dev.replace('default = "dev"', 'default = "production"'))
+  const [devOutputs, productionOutputs] = await both('outputs.tf')
+  expect(productionOutputs).toBe(devOutputs)
+  const [devMain = '', productionMain = ''] = await both('main.tf')
+  const asProduction = devMain.replace('protection = false', 'protection = true').replace('days  = 7', 'days  = 90')
+  const withoutComments = (text: string) => text.replaceAll(/^ *#.*\n/gm, '')
+  expect(withoutComments(productionMain)).toBe(withoutComments(asProduction))
+})
+
+test.each(['variables', 'outputs'] as const)('the README lists the %s of the module as they are', async what => {
+  const readme = await readFile(join(root, 'terraform/README.md'), 'utf8')
+  expect(readme).toContain(await expectedTable(join(root, 'terraform', server), what))
+})
+
+/** A provider that speaks to `url`, whatever it wants from AWS. */
+const providerAt = (url: string) => `
+provider "aws" {
+  region                      = "eu-central-1"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+
+  endpoints {
+    dynamodb = "${url}"
+    ssm      = "${url}"
+  }
+}
+`

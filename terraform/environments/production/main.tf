@@ -1,0 +1,49 @@
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+
+  # Which bucket is said at "terraform init -backend-config=backend.hcl".
+  backend "s3" {}
+}
+
+provider "aws" {
+  region = try(coalesce(var.aws_region, var.cognito_region), null)
+}
+
+module "signaling_server" {
+  source = "../../modules/signaling-server"
+
+  environment           = var.environment
+  instance_type         = var.instance_type
+  docker_image          = var.docker_image
+  cognito_region        = var.cognito_region
+  cognito_user_pool_id  = var.cognito_user_pool_id
+  cognito_app_client_id = var.cognito_app_client_id
+  vpc_id                = var.vpc_id
+  allowed_cidr_blocks   = var.allowed_cidr_blocks
+  admin_cidr_blocks     = var.admin_cidr_blocks
+  websocket_port        = var.websocket_port
+  http_port             = var.http_port
+
+  create_dynamodb_table    = var.create_dynamodb_table
+  dynamodb_table_name      = var.dynamodb_table_name
+  elastic_ip_allocation_id = var.elastic_ip_allocation_id
+  ssh_key_name             = var.ssh_key_name
+  domain_name              = var.domain_name
+  route53_zone_id          = var.route53_zone_id
+  acme_email               = var.acme_email
+  enable_turn              = var.enable_turn
+  turn_secret_version      = var.turn_secret_version
+  alarm_topic_arn          = var.alarm_topic_arn
+  server_settings          = var.server_settings
+
+  # Rooms and identities are not deleted by mistake, and logs are there when somebody asks.
+  deletion_protection = true
+  log_retention_days  = 90
+}

@@ -1,0 +1,117 @@
+# What can be said in terraform.tfvars, as the README of the module describes it. What is not said is the module's
+# default. A tfvars file of the original sets nothing else than the first eleven.
+
+variable "environment" {
+  type    = string
+  default = "production"
+}
+
+variable "instance_type" {
+  type    = string
+  default = null
+}
+
+variable "docker_image" {
+  type = string
+}
+
+variable "cognito_region" {
+  type    = string
+  default = null
+}
+
+variable "cognito_user_pool_id" {
+  type    = string
+  default = null
+}
+
+variable "cognito_app_client_id" {
+  type    = string
+  default = null
+}
+
+variable "vpc_id" {
+  type    = string
+  default = null
+}
+
+variable "allowed_cidr_blocks" {
+  type    = list(string)
+  default = null
+}
+
+variable "admin_cidr_blocks" {
+  type    = list(string)
+  default = null
+}
+
+variable "websocket_port" {
+  type    = number
+  default = null
+}
+
+variable "http_port" {
+  type    = number
+  default = null
+}
+
+# Region of everything that is created. Without it: cognito_region, or what AWS_REGION or the profile says.
+variable "aws_region" {
+  type    = string
+  default = null
+}
+
+variable "create_dynamodb_table" {
+  type    = bool
+  default = null
+}
+
+variable "dynamodb_table_name" {
+  type    = string
+  default = null
+}
+
+variable "elastic_ip_allocation_id" {
+  type    = string
+  default = null
+}
+
+variable "ssh_key_name" {
+  type    = string
+  default = null
+}
+
+variable "domain_name" {
+  type    = string
+  default = null
+}
+
+variable "route53_zone_id" {
+  type    = string
+  default = null
+}
+
+variable "acme_email" {
+  type    = string
+  default = null
+}
+
+variable "enable_turn" {
+  type    = bool
+  default = null
+}
+
+variable "turn_secret_version" {
+  type    = number
+  default = null
+}
+
+variable "alarm_topic_arn" {
+  type    = string
+  default = null
+}
+
+variable "server_settings" {
+  type    = map(string)
+  default = null
+}

@@ -1,0 +1,140 @@
+data "aws_vpc" "this" {
+  id      = var.vpc_id
+  default = var.vpc_id == null ? true : null
+}
+
+# Not every availability zone has every instance type.
+data "aws_ec2_instance_type_offerings" "zones" {
+  count         = var.subnet_id == null ? 1 : 0
+  location_type = "availability-zone"
+
+  filter {
+    name   = "instance-type"
+    values = [var.instance_type]
+  }
+}
+
+data "aws_subnets" "public" {
+  count = var.subnet_id == null ? 1 : 0
+
+  filter {
+    name   = "vpc-id"
+    values = [data.aws_vpc.this.id]
+  }
+  filter {
+    name   = "map-public-ip-on-launch"
+    values = ["true"]
+  }
+  filter {
+    name   = "availability-zone"
+    values = data.aws_ec2_instance_type_offerings.zones[0].locations
+  }
+}
+
+data "aws_eip" "existing" {
+  count = var.elastic_ip_allocation_id == null ? 0 : 1
+  id    = var.elastic_ip_allocation_id
+}
+
+resource "aws_eip" "server" {
+  count  = var.elastic_ip_allocation_id == null ? 1 : 0
+  domain = "vpc"
+  tags   = merge(local.tags, { Name = local.name })
+}
+
+resource "aws_eip_association" "server" {
+  allocation_id = local.elastic_ip.id
+  instance_id   = aws_instance.server.id
+}
+
+resource "aws_route53_record" "server" {
+  count   = var.route53_zone_id == null ? 0 : 1
+  zone_id = var.route53_zone_id
+  name    = var.domain_name
+  type    = "A"
+  ttl     = 300
+  records = [local.elastic_ip.public_ip]
+}
+
+resource "aws_security_group" "server" {
+  name_prefix = "${local.name}-"
+  description = "Parley's signaling server (${var.environment})"
+  vpc_id      = data.aws_vpc.this.id
+  tags        = merge(local.tags, { Name = local.name })
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+locals {
+  elastic_ip = one(concat(aws_eip.server, data.aws_eip.existing))
+  subnet_id  = var.subnet_id == null ? try(sort(data.aws_subnets.public[0].ids)[0], null) : var.subnet_id
+  anybody    = "0.0.0.0/0"
+
+  has_ssh = var.ssh_key_name != null
+
+  # What is open: the range of ports, to whom, and why.
+  doors = merge(
+    local.has_domain ? {
+      https = { protocol = "tcp", from = 443, to = 443, cidrs = var.allowed_cidr_blocks, why = "HTTP API and WebSocket with TLS" }
+      # The certificate authority asks from addresses that it does not publish. Nothing else than its challenge and a
+      # redirection to https is answered there.
+      acme = { protocol = "tcp", from = 80, to = 80, cidrs = [local.anybody], why = "Challenges of the certificate authority" }
+      } : {
+      websocket = { protocol = "tcp", from = var.websocket_port, to = var.websocket_port, cidrs = var.allowed_cidr_blocks, why = "WebSocket server" }
+      http      = { protocol = "tcp", from = var.http_port, to = var.http_port, cidrs = var.allowed_cidr_blocks, why = "HTTP API" }
+    },
+    var.enable_turn ? {
+      turn-udp = { protocol = "udp", from = 3478, to = 3478, cidrs = var.allowed_cidr_blocks, why = "TURN over UDP" }
+      turn-tcp = { protocol = "tcp", from = 3478, to = 3478, cidrs = var.allowed_cidr_blocks, why = "TURN over TCP" }
+      relay    = { protocol = "udp", from = var.turn_relay_ports.from, to = var.turn_relay_ports.to, cidrs = var.allowed_cidr_blocks, why = "Relays, from peers" }
+    } : {},
+    local.has_ssh ? {
+      ssh = { protocol = "tcp", from = 22, to = 22, cidrs = var.admin_cidr_blocks, why = "SSH of administrators" }
+    } : {},
+  )
+
+  ingress = merge([for name, door in local.doors : { for cidr in distinct(door.cidrs) : "${name} ${cidr}" => merge(door, { cidr = cidr }) }]...)
+
+  # Image registries, packages, AWS and the certificate authority, all over HTTPS. The VPC's own DNS, clock and metadata
+  # service need no rule.
+  egress = merge(
+    { https = { protocol = "tcp", from = 443, to = 443, why = "AWS, image registries, packages, certificates" } },
+    var.enable_turn ? { relay = { protocol = "udp", from = 1024, to = 65535, why = "Relays, to peers" } } : {},
+  )
+}
+
+resource "aws_vpc_security_group_ingress_rule" "server" {
+  for_each          = local.ingress
+  security_group_id = aws_security_group.server.id
+  ip_protocol       = each.value.protocol
+  from_port         = each.value.from
+  to_port           = each.value.to
+  cidr_ipv4         = each.value.cidr
+  description       = each.value.why
+  tags              = local.tags
+}
+
+# Two peers that are both relayed reach each other from one relay to the other, by the public address of both.
+resource "aws_vpc_security_group_ingress_rule" "relay_to_relay" {
+  count             = var.enable_turn ? 1 : 0
+  security_group_id = aws_security_group.server.id
+  ip_protocol       = "udp"
+  from_port         = var.turn_relay_ports.from
+  to_port           = var.turn_relay_ports.to
+  cidr_ipv4         = "${local.elastic_ip.public_ip}/32"
+  description       = "Relays, from one to another"
+  tags              = local.tags
+}
+
+resource "aws_vpc_security_group_egress_rule" "server" {
+  for_each          = local.egress
+  security_group_id = aws_security_group.server.id
+  ip_protocol       = each.value.protocol
+  from_port         = each.value.from
+  to_port           = each.value.to
+  cidr_ipv4         = local.anybody
+  description       = each.value.why
+  tags              = local.tags
+}

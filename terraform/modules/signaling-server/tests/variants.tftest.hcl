@@ -1,0 +1,42 @@
+# The user data in its variants. e2e/terraform.test.ts takes it from here, and runs it.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  docker_image = "registry.example/parley:1.0.0"
+}
+
+run "plain" {
+  assert {
+    condition     = length(aws_instance.server.user_data) <= 16384 / 2
+    error_message = "The plain user data has ${length(aws_instance.server.user_data)} bytes."
+  }
+}
+
+run "upgraded" {
+  variables {
+    docker_image = "registry.example/parley:1.0.1"
+  }
+
+  assert {
+    condition     = aws_instance.server.id == run.plain.instance_id && strcontains(aws_instance.server.user_data, "parley:1.0.1")
+    error_message = "An upgrade replaces the instance, or does not reach it."
+  }
+}
+
+run "full" {
+  variables {
+    environment     = "production"
+    docker_image    = "444455556666.dkr.ecr.eu-west-1.amazonaws.com/team/parley:1.0.0"
+    domain_name     = "parley.example.com"
+    enable_turn     = true
+    server_settings = { PARLEY_ALLOWED_ORIGINS = "https://app.example.com" }
+  }
+
+  assert {
+    condition     = length(aws_instance.server.user_data) <= 16384 - 2048
+    error_message = "The user data of everything at once leaves no room for settings: ${length(aws_instance.server.user_data)} bytes."
+  }
+}
