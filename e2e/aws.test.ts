@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'bun:test'
 import { createRoom, post, signIn } from './api.ts'
+import { startInstanceMetadata } from './aws/instance-metadata.ts'
 import { type Aws, startAws } from './aws/set-up.ts'
 import { endDataChannels } from './datachannel-peer.ts'
 import { hasDataChannel, needs } from './needs.ts'
@@ -130,4 +131,35 @@ test('an owner lists, changes, locks and deletes a room, and invites into it, ac
   expect(await stranger.messages.next()).toMatchObject({ type: 'error', code: 'ROOM_LOCKED' })
   await ask('DELETE', `/rooms/${room.room_id}`)
   expect(await ask('GET', '/rooms')).toEqual({ rooms: [] })
+})
+
+test("on an instance, the credentials are those of the instance's role", async () => {
+  const metadata = await startInstanceMetadata()
+  onTestFinished(() => metadata.stop())
+  const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, ...settings } = aws.settings
+  // No file of whoever runs the tests is asked.
+  const noFiles = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' }
+  const onInstance = { ...settings, ...noFiles, AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.url }
+  await quickReference(await startParley({ command: 'bun', settings: onInstance }))
+  // One for each client, and no more while they last.
+  expect(metadata.given()).toBeWithin(1, 3)
+})
+
+test('without credentials, who asks is told in time, and the log says what is missing', async () => {
+  const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, ...settings } = aws.settings
+  const none = {
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+  const parley = await startParley({ command: 'bun', settings: { ...settings, ...none } })
+  const before = await aws.emulator.usernames(aws.pool.userPoolId)
+  const { status, body } = await post(`${parley.httpUrl}/anonymous-signin`)
+  expect({ status, code: body.code }).toEqual({ status: 503, code: 'UNAVAILABLE' })
+  await parley.stop()
+  const log = parley.stderr.join('\n')
+  expect(log).toContain('No AWS credentials for AdminConfirmSignUp')
+  expect(log).toContain('The DynamoDB table rooms in us-east-1 cannot be used (CredentialsProviderError)')
+  // Nobody was signed up who could not be confirmed.
+  expect(await aws.emulator.usernames(aws.pool.userPoolId)).toEqual(before)
 })

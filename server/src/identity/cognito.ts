@@ -115,7 +115,6 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
 
   async function confirm(username: string, until: AbortSignal): Promise<void> {
     const command = new AdminConfirmSignUpCommand({ UserPoolId: userPoolId, Username: username })
-    await findCredentials('AdminConfirmSignUp', until)
     await call(clock, 'AdminConfirmSignUp', until, async (abortSignal, attempt) => {
       try {
         await client.send(command, { abortSignal })
@@ -146,6 +145,8 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     const username = crypto.randomUUID()
     const password = newPassword()
     let mayBeThere = false
+    // Nobody is signed up who could be neither confirmed nor deleted.
+    await findCredentials('AdminConfirmSignUp', until)
     try {
       const { isConfirmed } = await signUp(username, password, until).catch(error => {
         mayBeThere = !(error instanceof CallFailure) || error.mayHaveHappened
