@@ -18,6 +18,9 @@ export interface OpenRoomsParts {
 export const storeSilent = 'The room store does not answer.'
 export const backplaneSilent = 'The other nodes cannot be reached.'
 
+/** Identities that one room remembers, so that it can sign them out: what is beyond stays with the provider. */
+const mostUsernames = 10_000
+
 /** Seconds before its end at which a room is said to end soon. */
 const warnings = [300, 60]
 
@@ -58,6 +61,7 @@ export class OpenRooms {
     const { room } = peer
     room.peers.set(peer.id, peer)
     room.departed.delete(peer.id)
+    this.#remember(room, peer.username)
     this.directory.list(peer.id, room)
     this.directory.countIn(peer.identity)
     room.presence.announce({ kind: 'joined', peer }, knows(peer))
@@ -145,6 +149,14 @@ export class OpenRooms {
   /** Forgets all rooms, without a word to anybody; they stay in the store. */
   close(): void {
     for (const room of this.#rooms.values()) this.#forget(room)
+  }
+
+  /** Clients of old sign in anew each time, under one and the same peer id. */
+  #remember(room: Room, username: string): void {
+    room.usernames.add(username)
+    if (room.usernames.size <= mostUsernames) return
+    const [oldest = ''] = room.usernames
+    room.usernames.delete(oldest)
   }
 
   /** Another node has changed the room. */

@@ -139,6 +139,8 @@ export interface Departed {
 /** A room that this node has opened: because somebody is entering it, is in it, or was. */
 export class Room {
   readonly peers = new Map<string, Peer>()
+  /** The names of all identities that were let in here, the first first, to be signed out with the room. */
+  readonly usernames = new Set<string>()
   /** By peer id, oldest first. */
   readonly departed = new Map<string, Departed>()
   /** The first that asked for it, until it leaves. */

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import { silentLog } from '../../test/harness.ts'
 import { inWorld, nobody, peerOf, RecordingLink } from '../../test/world.ts'
 import { inProcess } from '../backplane/in-process.ts'
 import { manualClock } from '../clock.ts'
+import type { Log } from '../log.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import type { Claim } from './rights.ts'
 import { Rooms } from './rooms.ts'
@@ -368,8 +370,39 @@ describe('deleting', () => {
       rooms.leave(peerOf(link), 'left')
       await rooms.join(rest.register(room, 'b', two), new RecordingLink())
       expect(await rooms.deletePeer('b', { ...nobody, token: room.token })).toEqual({ roomDeleted: true })
-      expect(signedOut).toEqual([[await rest.subjectOf(two), await rest.subjectOf(one)]])
+      expect(signedOut).toEqual([[await rest.subjectOf(one), await rest.subjectOf(two)]])
     })
+  })
+
+  test('signs out also those whose place another identity has taken, as clients do that sign in anew each time', async () => {
+    const signedOut: string[] = []
+    await inWorld(async ({ identity, ...rest }) => {
+      const rooms = new Rooms({ ...rest, identity: { ...identity, signOut: async s => void signedOut.push(...s) } })
+      const tokens = await Promise.all([rest.signIn(), rest.signIn(), rest.signIn()])
+      const room = await rest.create(tokens[0])
+      for (const token of tokens) {
+        const link = new RecordingLink()
+        await rooms.join(rest.register(room, 'worker', token), link)
+        rooms.leave(peerOf(link), 'left')
+      }
+      await rooms.delete({ roomId: room.room_id }, { ...nobody, token: room.token })
+      expect(signedOut).toEqual(await Promise.all(tokens.map(rest.subjectOf)))
+    })
+  })
+
+  test('is told to the operator with the reason for which identities were not signed out', async () => {
+    const logged: unknown[] = []
+    const log = { ...silentLog, error: (...line: unknown[]) => void logged.push(line) } as Log
+    await inWorld(async ({ identity, ...rest }) => {
+      const signOut = () => Promise.reject(new Error('1 of 1 users were not deleted: Cognito refuses AdminDeleteUser'))
+      const rooms = new Rooms({ ...rest, log, identity: { ...identity, signOut } })
+      const token = await rest.signIn()
+      const room = await rest.create(token)
+      await rooms.join(rest.register(room, 'worker', token), new RecordingLink())
+      expect(await rooms.delete({ roomId: room.room_id }, { ...nobody, token: room.token })).toBe(true)
+    })
+    const error = 'Error: 1 of 1 users were not deleted: Cognito refuses AdminDeleteUser'
+    expect(logged).toEqual([[{ identities: 1, error }, 'identities not signed out']])
   })
 
   test('remembers no more departed peers than a room may have, the latest ones', () =>

@@ -167,7 +167,7 @@ export class Rooms {
     }
     this.#open.expel(peer)
     const roomDeleted = room.peers.size === 0
-    if (roomDeleted) await this.#delete(room.id, peer.username)
+    if (roomDeleted) await this.#delete(room.id)
     else await this.#signOut([peer.username])
     return { roomDeleted }
   }
@@ -266,15 +266,13 @@ export class Rooms {
     return set
   }
 
-  /** @param gone the name of an identity to sign out whose peer is not in the room any more */
-  async #delete(roomId: string, ...gone: string[]): Promise<void> {
+  async #delete(roomId: string): Promise<void> {
     const { clock, store, backplane } = this.parts
     const room = this.#open.get(roomId)
-    const peers = [...(room?.peers.values() ?? []), ...(room?.departed.values() ?? [])]
-    const usernames = new Set([...gone, ...peers.map(({ username }) => username)])
+    const usernames = [...(room?.usernames ?? [])]
     await inTime(clock, store.delete(roomId), storeSilent)
     await inTime(clock, backplane.publish({ type: 'room_deleted', room_id: roomId }), backplaneSilent)
-    await this.#signOut([...usernames])
+    await this.#signOut(usernames)
   }
 
   /** The deletion that this belongs to has happened; what fails here is for the operator. */
@@ -283,7 +281,9 @@ export class Rooms {
     try {
       await inTime(clock, identity.signOut(usernames), identitySilent)
     } catch (error) {
-      log.error({ identities: usernames.length, error: String(error) }, 'identities not signed out')
+      // Not that it is unavailable, but why, and how many are left.
+      const { cause = error } = error as Error
+      log.error({ identities: usernames.length, error: String(cause) }, 'identities not signed out')
     }
   }
 }
