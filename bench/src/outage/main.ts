@@ -1,4 +1,4 @@
-import { type Aws, startAws } from '../../../e2e/aws/set-up.ts'
+import { startAws } from '../../../e2e/aws/set-up.ts'
 import { createRoom, firstText, parleyPairs, registerFrame, signIn } from '../load/peers.ts'
 import { type Latency, steady } from '../load/steady.ts'
 import { openWire } from '../load/wire.ts'
@@ -7,7 +7,7 @@ import { median } from '../stats.ts'
 
 /**
  * How long messages between registered peers take while Cognito or DynamoDB hangs and others ask for what needs them,
- * beside how long they take while both answer the same questions.
+ * beside how long they take while both answer the same questions, and while nobody asks any.
  */
 
 /** Messages of 2 KB a second, and seconds of each part of a round: more than any deadline. */
@@ -25,17 +25,19 @@ const pairs = await parleyPairs(server.ws, http, 50)
 const idToken = await signIn(http)
 const room = await createRoom(http, idToken)
 
-const states = ['both answer', 'cognito hangs', 'dynamodb hangs'] as const
+const states = ['nobody asks', 'both answer', 'cognito hangs', 'dynamodb hangs'] as const
 const results = new Map<string, { readonly latency: Latency; readonly answered: Answered }[]>()
 await steady(pairs, 'offer', perSecond, seconds / 3)
 for (let round = 0; round < rounds; round++) {
   for (const state of states) {
     console.error(`... round ${round + 1}: ${state}`)
-    if (state !== 'both answer') aws[state === 'cognito hangs' ? 'cognito' : 'dynamodb'].fault('hung')
-    const questions = ask()
+    if (state === 'cognito hangs') aws.cognito.fault('hung')
+    if (state === 'dynamodb hangs') aws.dynamodb.fault('hung')
+    const questions = ask(state === 'nobody asks' ? 0 : questionsPerSecond)
     const latency = await steady(pairs, 'offer', perSecond, seconds)
     const answered = await questions.stop()
-    for (const service of ['cognito', 'dynamodb'] satisfies (keyof Aws)[]) aws[service].fault('none')
+    aws.cognito.fault('none')
+    aws.dynamodb.fault('none')
     results.set(state, [...(results.get(state) ?? []), { latency, answered }])
   }
 }
@@ -61,12 +63,11 @@ interface Answered {
 }
 
 /** Asks at a steady rate until it is stopped, and then waits for all answers. */
-function ask(): { stop(): Promise<Answered> } {
+function ask(perSecond: number): { stop(): Promise<Answered> } {
   let [served, refused, longest] = [0, 0, 0]
   const asked: Promise<void>[] = []
-  const timer = setInterval(() => {
-    asked.push(time(asked.length % 2 === 0 ? signingIn : registering))
-  }, 1000 / questionsPerSecond)
+  const next = () => void asked.push(time(asked.length % 2 === 0 ? signingIn : registering))
+  const timer = perSecond > 0 ? setInterval(next, 1000 / perSecond) : undefined
   const time = async (question: () => Promise<boolean>) => {
     const begin = performance.now()
     const isServed = await question()
