@@ -74,9 +74,22 @@ function configuration(): string {
 <!-- Generated from server/src/settings.ts by "npm run docs"; edit it there. -->
 
 Parley reads environment variables once, when it starts. An unknown \`PARLEY_\` variable or a malformed value keeps it
-from starting, and all faults are told at once. A variable that is empty counts as not set.
+from starting, and all faults are told at once. A variable that is empty counts as not set. Of other variables that begin
+with \`COGNITO_\` or \`TURN_\` only a misspelt setting is a fault, such as \`COGNITO_CLIENT_ID\` while \`COGNITO_APP_CLIENT_ID\`
+is not set.
 
 ${[row(['variable', 'default', 'meaning']), row(Array(3).fill('---')), ...rows].join('\n')}
+
+## AWS
+
+Where identities come from Cognito or rooms are kept in DynamoDB, the AWS SDK reads variables of its own, too.
+
+- **Credentials** are found where every AWS program finds them: in \`AWS_ACCESS_KEY_ID\`, \`AWS_SECRET_ACCESS_KEY\` and
+  \`AWS_SESSION_TOKEN\`, in the files of \`AWS_PROFILE\`, or by the role of the container or the instance.
+- **Endpoints** are those of the region, unless \`AWS_ENDPOINT_URL\` names another for all services,
+  \`AWS_ENDPOINT_URL_DYNAMODB\` one for DynamoDB, or \`AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER\` one for Cognito, where
+  then the public keys of the user pool are looked for, too. One that is no \`http:\` or \`https:\` URL keeps Parley from
+  starting.
 `
 }
 

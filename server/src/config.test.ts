@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { CognitoJwtVerifier } from 'aws-jwt-verify'
 import { readConfig } from './config.ts'
 import { iceServers } from './ice/ice-servers.ts'
 import { settings } from './settings.ts'
@@ -66,6 +67,25 @@ describe('readConfig', () => {
 
   test('does not guess when nothing is near', () => {
     expect(faultsOf({ PARLEY_FOO: '1' })).toEqual(['PARLEY_FOO is not a setting.'])
+  })
+
+  test.each([
+    ['COGNITO_CLIENT_ID', 'COGNITO_APP_CLIENT_ID'],
+    ['COGNITO_USERPOOL_ID', 'COGNITO_USER_POOL_ID'],
+    ['COGNITO_POOL_ID', 'COGNITO_USER_POOL_ID'],
+    ['COGNITO_REGIONS', 'COGNITO_REGION'],
+    ['TURN_USER', 'TURN_USERNAME'],
+    ['TURN_PASS', 'TURN_PASSWORD'],
+  ])('takes %s for a misspelt %s', (variable, meant) => {
+    expect(faultsOf({ [variable]: 'x' })).toEqual([`${variable} is not a setting; is ${meant} meant?`])
+  })
+
+  test('leaves to others what has beginnings of ours but is nothing of ours, or has its right name beside it', () => {
+    const others = ['COGNITO_DOMAIN', 'COGNITO_IDENTITY_POOL_ID', 'COGNITO_USER_POOL_ARN', 'COGNITO_APP_CLIENT_SECRET']
+    const ofTurn = ['TURN_REALM', 'TURN_TLS_PORT', 'TURN_SERVICE_HOST', 'TURN_SECRET']
+    expect(faultsOf(Object.fromEntries([...others, ...ofTurn].map(name => [name, 'x'])))).toEqual([])
+    expect(faultsOf({ COGNITO_CLIENT_ID: '', TURN_USER: '' })).toEqual([])
+    expect(faultsOf({ TURN_PORT: '3478', TURN_PORTS: '3478,5349' })).toEqual([])
   })
 
   test('finds settings that contradict each other', () => {
@@ -152,6 +172,49 @@ describe('the identity provider and the room store', () => {
     expect(faultsOf({ ...names, PARLEY_OIDC_AUDIENCE: 'app' })).toEqual([
       'PARLEY_OIDC_AUDIENCE is set, but identities come from cognito (PARLEY_IDENTITY); unset it.',
     ])
+  })
+
+  test('are one of those that there are', () => {
+    expect(faultsOf({ PARLEY_IDENTITY: 'Cognito', PARLEY_ROOM_STORE: 'redis' })).toEqual([
+      'PARLEY_IDENTITY must be one of local, cognito, oidc, but is "Cognito".',
+      'PARLEY_ROOM_STORE must be one of sqlite, dynamodb, but is "redis".',
+    ])
+  })
+
+  test('have the endpoints that the AWS SDK is told, which must be URLs where it is used', () => {
+    const nonsense = {
+      AWS_ENDPOINT_URL: 'nonsense',
+      AWS_ENDPOINT_URL_DYNAMODB: 'localhost:8000',
+      AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER: 'ftp://localhost',
+      AWS_ENDPOINT_URL_S3: 'nonsense',
+    }
+    const sentence = 'must be an http: or https: URL, but is'
+    expect(faultsOf({ ...names, ...nonsense })).toEqual([
+      `AWS_ENDPOINT_URL ${sentence} "nonsense".`,
+      `AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER ${sentence} "ftp://localhost".`,
+      `AWS_ENDPOINT_URL_DYNAMODB ${sentence} "localhost:8000".`,
+    ])
+    expect(faultsOf({ ...nonsense, ...names, PARLEY_ROOM_STORE: 'sqlite', AWS_ENDPOINT_URL: '' })).toEqual([
+      `AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER ${sentence} "ftp://localhost".`,
+    ])
+    expect(faultsOf(nonsense)).toEqual([])
+    expect(faultsOf({ ...names, AWS_ENDPOINT_URL: 'http://localhost:4566' })).toEqual([])
+  })
+
+  test.each([
+    ...['eu-central-1_AbCdEf123', 'us-gov-west-1_a', 'eusc-de-east-1_a1', 'us-iso-east-1_AbC', 'us-isob-east-1_a'],
+    ...['foo_bar', 'US-EAST-1_AbC', 'us-east-1_', 'us-east-1_a-b', 'us-east-1', 'us-east-12_a', 'eu-gov-gov-east-1_a'],
+    ...['us-east-1_a_b', ' us-east-1_a'],
+  ])('take the pool %s where the verifier of its tokens does', id => {
+    const parse = () => CognitoJwtVerifier.parseUserPoolId(id)
+    const [COGNITO_REGION = 'us-east-1'] = /^[a-z]{2,}(-[a-z]+)+-\d/.exec(id) ?? []
+    const faults = faultsOf({ ...names, COGNITO_REGION, COGNITO_USER_POOL_ID: id })
+    if (faults.length === 0) expect(parse).not.toThrow()
+    else {
+      expect(parse).toThrow('Invalid Cognito User Pool ID')
+      const sentence = 'must be the id of a user pool, such as eu-central-1_AbCdEf123'
+      expect(faults).toEqual([`COGNITO_USER_POOL_ID ${sentence}, but is "${id}".`])
+    }
   })
 
   test('are named as they can exist', () => {

@@ -1,9 +1,12 @@
 import type { z } from 'zod'
+import { isEndpoint } from './formats.ts'
 import { closest } from './misspelling.ts'
 import { type Setting, settings } from './settings.ts'
 
 /** Names that the CLI reads, which whoever starts the server may have in the same environment. */
 const ofTheCli = ['PARLEY_HOME', 'PARLEY_DEBUG']
+/** What some of our settings begin with, and others' variables may, too. */
+const shared = /^(COGNITO|TURN)_/
 
 type Values = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> }
 
@@ -35,14 +38,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   config: Config
   faults: Fault[]
 } {
-  const faults: Fault[] = []
-  const known = new Set<string>(Object.values(settings).map(({ variable }) => variable))
-  for (const variable of Object.keys(environment)) {
-    if (variable.startsWith('PARLEY_') && !known.has(variable) && !ofTheCli.includes(variable)) {
-      const near = closest(variable, known)
-      faults.push({ variable, sentence: `${variable} is not a setting${near ? `; is ${near} meant?` : '.'}` })
-    }
-  }
+  const faults: Fault[] = unknown(environment)
   const values = Object.entries(settings).map(([name, { variable, schema, fallback, isSecret }]) => {
     const given = environment[variable] || fallback
     const result = schema.safeParse(given)
@@ -75,7 +71,21 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   const isSet = ({ variable }: Setting<unknown>) => Boolean(environment[variable])
   faults.push(...serviceFaults(config, isSet, faults), ...turnFaults(config, faults))
+  faults.push(...endpointFaults(config, environment))
   return { config, faults }
+}
+
+/** Variables that nobody reads: all of ours, and of those that may be others' what is nearly a setting that is not set. */
+function unknown(environment: Readonly<Record<string, string | undefined>>): Fault[] {
+  const known = new Set<string>(Object.values(settings).map(({ variable }) => variable))
+  return Object.keys(environment).flatMap(variable => {
+    if (known.has(variable) || ofTheCli.includes(variable)) return []
+    const isShared = shared.test(variable) && Boolean(environment[variable])
+    if (!isShared && !variable.startsWith('PARLEY_')) return []
+    const near = closest(variable, known)
+    if (isShared && (!near || environment[near])) return []
+    return { variable, sentence: `${variable} is not a setting${near ? `; is ${near} meant?` : '.'}` }
+  })
 }
 
 /** With the names that the original's container used, and nothing else said, it is as there: Cognito and DynamoDB. */
@@ -151,6 +161,22 @@ function serviceFaults(
     faults.push({ variable, sentence })
   }
   return faults
+}
+
+/** The AWS SDK reads these itself, and would fail at them with each request. */
+function endpointFaults(
+  { identity, store }: Config,
+  environment: Readonly<Record<string, string | undefined>>,
+): Fault[] {
+  const ofCognito = identity.kind === 'cognito' ? ['AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER'] : []
+  const ofDynamodb = store.kind === 'dynamodb' ? ['AWS_ENDPOINT_URL_DYNAMODB'] : []
+  const own = [...ofCognito, ...ofDynamodb]
+  const read = own.length > 0 ? ['AWS_ENDPOINT_URL', ...own] : []
+  return read.flatMap(variable => {
+    const given = environment[variable]
+    if (!given || isEndpoint(given)) return []
+    return { variable, sentence: `${variable} must be an http: or https: URL, but is ${JSON.stringify(given)}.` }
+  })
 }
 
 /** RFC 7065: how the TURN server at `host` is named, over UDP and TCP. */

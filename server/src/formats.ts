@@ -77,10 +77,21 @@ function isOrigin(text: string): boolean {
 export const matching = (form: RegExp, sentence: string) =>
   z.string().refine(text => text === '' || form.test(text), sentence)
 
-/** What `schema` says, or nothing. */
-export const optionally = <T>(schema: z.ZodType<T, T>) => z.union([z.literal(''), schema])
+/** One of them, or nothing. */
+export const oneOfOrNone = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(['', ...values], { error: `must be one of ${values.join(', ')}` })
+
+/** What aws-jwt-verify takes, which knows neither the pools of isolated regions nor their issuers. */
+export const userPoolId = matching(
+  /^(?:eusc-)?[a-z]{2}-(?:gov-)?[a-z]+-\d_[\da-zA-Z]+$/,
+  'must be the id of a user pool, such as eu-central-1_AbCdEf123',
+)
 
 export const awsRegion = matching(/^[a-z]{2,}(-[a-z]+)+-\d$/, 'must be an AWS region such as eu-central-1')
+
+/** A name or an address of a service for the AWS SDK, which finds out only with the first request that it is none. */
+export const isEndpoint = (text: string): boolean =>
+  URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)
 
 /** OpenID Connect Discovery 1.0 section 3: without query and fragment; section 2 asks for TLS, which a loopback needs not. */
 export const issuerUrl = z.string().refine(text => {

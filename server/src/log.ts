@@ -1,4 +1,4 @@
-import type { SignalingError } from '@parley/protocol'
+import { SignalingError } from '@parley/protocol'
 import pino from 'pino'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
@@ -26,6 +26,12 @@ export function openLog(level: LogLevel): Log {
  */
 export function logFailure(log: Log, { code, cause }: SignalingError, context: object): void {
   if (code === 'INTERNAL') log.error({ ...context, err: cause }, 'unforeseen error')
-  else if (code === 'UNAVAILABLE') log.warn({ ...context, cause: String(cause) }, 'service unavailable')
+  else if (code === 'UNAVAILABLE') log.warn({ ...context, cause: reasons(cause) }, 'service unavailable')
   else log.debug({ ...context, code }, 'refused')
+}
+
+/** What an error says, and below a SignalingError, which tells others no more than they need to know, its cause, too. */
+export function reasons(error: unknown): string {
+  if (!(error instanceof SignalingError) || error.cause === undefined) return String(error)
+  return `${error.message} ${reasons(error.cause)}`
 }

@@ -8,7 +8,7 @@ import { cognito } from './identity/cognito.ts'
 import type { Identity } from './identity/identity.ts'
 import { local } from './identity/local.ts'
 import { oidc } from './identity/oidc.ts'
-import { openLog } from './log.ts'
+import { openLog, reasons } from './log.ts'
 import { preflight } from './preflight.ts'
 import { dynamodb } from './room-store/dynamodb.ts'
 import type { RoomStore } from './room-store/room-store.ts'
@@ -58,7 +58,7 @@ function openStore(choice: StoreChoice): RoomStore {
 
 /** The server starts while a service is away, and uses it once it is there; but who started it must hear of it. */
 async function complain(needed: Pick<Identity | RoomStore, 'ready'>): Promise<void> {
-  await needed.ready().catch(cause => log.warn({ cause: String(cause) }, 'service unavailable'))
+  await needed.ready().catch(error => log.warn({ cause: reasons(error) }, 'service unavailable'))
 }
 
 async function stop(signal: string): Promise<void> {

@@ -3,7 +3,17 @@ export function closest(name: string, known: ReadonlySet<string>): string | unde
   const [best] = [...known]
     .map(other => ({ other, distance: distance(name, other) }))
     .sort((a, b) => a.distance - b.distance)
-  return best && best.distance <= 2 ? best.other : undefined
+  if (best && best.distance <= 2) return best.other
+  return [...known].find(other => lacksOneWord(name, other))
+}
+
+/** Whether `name` is `other` without a short piece of it: `TURN_USER` for `TURN_USERNAME`. */
+function lacksOneWord(name: string, other: string): boolean {
+  const missing = other.length - name.length
+  if (missing <= 0 || missing > 5) return false
+  let start = 0
+  while (start < name.length && name[start] === other[start]) start++
+  return name.slice(start) === other.slice(start + missing)
 }
 
 /** Levenshtein distance: insertions, deletions and replacements between two words. */

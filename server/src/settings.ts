@@ -7,11 +7,12 @@ import {
   list,
   matching,
   oneOf,
-  optionally,
+  oneOfOrNone,
   originList,
   proxyList,
   stunUrlList,
   turnUrlList,
+  userPoolId,
   whole,
 } from './formats.ts'
 import { logLevels } from './log.ts'
@@ -51,7 +52,7 @@ export const settings = {
     'PARLEY_DATA_DIR',
     z.string().min(1, 'must not be empty'),
     'data',
-    'Folder of the signing key and the room database; made if it is missing.',
+    'Folder of what the server keeps itself; made if it is missing. With `local` identities that is the signing key, with `cognito` the list of users still to be deleted (`pending-sign-outs.json`), with `sqlite` the room database.',
   ),
   logLevel: setting(
     'PARLEY_LOG_LEVEL',
@@ -85,16 +86,16 @@ export const settings = {
   ),
   identityKind: setting(
     'PARLEY_IDENTITY',
-    optionally(oneOf(['local', 'cognito', 'oidc'])),
+    oneOfOrNone(['local', 'cognito', 'oidc']),
     '',
-    'Who gives out identities. `local`: this server, with a key in its data folder. `cognito`: an Amazon Cognito user pool, in which each anonymous sign-in is a user. `oidc`: an OpenID provider, at which peers sign in themselves. Empty: `cognito` if `COGNITO_USER_POOL_ID` is set, otherwise `local`.',
+    'Who gives out identities. `local`: this server, with a key in its data folder. `cognito`: an Amazon Cognito user pool, in which each anonymous sign-in is a user. `oidc`: an OpenID provider, at which peers sign in themselves. Empty: `cognito` if one of the three `COGNITO_` settings is set, otherwise `local`; `COGNITO_REGION` alone does not count where `PARLEY_ROOM_STORE` is `dynamodb`, as it may be meant for the table.',
   ),
   cognitoRegion: setting('COGNITO_REGION', awsRegion, '', 'AWS region of the Cognito user pool.'),
   cognitoUserPoolId: setting(
     'COGNITO_USER_POOL_ID',
-    matching(/^[\w-]+_[0-9a-zA-Z]+$/, 'must be the id of a user pool, such as eu-central-1_AbCdEf123'),
+    userPoolId,
     '',
-    'The Cognito user pool. AWS credentials are found where every AWS program finds them: environment, files, role of the container or the instance.',
+    'The Cognito user pool. For credentials and endpoints see [AWS](#aws).',
   ),
   cognitoAppClientId: setting(
     'COGNITO_APP_CLIENT_ID',
@@ -116,7 +117,7 @@ export const settings = {
   ),
   storeKind: setting(
     'PARLEY_ROOM_STORE',
-    optionally(oneOf(['sqlite', 'dynamodb'])),
+    oneOfOrNone(['sqlite', 'dynamodb']),
     '',
     'Where rooms are kept. `sqlite`: in a file in the data folder. `dynamodb`: in an Amazon DynamoDB table. Empty: `dynamodb` where identities come from Cognito, otherwise `sqlite`.',
   ),
@@ -124,7 +125,7 @@ export const settings = {
     'PARLEY_DYNAMODB_TABLE',
     matching(/^[\w.-]{3,255}$/, 'must be the name of a DynamoDB table'),
     'rooms',
-    'The DynamoDB table; its key is `room_id`, a string.',
+    'The DynamoDB table; its key is `room_id`, a string. For credentials and endpoints see [AWS](#aws).',
   ),
   dynamodbRegion: setting(
     'PARLEY_DYNAMODB_REGION',
@@ -144,12 +145,17 @@ export const settings = {
     '86400',
     'Longest life that a creator may ask for.',
   ),
-  idTokenTtl: setting('PARLEY_ID_TOKEN_TTL_SECONDS', whole(60, 86_400), '3600', 'Life of an ID token.'),
+  idTokenTtl: setting(
+    'PARLEY_ID_TOKEN_TTL_SECONDS',
+    whole(60, 86_400),
+    '3600',
+    'Life of an ID token, where identities are `local`.',
+  ),
   refreshTokenTtl: setting(
     'PARLEY_REFRESH_TOKEN_TTL_SECONDS',
     whole(60, 31_536_000),
     '2592000',
-    'Life of a refresh token. An identity that asks for its next ID token within that time stays the same.',
+    'Life of a refresh token, where identities are `local`. An identity that asks for its next ID token within that time stays the same.',
   ),
   messageBytes: setting(
     'PARLEY_MAX_MESSAGE_BYTES',

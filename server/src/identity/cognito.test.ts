@@ -183,6 +183,16 @@ describe('cognito', () => {
       )
     })
 
+    test('to give a refresh token, by the flow that the client lacks', async () => {
+      await using cognito = answering(world.emulator.url, answer => answer.replace('"RefreshToken"', '"None"'))
+      const identity = await world.open({ endpoint: cognito.url })
+      expect(await causeOf(identity.signIn())).toEqual([
+        'UNAVAILABLE',
+        'The identity provider does not answer.',
+        'Error: Cognito gives no refresh token: the app client lacks ALLOW_REFRESH_TOKEN_AUTH.',
+      ])
+    })
+
     test('to renew tokens of a client without that', async () => {
       const { refreshToken } = await (await world.open()).signIn()
       const clientId = await world.emulator.createClient(world.userPoolId, ['ALLOW_USER_PASSWORD_AUTH'])
@@ -213,9 +223,33 @@ describe('cognito', () => {
       expect(await causeOf(identity.signIn())).toEqual(
         refused('Cognito refuses AdminConfirmSignUp: not allowed (AccessDeniedException)'),
       )
-      await expect(identity.signOut(['a', 'b'])).rejects.toThrow(
+      await expect(identity.signOut([crypto.randomUUID(), crypto.randomUUID()])).rejects.toThrow(
         '2 of 2 users were not deleted, and are tried again later: Cognito refuses AdminDeleteUser: not allowed (AccessDeniedException)',
       )
+    })
+
+    test('to confirm users, after which nobody is signed up for ten seconds', async () => {
+      const clock = testClock()
+      await using cognito = refusing(world.emulator.url, /^Admin/, 'AccessDeniedException')
+      const identity = await world.open({ endpoint: cognito.url, clock })
+      const before = await world.emulator.usernames(world.userPoolId)
+      const newUsers = async () => (await world.emulator.usernames(world.userPoolId)).length - before.length
+      const outcome = refused('Cognito refuses AdminConfirmSignUp: not allowed (AccessDeniedException)')
+      for (const [ms, users] of [
+        [0, 1],
+        [0, 1],
+        [9_999, 1],
+        [1, 2],
+        [9_999, 2],
+      ] as const) {
+        clock.advance(ms)
+        expect(await causeOf(identity.signIn())).toEqual(outcome)
+        expect(await newUsers()).toBe(users)
+      }
+      cognito.permit()
+      expect(await causeOf(identity.signIn())).toEqual(outcome)
+      clock.advance(1)
+      expect(await causeOf(identity.signIn())).toBe('not refused')
     })
 
     test('when there are no credentials', async () => {
@@ -233,21 +267,35 @@ describe('cognito', () => {
   })
 })
 
-/** Passes calls on to a Cognito, except for those that it refuses. */
-function refusing(target: string, operation: RegExp, type: string): AsyncDisposable & { readonly url: string } {
-  const server = Bun.serve({
-    hostname: '127.0.0.1',
-    port: 0,
-    async fetch(request) {
-      const name = request.headers.get('x-amz-target')?.replace(/^.*\./, '') ?? ''
-      if (operation.test(name)) {
-        const headers = { 'content-type': 'application/x-amz-json-1.1' }
-        return new Response(JSON.stringify({ __type: type, message: 'not allowed' }), { status: 400, headers })
-      }
-      const { pathname } = new URL(request.url)
-      const body = request.method === 'POST' ? { body: await request.arrayBuffer() } : {}
-      return fetch(target + pathname, { method: request.method, headers: request.headers, ...body })
-    },
+/** Passes calls on to a Cognito, except for those that it refuses until it is told to permit them. */
+function refusing(target: string, operation: RegExp, type: string) {
+  let isPermitted = false
+  const server = between(async request => {
+    const name = request.headers.get('x-amz-target')?.replace(/^.*\./, '') ?? ''
+    if (isPermitted || !operation.test(name)) return passOn(target, request)
+    const headers = { 'content-type': 'application/x-amz-json-1.1' }
+    return new Response(JSON.stringify({ __type: type, message: 'not allowed' }), { status: 400, headers })
   })
+  const permit = () => {
+    isPermitted = true
+  }
+  return { ...server, permit }
+}
+
+/** Passes calls on to a Cognito, and changes what it answers. */
+const answering = (target: string, change: (answer: string) => string) =>
+  between(async request => {
+    const answer = await passOn(target, request)
+    const headers = { 'content-type': answer.headers.get('content-type') ?? '' }
+    return new Response(change(await answer.text()), { status: answer.status, headers })
+  })
+
+function between(fetch: (request: Request) => Promise<Response>): AsyncDisposable & { readonly url: string } {
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch })
   return { url: server.url.href, [Symbol.asyncDispose]: () => server.stop(true) }
+}
+
+async function passOn(target: string, request: Request): Promise<Response> {
+  const body = request.method === 'POST' ? { body: await request.arrayBuffer() } : {}
+  return fetch(target + new URL(request.url).pathname, { method: request.method, headers: request.headers, ...body })
 }

@@ -17,7 +17,7 @@ import { decomposeUnverifiedJwt } from 'aws-jwt-verify/jwt'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { busy, CallFailure, call, unavailable } from './cognito/calls.ts'
-import { door, within } from './cognito/deadline.ts'
+import { door, limited, within } from './cognito/deadline.ts'
 import { openSignOuts } from './cognito/sign-outs.ts'
 import { tokenLength, verification } from './cognito/verification.ts'
 import type { Identity, SignIn } from './identity.ts'
@@ -30,6 +30,9 @@ const signOutDeadline = 3_500
 const atOnce = 32
 /** Whoever has waited so long for a turn has too little time left for it. Milliseconds. */
 const turnWithin = 2_000
+
+/** After it has refused to have a user confirmed, nobody is signed up for so long. Milliseconds. */
+const refusalLasts = 10_000
 
 /** What Cognito can give as a refresh token (API reference, RevokeToken). */
 const refreshTokenForm = /^[\w=.-]+$/
@@ -54,7 +57,7 @@ export interface CognitoConfig {
 /**
  * Anonymous identities are users of an Amazon Cognito user pool, made as the original made them: `SignUp` with a random
  * name and password, `AdminConfirmSignUp`, `InitiateAuth`. A user whose sign-in fails midway is deleted, as are those
- * that are signed out, later if need be.
+ * that are signed out, later if need be. Users whose name is no UUID are never deleted.
  *
  * The credentials are those that the AWS SDK finds, and need on the pool exactly `cognito-idp:AdminConfirmSignUp` and
  * `cognito-idp:AdminDeleteUser`. `SignUp` and `InitiateAuth` take no credentials. The endpoint is that of the region,
@@ -81,11 +84,20 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
   })
   const enter = door(atOnce)
   const running = new Set<Promise<unknown>>()
+  /** Why nobody could be confirmed last, and until when that counts. */
+  let refusal: { readonly failure: CallFailure; readonly end: number } | undefined
 
-  /** What `work` results in, when it is its turn and before the deadline. @throws SignalingError */
+  /**
+   * What `work` results in, when it is its turn and before the deadline.
+   * @param work it ends at once when its signal is aborted
+   * @throws SignalingError
+   */
   function inTurn<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const outcome = within(clock, deadline, stopped.signal, async signal => {
-      const leave = await within(clock, turnWithin, signal, enter).catch(cause => Promise.reject(busy(cause)))
+    const outcome = limited(clock, deadline, stopped.signal, async signal => {
+      const leave = await within(clock, turnWithin, signal, enter).catch(cause => {
+        const late = new Error(`${atOnce} sign-ins and renewals are under way; waited ${turnWithin} ms for a turn`)
+        throw busy(signal.aborted ? cause : late)
+      })
       const act = work(signal).finally(leave)
       running.add(act)
       return act.finally(() => running.delete(act))
@@ -115,15 +127,24 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
 
   async function confirm(username: string, until: AbortSignal): Promise<void> {
     const command = new AdminConfirmSignUpCommand({ UserPoolId: userPoolId, Username: username })
-    await call(clock, 'AdminConfirmSignUp', until, async (abortSignal, attempt) => {
-      try {
-        await client.send(command, { abortSignal })
-      } catch (error) {
-        // That is what it says of a user who is confirmed already.
-        if (attempt > 1 && error instanceof NotAuthorizedException) return
-        throw error
+    try {
+      await call(clock, 'AdminConfirmSignUp', until, async (abortSignal, attempt) => {
+        try {
+          await client.send(command, { abortSignal })
+        } catch (error) {
+          // That is what it says of a user who is confirmed already.
+          if (attempt > 1 && error instanceof NotAuthorizedException) return
+          throw error
+        }
+      })
+    } catch (failure) {
+      // Where somebody has deleted the user meanwhile, the next one may well be confirmed.
+      const isOfThisUser = failure instanceof CallFailure && failure.reason === 'UserNotFoundException'
+      if (failure instanceof CallFailure && failure.kind === 'refused' && !isOfThisUser) {
+        refusal = { failure, end: clock.now() + refusalLasts }
       }
-    })
+      throw failure
+    }
   }
 
   const initiate = (command: InitiateAuthCommand, until: AbortSignal): Promise<InitiateAuthCommandOutput> =>
@@ -145,7 +166,8 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     const username = crypto.randomUUID()
     const password = newPassword()
     let mayBeThere = false
-    // Nobody is signed up who could be neither confirmed nor deleted.
+    // Nobody is signed up who could be neither confirmed nor, perhaps, deleted.
+    if (refusal && clock.now() < refusal.end) throw refusal.failure
     await findCredentials('AdminConfirmSignUp', until)
     try {
       const { isConfirmed } = await signUp(username, password, until).catch(error => {
@@ -214,7 +236,8 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
 /** @param refreshToken what to go on with if the answer has none, as that to a renewal. @throws Error */
 function signInOf({ AuthenticationResult, ChallengeName }: InitiateAuthCommandOutput, refreshToken?: string): SignIn {
   const { IdToken, RefreshToken = refreshToken }: AuthenticationResultType = AuthenticationResult ?? {}
-  if (!IdToken || !RefreshToken) throw new Error(`Cognito gives no tokens, but asks for ${ChallengeName ?? 'nothing'}.`)
+  if (!IdToken) throw new Error(`Cognito gives no tokens, but asks for ${ChallengeName ?? 'nothing'}.`)
+  if (!RefreshToken) throw new Error('Cognito gives no refresh token: the app client lacks ALLOW_REFRESH_TOKEN_AUTH.')
   const { exp, 'cognito:username': username } = decomposeUnverifiedJwt(IdToken).payload
   if (typeof exp !== 'number' || typeof username !== 'string') throw new Error('Cognito gives an ID token without end.')
   return { idToken: IdToken, username, expiresAt: exp, refreshToken: RefreshToken }

@@ -6,6 +6,7 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb'
+import { SignalingError } from '@parley/protocol'
 import { createRoomsTable, type Dynalite, startDynalite } from '../../../e2e/aws/dynalite.ts'
 import { type Fault, type FaultProxy, startFaultProxy } from '../../../e2e/aws/fault-proxy.ts'
 import { type Clock, nothingPlanned, systemClock } from '../clock.ts'
@@ -183,6 +184,43 @@ describe('items of the original', () => {
     })
   })
 
+  test.each([
+    ['metadata', 'not json'],
+    ['metadata', '[]'],
+    ['metadata', 'null'],
+    ['removed', 'not json'],
+    ['removed', '{}'],
+    ['removed', '[{"peer_id":"p"}]'],
+    ['invites', ''],
+    ['invites', '[null]'],
+    ['invites', '[{"invite_id":"i","digest":5}]'],
+  ])('of whose attributes %s is %j count as having its default, and can be changed and deleted', async (name, S) => {
+    const store = await openStore()
+    const room = await originals({ [name]: { S } })
+    expect(await store.get(room.room_id)).toEqual(room)
+    expect(await store.update(room.room_id, renamed)).toEqual({ ...room, name: '+', revision: 1 })
+    expect(await itemAt(room.room_id)).not.toHaveProperty(name)
+    await store.delete(room.room_id)
+    expect(await store.get(room.room_id)).toBeUndefined()
+  })
+
+  test('have their defaults where an attribute of ours is of another type', async () => {
+    const store = await openStore()
+    const N = '5'
+    const room = await originals({
+      name: { N },
+      metadata: { N },
+      removed: { N },
+      invites: { N },
+      locked: { N },
+      max_peers: { S: 'x' },
+      revision: { S: 'x' },
+    })
+    expect(await store.get(room.room_id)).toEqual(room)
+    expect(await store.update(room.room_id, renamed)).toEqual({ ...room, name: '+', revision: 1 })
+    expect(await store.get(room.room_id)).toEqual({ ...room, name: '+', revision: 1 })
+  })
+
   test('are no rooms without a token', async () => {
     const store = await openStore()
     const { room_id } = await originals({ token: { S: '' } })
@@ -215,6 +253,20 @@ describe('the list of a creator', () => {
       await expect(store.create(someRoom({ created_by }), 1, now)).rejects.toThrow('already has 1 live rooms')
     }
   })
+
+  test.each([{ S: 'not json' }, { S: '{}' }, { S: '[["a"]]' }, { N: '5' }])(
+    'counts as empty if it is %j, and is made anew',
+    async rooms => {
+      const store = await openStore()
+      const room = someRoom()
+      await raw.send(
+        new PutItemCommand({ TableName: 'rooms', Item: { room_id: { S: `creator#${room.created_by}` }, rooms } }),
+      )
+      expect(await store.createdBy(room.created_by, now)).toEqual([])
+      await store.create(room, 1, now)
+      expect(await store.createdBy(room.created_by, now)).toEqual([room])
+    },
+  )
 
   test('holds more rooms than DynamoDB gives at once', async () => {
     const store = await openStore()
@@ -356,10 +408,16 @@ describe('a failure', () => {
       proxy.fault(fault)
       const results = await Promise.all(calls.map(([, call]) => failing(clock, () => call(store, room))))
       for (const { error, took } of results) {
-        expect(error.message).toStartWith('The DynamoDB table rooms in eu-west-1 cannot be used (')
-        expect(error.message).toMatch(says)
+        // Whoever asks whether it is ready is told in other words.
+        const { message } = error instanceof SignalingError ? (error.cause as Error) : error
+        expect(message).toStartWith('The DynamoDB table rooms in eu-west-1 cannot be used (')
+        expect(message).toMatch(says)
         expect(took).toBeLessThan(4_500)
       }
+      expect(results.at(-1)?.error).toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringMatching(/^The DynamoDB table rooms in eu-west-1 (does not answer|is asked too much \()/),
+      })
       proxy.fault('none')
       for (const [, call] of calls) await call(store, room)
       expect(await store.get(room.room_id)).toBeUndefined()
@@ -443,6 +501,21 @@ describe('a failure', () => {
     expect(await interrupted({ status: 500 }, room)).toEqual({ ...room, name: '++', revision: 2 })
   })
 
+  test('to hear that a room was written has it taken back, and nothing else', async () => {
+    const store = await openStore(proxy.url, fastClock())
+    const room = someRoom()
+    proxy.fault('cut', /^PutItem$/)
+    await expect(store.create(room, 1, now)).rejects.toThrow('cannot be used')
+    proxy.fault('none')
+    expect(await itemAt(room.room_id)).toBeUndefined()
+
+    await store.create(room, 1, now)
+    proxy.fault({ status: 403 }, /^PutItem$/)
+    await expect(store.create(room, 2, now)).rejects.toThrow('cannot be used')
+    proxy.fault('none')
+    expect(await store.get(room.room_id)).toEqual(room)
+  })
+
   test('to write a room that is listed already does not take its place for long', async () => {
     const clock = shiftedClock()
     const store = await openStore(proxy.url, clock)
@@ -486,10 +559,20 @@ describe('a failure', () => {
 })
 
 describe('what the operator is told', () => {
+  /** What `/readyz` would say. */
+  const readiness = (store: RoomStore): Promise<string> =>
+    store.ready().then(
+      () => 'ready',
+      ({ code, message }) => `${code}: ${message}`,
+    )
+
   test('that the table is missing', async () => {
     const store = await openStore(proxy.url, systemClock, 'nowhere')
-    await expect(store.ready()).rejects.toThrow(
+    await expect(store.get('room')).rejects.toThrow(
       'The DynamoDB table nowhere in eu-west-1 cannot be used (ResourceNotFoundException): Requested resource not found',
+    )
+    expect(await readiness(store)).toBe(
+      'UNAVAILABLE: The DynamoDB table nowhere in eu-west-1 is not there (ResourceNotFoundException).',
     )
   })
 
@@ -507,17 +590,38 @@ describe('what the operator is told', () => {
     onTestFinished(() => service.stop(true))
     const store = await openStore(service.url.href)
     asked = 0
-    await expect(store.ready()).rejects.toThrow(
-      'rooms in eu-west-1 cannot be used (AccessDeniedException): not authorized to perform: dynamodb:GetItem',
+    expect(await readiness(store)).toBe(
+      'UNAVAILABLE: The DynamoDB table rooms in eu-west-1 refuses this server (AccessDeniedException).',
     )
     expect(asked).toBe(1)
+    const { error } = await failing(systemClock, () => store.ready())
+    expect(String(error.cause)).toEndWith(
+      'rooms in eu-west-1 cannot be used (AccessDeniedException): not authorized to perform: dynamodb:GetItem',
+    )
   })
 
   test('that there are no credentials', async () => {
     delete process.env.AWS_ACCESS_KEY_ID
     onTestFinished(() => void Object.assign(process.env, environment))
     const store = await openStore()
-    await expect(store.ready()).rejects.toThrow('rooms in eu-west-1 cannot be used (CredentialsProviderError): ')
+    await expect(store.get('room')).rejects.toThrow('rooms in eu-west-1 cannot be used (CredentialsProviderError): ')
+    expect(await readiness(store)).toBe(
+      'UNAVAILABLE: The DynamoDB table rooms in eu-west-1 cannot be asked: there are no AWS credentials (CredentialsProviderError).',
+    )
+  })
+
+  test.each([
+    ['does not answer', 'refused'],
+    ['does not answer', 'hung'],
+    ['is asked too much (ThrottlingException)', 'throttled'],
+    ['does not answer as it should (InternalServerError)', { status: 500 }],
+    ['refuses this server (InternalServerError)', { status: 403 }],
+  ] satisfies [string, Fault][])('that it %s', async (says, fault) => {
+    const store = await openStore(proxy.url, fastClock())
+    proxy.fault(fault)
+    expect(await readiness(store)).toBe(`UNAVAILABLE: The DynamoDB table rooms in eu-west-1 ${says}.`)
+    proxy.fault('none')
+    expect(await readiness(store)).toBe('ready')
   })
 
   test('nothing of what DynamoDB has answered', async () => {

@@ -6,7 +6,10 @@ import { changeTo, isRoomId, itemOf, roomOf } from './dynamodb/items.ts'
 import { openTable } from './dynamodb/table.ts'
 import type { RoomRecord, RoomStore } from './room-store.ts'
 
-/** What is left of the time of a deletion, should the room be gone and its creator's list not answer. Milliseconds. */
+/**
+ * What is left of the time of a deletion, should the room be gone and its creator's list not answer, and of that of a
+ * creation, to take back what may have been written. Milliseconds.
+ */
 const reserve = 500
 
 /**
@@ -28,9 +31,11 @@ export function dynamodb(options: { readonly region: string; readonly table: str
   async function create(room: RoomRecord, maxLive: number, now: number, by: number): Promise<void> {
     await lists.reserve(room, maxLive, now, by)
     const writeId = crypto.randomUUID()
-    const outcome = await table.insert(itemOf(room, writeId), by).catch(async error => {
+    const outcome = await table.insert(itemOf(room, writeId), by - reserve).catch(async error => {
       // Otherwise it may be written yet, and is better listed.
       if (error instanceof SignalingError) await lists.forget(room, by)
+      // It may be there already, where nobody knows its token. If this fails, it stays until its end.
+      else await table.removeWritten(room.room_id, writeId, by).catch(() => {})
       throw error
     })
     if (outcome === 'written') return
@@ -86,7 +91,9 @@ export function dynamodb(options: { readonly region: string; readonly table: str
       }),
 
     // The key of nothing: whether it can be read is all.
-    ready: () => table.within(async by => void (await table.read('#', by))),
+    async ready() {
+      await table.within(by => table.read('#', by)).catch(cause => Promise.reject(table.unavailable(cause)))
+    },
 
     close: async () => table.close(),
   }

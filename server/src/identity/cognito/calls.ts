@@ -77,7 +77,7 @@ function explain(operation: string, error: unknown, before: boolean): CallFailur
 
   if (throttles.includes(name) || status === 429) return fail('Cognito throttles', 'throttled', before)
   if (isAnswer && status >= 400 && status < 500) return fail('Cognito refuses', 'refused', before)
-  return fail('Cognito fails at', 'silent', before || !unsent.includes(code))
+  return fail(isAnswer ? 'Cognito fails at' : 'Cognito does not answer', 'silent', before || !unsent.includes(code))
 }
 
 /** What to say of a failure to whoever asked. Seconds to wait differ, so that not all come back at once. */

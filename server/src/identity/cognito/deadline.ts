@@ -1,33 +1,48 @@
 import type { Clock } from '../../clock.ts'
 
 /**
- * The outcome of `work`, which is to end when its signal is aborted. Whether it does or not, this fails after `ms`
- * milliseconds, and when `until` is aborted, so that nobody waits for longer.
+ * The outcome of `work`, whose signal is aborted after `ms` milliseconds, and when `until` is. For work that ends by
+ * itself as soon as its signal is aborted, and can say what it was waiting for.
  */
-export function within<T>(
+export async function limited<T>(
   clock: Clock,
   ms: number,
   until: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  if (until.aborted) return Promise.reject(until.reason)
+  until.throwIfAborted()
   const controller = new AbortController()
-  return new Promise((resolve, reject) => {
-    const stop = (reason: unknown) => {
-      controller.abort(reason)
-      reject(reason)
-    }
-    const follow = () => stop(until.reason)
-    until.addEventListener('abort', follow, { once: true })
-    const cancel = clock.after(ms, () => stop(new Error(`no answer in ${ms} ms`)))
-    work(controller.signal)
-      .finally(() => {
-        cancel()
-        until.removeEventListener('abort', follow)
-      })
-      .then(resolve, reject)
-  })
+  const follow = () => controller.abort(until.reason)
+  until.addEventListener('abort', follow, { once: true })
+  const cancel = clock.after(ms, () => controller.abort(new Error(`no answer in ${ms} ms`)))
+  try {
+    return await work(controller.signal)
+  } finally {
+    cancel()
+    until.removeEventListener('abort', follow)
+  }
 }
+
+/**
+ * The same for all other work: whether that ends or not, this fails as soon as its signal is aborted, so that nobody
+ * waits for longer.
+ */
+export const within = <T>(
+  clock: Clock,
+  ms: number,
+  until: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> =>
+  limited(
+    clock,
+    ms,
+    until,
+    signal =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+        work(signal).then(resolve, reject)
+      }),
+  )
 
 /** Resolves `ms` milliseconds from now. @throws the reason of `until` as soon as that is aborted */
 export function pause(clock: Clock, ms: number, until: AbortSignal): Promise<void> {

@@ -91,6 +91,17 @@ describe('a sign-in', () => {
     )
   })
 
+  test.each(['SignUp', 'AdminConfirmSignUp', 'InitiateAuth'])(
+    'names %s where that is what Cognito does not answer',
+    async operation => {
+      const clock = testClock()
+      const identity = await world.open({ clock })
+      world.proxy.fault('hung', new RegExp(`^${operation}$`))
+      const { cause } = await errorOf(clock.whilePassing(identity.signIn()))
+      expect(String(cause)).toMatch(`CallFailure: Cognito does not answer ${operation}: no answer in `)
+    },
+  )
+
   test('tries four times, no more', async () => {
     const identity = await world.open()
     const asked = world.proxy.seen.length
@@ -108,7 +119,11 @@ describe('a sign-in', () => {
     for (const error of errors) expect(error).toEqual(unavailable)
     // 32 of them, each again after each try that was given up.
     expect(world.proxy.seen.slice(asked).filter(name => name === 'SignUp').length).toBeLessThanOrEqual(32 * 3)
-    expect(errors.filter(({ context }) => context.retryAfter !== undefined).length).toBe(200 - 32)
+    const late = errors.filter(({ context }) => context.retryAfter !== undefined)
+    expect(late.length).toBe(200 - 32)
+    expect(new Set(late.map(({ cause }) => cause.message))).toEqual(
+      new Set(['32 sign-ins and renewals are under way; waited 2000 ms for a turn']),
+    )
     world.proxy.fault('none')
     expect((await identity.signIn()).idToken).toBeString()
   })

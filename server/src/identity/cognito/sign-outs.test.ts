@@ -25,6 +25,8 @@ async function users(identity: Identity, count: number): Promise<string[]> {
   const signedIn = await Promise.all(Array.from({ length: count }, () => identity.signIn()))
   return Promise.all(signedIn.map(async ({ idToken }) => (await identity.verify(idToken)).username))
 }
+/** As anonymous identities are called. */
+const someNames = (count: number) => Array.from({ length: count }, () => crypto.randomUUID())
 const left = async (names: readonly string[]) =>
   (await world.emulator.usernames(world.userPoolId)).filter(name => names.includes(name))
 const pendingIn = async (folder: string): Promise<string[]> =>
@@ -58,6 +60,16 @@ for (const [what, fault] of faults) {
     expect(log.lines).toEqual([{ msg: 'identities signed out late', identities: 20 }])
   })
 }
+
+test('what Cognito does not answer is named', async () => {
+  const clock = testClock()
+  const identity = await world.open({ clock })
+  const names = await users(identity, 10)
+  world.proxy.fault('hung')
+  expect(await messageOf(clock.whilePassing(identity.signOut(names)))).toStartWith(
+    '10 of 10 users were not deleted, and are tried again later: Cognito does not answer AdminDeleteUser: no answer in ',
+  )
+})
 
 test('users are deleted eight at a time, also by a slow Cognito', async () => {
   const identity = await world.open()
@@ -145,7 +157,8 @@ test('a sign-out that is under way when the server stops is taken up after the n
 })
 
 test('a file that cannot be read is set aside, and no reason not to start', async () => {
-  for (const content of ['', '{}', '[1]', '["a b"]', '["a"', `["${'a'.repeat(129)}"]`]) {
+  const names = someNames(1)
+  for (const content of ['', '{}', '[1]', '["a"', 'null']) {
     const folder = await world.newFolder()
     await writeFile(join(folder, 'pending-sign-outs.json'), content)
     const log = keptLog()
@@ -153,9 +166,9 @@ test('a file that cannot be read is set aside, and no reason not to start', asyn
     expect(log.lines).toMatchObject([{ msg: 'identities to sign out not readable' }])
     expect(await readFile(join(folder, 'pending-sign-outs.json.unreadable'), 'utf8')).toBe(content)
     world.proxy.fault('throttled')
-    await messageOf(identity.signOut(['a']))
+    await messageOf(identity.signOut(names))
     world.proxy.fault('none')
-    expect(await pendingIn(folder)).toEqual(['a'])
+    expect(await pendingIn(folder)).toEqual(names)
   }
 })
 
@@ -176,21 +189,33 @@ test('where nothing can be written, the log says so, and the users are deleted a
 
 test('beyond 100,000 users no more are kept, which the log says', async () => {
   const folder = await world.newFolder()
-  const many = Array.from({ length: 99_999 }, (_, index) => `user-${index}`)
-  await writeFile(join(folder, 'pending-sign-outs.json'), JSON.stringify(many))
+  await writeFile(join(folder, 'pending-sign-outs.json'), JSON.stringify(someNames(99_999)))
   const log = keptLog()
   const identity = await world.open({ folder, log })
   world.proxy.fault('throttled', /AdminDeleteUser/)
-  await messageOf(identity.signOut(['a', 'b', 'c']))
+  await messageOf(identity.signOut(someNames(3)))
   expect(log.lines).toEqual([{ msg: 'too many identities to sign out', lost: 2 }])
   expect(await pendingIn(folder)).toHaveLength(100_000)
 })
 
-test('what cannot be the name of a user is deleted already', async () => {
-  const identity = await world.open()
-  const asked = world.proxy.seen.length
-  await identity.signOut(['', ' ', 'a b', '\u0000', 'a'.repeat(129)])
-  expect(world.proxy.seen.slice(asked).filter(name => !name.startsWith('GET'))).toEqual([])
+test('only anonymous identities are deleted, whatever else the users of the pool are called', async () => {
+  const folder = await world.newFolder()
+  const uuid = crypto.randomUUID()
+  const people = ['ada', 'ada@example.com', `${uuid}@example.com`, `${uuid}0`, `x${uuid}`, uuid.replaceAll('-', '')]
+  for (const Username of people) {
+    await world.emulator.call('SignUp', { ClientId: world.clientId, Username, Password: 'aA1!aaaa' })
+  }
+  await writeFile(join(folder, 'pending-sign-outs.json'), JSON.stringify(people))
+  const clock = testClock()
+  const identity = await world.open({ folder, clock })
+  const [anonymous = ''] = await users(identity, 1)
+  const deletions = () => world.proxy.seen.filter(name => name === 'AdminDeleteUser').length
+  const before = deletions()
+  await identity.signOut([...people, '', ' ', 'a b', '\u0000', `${uuid}\n`, 'a'.repeat(129), anonymous])
+  clock.advance(60_000)
+  await identity.close()
+  expect(deletions()).toBe(before + 1)
+  expect((await left([...people, anonymous])).sort()).toEqual(people.toSorted())
 })
 
 test('a draft never stays, and is for its user alone', async () => {
@@ -198,8 +223,9 @@ test('a draft never stays, and is for its user alone', async () => {
   await chmod(folder, 0o755)
   const identity = await world.open({ folder })
   world.proxy.fault('throttled')
-  await Promise.all(['a', 'b', 'c', 'd'].map(name => messageOf(identity.signOut([name]))))
+  const names = someNames(4)
+  await Promise.all(names.map(name => messageOf(identity.signOut([name]))))
   await identity.close()
   expect(await readdir(folder)).toEqual(['pending-sign-outs.json'])
-  expect((await pendingIn(folder)).sort()).toEqual(['a', 'b', 'c', 'd'])
+  expect((await pendingIn(folder)).sort()).toEqual(names.toSorted())
 })

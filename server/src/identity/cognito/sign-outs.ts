@@ -2,7 +2,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, nothingPlanned } from '../../clock.ts'
 import type { Log } from '../../log.ts'
-import { door, within } from './deadline.ts'
+import { door, limited } from './deadline.ts'
 
 /** Deletions that run at once. */
 const atOnce = 8
@@ -16,11 +16,18 @@ const startPause = 10_000
 const firstPause = 30_000
 const longestPause = 600_000
 
-/** What Cognito can call a user (API reference, AdminDeleteUser). */
-const nameForm = /^[\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}$/u
+/**
+ * What anonymous identities are called, the original's too: UUIDs (RFC 9562 section 4). A pool may have people besides,
+ * whose accounts are nobody's to delete who knows the token of a room. Those who sign in with a mail address are called
+ * so, too: they need a pool of their own (docs/security.md).
+ */
+const anonymousForm = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 export interface SignOuts {
-  /** @throws Error saying how many users were not deleted in time; those are tried again later */
+  /**
+   * Deletes those of the users that are anonymous identities, and leaves all others alone.
+   * @throws Error saying how many were not deleted in time; those are tried again later
+   */
   deleteAll(names: readonly string[]): Promise<void>
   /** Has a user deleted that may or may not be there. */
   deleteLater(name: string): void
@@ -36,7 +43,7 @@ export interface SignOutsParts {
   readonly clock: Clock
   readonly log: Log
   readonly until: AbortSignal
-  /** Deletes one user; one that is not there is deleted already. */
+  /** Deletes one user; one that is not there is deleted already. It ends at once when its signal is aborted. */
   deleteUser(name: string, signal: AbortSignal): Promise<void>
 }
 
@@ -68,8 +75,12 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
   async function tryAll(names: readonly string[]): Promise<{ left: string[]; cause: unknown }> {
     const gone = new Set<string>()
     let cause: unknown
+    let late: unknown
     const tryOne = async (name: string, signal: AbortSignal) => {
-      const leave = await enter(signal)
+      const leave = await enter(signal).catch(error => {
+        late ??= error
+      })
+      if (!leave) return
       try {
         await parts.deleteUser(name, signal)
         gone.add(name)
@@ -79,12 +90,12 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
         leave()
       }
     }
-    await within(clock, parts.deadline, until, signal => Promise.all(names.map(name => tryOne(name, signal)))).catch(
+    await limited(clock, parts.deadline, until, signal => Promise.all(names.map(name => tryOne(name, signal)))).catch(
       error => {
-        cause ??= error
+        late ??= error
       },
     )
-    return { left: names.filter(name => !gone.has(name)), cause }
+    return { left: names.filter(name => !gone.has(name)), cause: cause ?? late }
   }
 
   function keep(names: readonly string[]): void {
@@ -131,14 +142,14 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
   }
 
   async function deleteAll(names: readonly string[]): Promise<void> {
-    const possible = [...new Set(names)].filter(name => nameForm.test(name))
-    if (possible.length === 0) return
-    const { left, cause } = await tryAll(possible)
+    const anonymous = [...new Set(names)].filter(name => anonymousForm.test(name))
+    if (anonymous.length === 0) return
+    const { left, cause } = await tryAll(anonymous)
     if (left.length === 0) return
     keep(left)
     await save()
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const count = `${left.length} of ${possible.length}`
+    const count = `${left.length} of ${anonymous.length}`
     throw new Error(`${count} users were not deleted, and are tried again later: ${reason}`, { cause })
   }
 
@@ -195,7 +206,9 @@ async function replace(file: string, names: readonly string[]): Promise<void> {
 async function read(file: string, log: Log): Promise<string[]> {
   try {
     const names: unknown = JSON.parse(await readFile(file, 'utf8'))
-    if (Array.isArray(names) && names.every(name => typeof name === 'string' && nameForm.test(name))) return names
+    if (Array.isArray(names) && names.every(name => typeof name === 'string')) {
+      return names.filter(name => anonymousForm.test(name))
+    }
     throw new Error('not a list of names')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []

@@ -1,8 +1,9 @@
+import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { SignalingError } from '@parley/protocol'
 import type { Clock } from '../../clock.ts'
 import type { RoomRecord } from '../room-store.ts'
 import { inTurn } from './in-turn.ts'
-import { creatorKey, number, text } from './items.ts'
+import { creatorKey, number, parsed, text } from './items.ts'
 import type { Table } from './table.ts'
 
 /** For so long a listed room may be missing, as another node may be about to write it. Seconds; beyond any deadline. */
@@ -36,19 +37,19 @@ export function creators(table: Table, clock: Clock): Creators {
     const key = creatorKey(subject)
     return queue(key, async () => {
       for (;;) {
-        const before = (await table.read(key, by))?.rooms?.S
+        const before = (await table.read(key, by))?.rooms
         const entries = parse(before)
         await change(entries)
         const after = format(entries)
-        if (after === (before ?? format(new Map()))) return
+        if (after === (before ? before.S : format(new Map()))) return
         const end = [...entries.values()].reduce((latest, { end }) => Math.max(latest, end), seconds())
         const update = {
           UpdateExpression: 'SET rooms = :rooms, expires_at = :end',
-          ConditionExpression: before === undefined ? 'attribute_not_exists(rooms)' : 'rooms = :before',
+          ConditionExpression: before ? 'rooms = :before' : 'attribute_not_exists(rooms)',
           ExpressionAttributeValues: {
             ':rooms': text(after),
             ':end': number(end),
-            ...(before !== undefined && { ':before': text(before) }),
+            ...(before && { ':before': before }),
           },
         }
         if ((await table.update(key, update, by)) === 'written') return
@@ -93,14 +94,25 @@ export function creators(table: Table, clock: Clock): Creators {
     forget: ({ room_id, created_by }, by) => change(created_by, by, entries => entries.delete(room_id)).catch(() => {}),
 
     async roomIds(subject, now, by) {
-      const entries = parse((await table.read(creatorKey(subject), by))?.rooms?.S)
+      const entries = parse((await table.read(creatorKey(subject), by))?.rooms)
       return [...entries].filter(([, { end }]) => end > now).map(([id]) => id)
     },
   }
 }
 
-const parse = (rooms = '[]'): Entries =>
-  new Map((JSON.parse(rooms) as [string, number, number][]).map(([id, end, touched]) => [id, { end, touched }]))
+/** What is no list counts as none: otherwise its creator could make no room any more. */
+const parse = (rooms: AttributeValue | undefined): Entries =>
+  new Map((parsed(rooms, isList) ?? []).map(([id, end, touched]) => [id, { end, touched }]))
+
+const isList = (value: unknown): value is [string, number, number][] =>
+  Array.isArray(value) &&
+  value.every(
+    entry =>
+      Array.isArray(entry) &&
+      typeof entry[0] === 'string' &&
+      typeof entry[1] === 'number' &&
+      typeof entry[2] === 'number',
+  )
 
 const format = (entries: Entries): string =>
   JSON.stringify([...entries].map(([id, { end, touched }]) => [id, end, touched]))

@@ -1,5 +1,6 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
-import type { RoomRecord } from '../room-store.ts'
+import type { JsonObject } from '@parley/protocol'
+import type { Invite, NamedPeer, RoomRecord } from '../room-store.ts'
 import type { Item, Update } from './table.ts'
 
 /** DynamoDB has no longer keys. Bytes. */
@@ -25,7 +26,10 @@ export function itemOf(room: RoomRecord, writeId: string): Item {
   return { room_id: text(room.room_id), created_by: text(room.created_by), ...present(changeable(room, writeId)) }
 }
 
-/** The room that this item is, also if the original wrote it; undefined if it is none. */
+/**
+ * The room that this item is, also if the original wrote it; undefined if it is none. What others have made of our
+ * attributes, so that they cannot be read, counts as their default: the room must not be lost with them.
+ */
 export function roomOf(item: Item | undefined): RoomRecord | undefined {
   const [room_id, created_by, token, end] = [item?.room_id?.S, item?.created_by?.S, item?.token?.S, item?.expires_at?.N]
   if (!item || !room_id || created_by === undefined || !token || !end) return
@@ -37,13 +41,56 @@ export function roomOf(item: Item | undefined): RoomRecord | undefined {
     expires_at: Number(end),
     max_peers: max_peers?.N === undefined ? null : Number(max_peers.N),
     name: name?.S ?? null,
-    metadata: JSON.parse(metadata?.S ?? '{}'),
+    metadata: parsed(metadata, isObject) ?? {},
     locked: locked?.BOOL ?? false,
-    removed: JSON.parse(removed?.S ?? '[]'),
-    invites: JSON.parse(invites?.S ?? '[]'),
+    removed: parsed(removed, isListOf(namedPeerMembers)) ?? [],
+    invites: parsed(invites, isListOf(inviteMembers)) ?? [],
     revision: Number(revision?.N ?? 0),
   }
 }
+
+/** The JSON in an attribute, if there is some and it is of the kind that we write. */
+export function parsed<T>(
+  attribute: AttributeValue | undefined,
+  isOurs: (value: unknown) => value is T,
+): T | undefined {
+  if (attribute?.S === undefined) return
+  try {
+    const value: unknown = JSON.parse(attribute.S)
+    return isOurs(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Which types the members of an object may have. */
+type Members<T> = { readonly [K in keyof T]: readonly ('string' | 'number' | 'boolean' | 'null' | 'object')[] }
+
+const namedPeerMembers: Members<NamedPeer> = { peer_id: ['string'], identity: ['string'] }
+const inviteMembers: Members<Invite> = {
+  invite_id: ['string'],
+  digest: ['string'],
+  expires_at: ['number', 'null'],
+  single_use: ['boolean'],
+  role: ['string', 'null'],
+  channels: ['object', 'null'],
+  used_by: ['object', 'null'],
+}
+
+const isListOf =
+  <T extends object>(members: Members<T>) =>
+  (value: unknown): value is T[] =>
+    Array.isArray(value) &&
+    value.every(
+      item =>
+        isObject(item) &&
+        Object.entries<readonly string[]>(members).every(([name, types]) =>
+          types.includes(item[name] === null ? 'null' : typeof item[name]),
+        ),
+    )
 
 /** Makes an item this room, if it still has the revision that `was` has. Attributes that are not ours stay. */
 export function changeTo(room: RoomRecord, was: Item | undefined, writeId: string): Update {

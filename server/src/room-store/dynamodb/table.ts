@@ -55,10 +55,14 @@ export interface Table {
   insert(item: Item, by: number): Promise<Outcome>
   /** Changes an item, on a condition. */
   update(key: string, update: Update, by: number): Promise<Outcome>
+  /** Removes an item if it is what the write of this `write_id` has made of it. */
+  removeWritten(key: string, writeId: string, by: number): Promise<void>
   /** @returns the item as it was; undefined also if an earlier try has removed it */
   remove(key: string, by: number): Promise<Item | undefined>
   /** What to throw; `what` follows the name of the table. */
   failure(what: string): Error
+  /** The same, for whoever asks whether this can be used: without DynamoDB's own words, which the `cause` may have. */
+  unavailable(cause: unknown): SignalingError
   close(): void
 }
 
@@ -77,7 +81,7 @@ export function openTable(region: string, name: string, clock: Clock): Table {
       return new SignalingError('LIMIT_REACHED', 'This is too much for one room, or too many rooms for one identity.')
     }
     const detail = error instanceof SyntaxError ? 'its answer is no JSON' : message.split('\n')[0]
-    return failure(`cannot be used (${name}): ${detail}`)
+    return Object.assign(failure(`cannot be used (${name}): ${detail}`), { says: sayingOf(error) })
   }
 
   async function once<T>(by: number, attempt: (options: Options) => Promise<T>): Promise<T> {
@@ -123,6 +127,10 @@ export function openTable(region: string, name: string, clock: Clock): Table {
 
   return {
     failure,
+    unavailable(cause) {
+      const says = cause instanceof Error && 'says' in cause ? cause.says : 'cannot be used'
+      return new SignalingError('UNAVAILABLE', failure(`${says}.`).message, { cause })
+    },
     giveWay: () => pause(conflictPause),
 
     within: act =>
@@ -165,6 +173,16 @@ export function openTable(region: string, name: string, clock: Clock): Table {
       return write(by, options => client.send(new UpdateItemCommand(command), options))
     },
 
+    async removeWritten(key, writeId, by) {
+      const command = {
+        TableName: name,
+        Key: keyOf(key),
+        ConditionExpression: 'write_id = :written',
+        ExpressionAttributeValues: { ':written': { S: writeId } },
+      }
+      await write(by, options => client.send(new DeleteItemCommand(command), options))
+    },
+
     async remove(key, by) {
       const command = { TableName: name, Key: keyOf(key), ReturnValues: 'ALL_OLD' } as const
       return (await ask(by, options => client.send(new DeleteItemCommand(command), options))).Attributes
@@ -183,6 +201,17 @@ const keyOf = (key: string) => ({ room_id: { S: key } })
 const late = () => Object.assign(new Error('no answer in time'), { name: 'TimeoutError' })
 
 const isThrottling = (error: unknown) => throttlings.includes((error as Error).name)
+
+/** What is wrong, in words that follow the name of the table. */
+function sayingOf(error: unknown): string {
+  const { name } = error as Error
+  if (name === 'CredentialsProviderError') return `cannot be asked: there are no AWS credentials (${name})`
+  if (!(error instanceof DynamoDBServiceException)) return 'does not answer'
+  if (isThrottling(error)) return `is asked too much (${name})`
+  if (name === 'ResourceNotFoundException') return `is not there (${name})`
+  const { httpStatusCode = 500 } = error.$metadata
+  return httpStatusCode >= 500 ? `does not answer as it should (${name})` : `refuses this server (${name})`
+}
 
 /** Whether another try may succeed where this one has failed. */
 function mayPass(error: unknown): boolean {
