@@ -1,10 +1,11 @@
-import { expect, onTestFinished } from 'bun:test'
+import { expect, onTestFinished, test } from 'bun:test'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { get, type IncomingMessage } from 'node:http'
 import { signIn } from './api.ts'
 import { startCaddy } from './caddy-process.ts'
 import { dockerFile, readCompose, serviceOf } from './compose.ts'
-import { startCoturnWith } from './coturn-configuration.ts'
+import { hasIpv6, mappedPeers, startCoturnWith } from './coturn-configuration.ts'
 import { freePorts } from './free-ports.ts'
 import { needs, runs } from './needs.ts'
 import { startParley } from './parley-process.ts'
@@ -28,6 +29,12 @@ withCaddy('behind the Caddyfile one port serves HTTP and WebSockets, and nobody 
   expect((await fetch(`${httpUrl}/health`)).status).toBe(200)
   expect((await fetch(`${httpUrl}/metrics`)).status).toBe(404)
   expect((await fetch(`${parley.httpUrl}/metrics`)).status).toBe(200)
+
+  // RFC 6455, section 4.2.1: the case of the word does not matter.
+  for (const word of ['websocket', 'WebSocket', 'WEBSOCKET']) {
+    expect([word, await statusOfUpgrade(Number(port), word)]).toEqual([word, 101])
+  }
+  expect(await statusOfUpgrade(Number(port), 'websocket2')).toBe(404)
 
   // Had what the request says been believed, each would be somebody else.
   const statuses: number[] = []
@@ -69,6 +76,15 @@ withCoturn('coturn relays for credentials of the secret, but not into networks b
     expect([peer, await coturn.relaysTo(peer, 'shared')]).toEqual([peer, 'forbidden'])
 })
 
+const withIpv6 = hasIpv6 ? withCoturn : test.skip
+withIpv6('coturn finds the networks behind the machine in addresses of IPv6, too', async () => {
+  const coturn = await startCoturnWith(coturnConfig(dockerFile('turnserver.conf')))
+  for (const peer of ['::1', ...mappedPeers])
+    expect([peer, await coturn.relaysTo(peer, 'shared')]).toEqual([peer, 'forbidden'])
+  // It would relay to another, if this machine reached one.
+  expect(await coturn.relaysTo('2001:db8::1', 'shared')).toBe('relayed')
+})
+
 withCoturn('coturn takes no other address for one of those', async () => {
   // Loopback stands for the Internet here.
   const loopback = dockerFile('turnserver.conf').replace(/^denied-peer-ip=127.*$/m, 'allow-loopback-peers')
@@ -76,6 +92,16 @@ withCoturn('coturn takes no other address for one of those', async () => {
   expect(await coturn.relaysTo('127.0.0.1', 'shared')).toBe('relayed')
   expect(await coturn.relaysTo('127.0.0.1', 'of somebody else')).toBe('unknown')
 })
+
+/** What a request to `/` with this word in its header Upgrade is answered with. */
+async function statusOfUpgrade(port: number, upgrade: string): Promise<number | undefined> {
+  const key = { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' }
+  const request = get({ host: '127.0.0.1', port, headers: { Connection: 'Upgrade', Upgrade: upgrade, ...key } })
+  const upgraded = once(request, 'upgrade')
+  const [response] = (await Promise.race([upgraded, once(request, 'response')])) as [IncomingMessage]
+  request.destroy()
+  return response.statusCode
+}
 
 /** The configuration file, with what the command in the compose file adds. */
 function coturnConfig(file: string): string {

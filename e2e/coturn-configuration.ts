@@ -2,12 +2,22 @@ import { onTestFinished } from 'bun:test'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { freePorts } from './free-ports.ts'
 
 const host = '127.0.0.1'
+const host6 = '::1'
+
+/** Whether coturn can relay over IPv6 on this machine, which peers with IPv6 addresses need. */
+export const hasIpv6 = Object.values(networkInterfaces()).some(known => known?.some(({ address }) => address === host6))
+
+/**
+ * Addresses behind an instance in the form of IPv6, in which coturn before 4.9 does not find them among the denied IPv4
+ * ones (CVE-2026-27624).
+ */
+export const mappedPeers = ['::ffff:169.254.169.254', '::ffff:a9fe:a9fe', '::ffff:127.0.0.1', '::ffff:10.0.0.5']
 
 /** A coturn that runs with somebody's configuration, on loopback. */
 export interface ConfiguredCoturn {
@@ -33,8 +43,11 @@ export async function startCoturnWith(configuration: string): Promise<Configured
   const moved = configuration.replaceAll(/^([a-z-]+)=.*$/gm, (line, name) =>
     name in here ? `${name}=${here[name]}` : line,
   )
+  // Its client takes no IPv6 relay under an external IPv4 address.
+  const internal = moved.replaceAll(/^external-ip=.*$/gm, '')
   // It tells when it listens only if it is told to tell everything.
-  await writeFile(file, `${moved}\nverbose\n`)
+  const added = hasIpv6 ? ['verbose', `relay-ip=${host6}`] : ['verbose']
+  await writeFile(file, [internal, ...added, ''].join('\n'))
   const server = spawn('turnserver', ['-c', file], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(server, 'close')
   onTestFinished(async () => {
@@ -54,7 +67,8 @@ export async function startCoturnWith(configuration: string): Promise<Configured
 
   return {
     async relaysTo(peer, secret) {
-      const args = ['-v', '-c', '-n', '1', '-p', String(port), '-u', 'peer', '-W', secret, '-e', peer, host]
+      const family = peer.includes(':') ? ['-x'] : []
+      const args = ['-v', '-c', ...family, '-n', '1', '-p', String(port), '-u', 'peer', '-W', secret, '-e', peer, host]
       const client = spawn('turnutils_uclient', args, { stdio: ['ignore', 'pipe', 'inherit'] })
       let said = ''
       for await (const line of createInterface({ input: client.stdout })) {

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, expect, onTestFinished, setDefaultTimeout } from 'bun:test'
-import { rename, writeFile } from 'node:fs/promises'
-import { startCoturnWith } from './coturn-configuration.ts'
+import { afterAll, beforeAll, expect, onTestFinished, setDefaultTimeout, test } from 'bun:test'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hasIpv6, mappedPeers, startCoturnWith } from './coturn-configuration.ts'
 import { openSandbox, type Sandbox } from './instance-sandbox.ts'
 import { needs, runs } from './needs.ts'
+import { root } from './parley-process.ts'
 import { openWorkspace, userDataOfRuns, type Workspace } from './terraform-workspace.ts'
 
 // Terraform takes seconds to load the provider of AWS.
@@ -16,10 +18,11 @@ const withCoturn = needs({ terraform, 'coturn (turnserver)': runs('turnserver', 
 
 const server = 'modules/signaling-server'
 const units = '/etc/systemd/system'
+const inspection = 'docker network inspect --format {{(index .IPAM.Config 0).Subnet}} parley'
 const secret = '8f14e45f-ceea-467f-a1d7-c1d9b8a3b1f2'
 
 /** Of variants.tftest.hcl. */
-const variants = ['plain', 'upgraded', 'full'] as const
+const variants = ['plain', 'upgraded', 'full', 'elsewhere'] as const
 let workspace: Workspace
 let userData: Map<string, string>
 
@@ -50,8 +53,8 @@ async function freshInstance(): Promise<Sandbox> {
   await instance.stub(
     'docker',
     `case "$1 $2" in
-      'network inspect') test -e "$STATE/network" ;;
-      'network create') : >"$STATE/network" ;;
+      'network inspect') cat "$STATE/network" 2>/dev/null ;;
+      'network create') echo "$4" >"$STATE/network" ;;
       'image inspect') test -e "$STATE/image" ;;
       'login --username') cat >/dev/null ;;
     esac`,
@@ -85,13 +88,13 @@ withTerraform('an instance is set up at its first start, even if the network is 
   const { code, output, calls } = await instance.run(setUpScript('plain'))
   expect(output).toEndWith('Parley is set up.\n')
   expect(code).toBe(0)
-  const started = 'parley-report.timer parley-cleanup.timer parley.service'
+  const started = 'parley-report.timer parley-cleanup.timer parley-update.timer parley.service'
   expect(calls).toEqual([
     'dnf install --assumeyes --quiet docker',
     'sleep 2',
     'dnf install --assumeyes --quiet docker',
     'systemctl enable --now docker.service',
-    'docker network inspect parley',
+    inspection,
     'docker network create --subnet 192.168.217.0/24 --ip-range 192.168.217.128/25 parley',
     'systemctl daemon-reload',
     `systemctl enable ${started}`,
@@ -103,6 +106,8 @@ withTerraform('an instance is set up at its first start, even if the network is 
       'parley-cleanup.timer',
       'parley-report.service',
       'parley-report.timer',
+      'parley-update.service',
+      'parley-update.timer',
       'parley.service',
     ].map(unit => `${units}/${unit}`),
   )
@@ -123,10 +128,11 @@ withTerraform('the next start changes nothing, and restarts nothing', async () =
   const before = await contents()
   const { code, calls } = await instance.run(setUpScript('full'))
   expect(code).toBe(0)
-  const services = 'parley-report.timer parley-cleanup.timer parley.service parley-caddy.service parley-coturn.service'
+  const services =
+    'parley-report.timer parley-cleanup.timer parley-update.timer parley.service parley-caddy.service parley-coturn.service'
   expect(calls).toEqual([
     'systemctl enable --now docker.service',
-    'docker network inspect parley',
+    inspection,
     'systemctl daemon-reload',
     `systemctl enable ${services}`,
     `systemctl start ${services}`,
@@ -138,16 +144,63 @@ withTerraform('another image restarts the server, once', async () => {
   const instance = await freshInstance()
   await instance.run(setUpScript('plain'))
   const upgrade = await instance.run(setUpScript('upgraded'))
-  expect(upgrade.calls).toContain('systemctl restart parley-report.timer parley-cleanup.timer parley.service')
+  expect(upgrade.calls).toContain(
+    'systemctl restart parley-report.timer parley-cleanup.timer parley-update.timer parley.service',
+  )
   expect((await instance.read(`${units}/parley.service`)).text).toContain('\n  registry.example/parley:1.0.1\n')
   const next = await instance.run(setUpScript('upgraded'))
   expect(next.calls.filter(call => call.startsWith('systemctl restart'))).toEqual([])
 })
 
+withTerraform('another network takes the place of the one before, when nothing is in it', async () => {
+  const instance = await freshInstance()
+  const script = setUpScript('plain')
+  await instance.run(script.replaceAll('192.168.217.', '10.99.0.'))
+  const { code, calls } = await instance.run(script)
+  expect(code).toBe(0)
+  expect(calls.slice(1, 5)).toEqual([
+    inspection,
+    'systemctl stop parley.service parley-caddy.service',
+    'docker network rm parley',
+    'docker network create --subnet 192.168.217.0/24 --ip-range 192.168.217.128/25 parley',
+  ])
+})
+
+withTerraform(
+  'unused images go once a week, but not those of a container that is being started or is away',
+  async () => {
+    const instance = await freshInstance()
+    await instance.run(setUpScript('full'))
+    const service = (await instance.read(`${units}/parley-cleanup.service`)).text.split('\n')
+    expect(service).toEqual(
+      expect.arrayContaining([
+        'After=parley.service parley-caddy.service parley-coturn.service',
+        'ExecCondition=/usr/bin/docker container inspect --format {{.Image}} parley parley-caddy parley-coturn',
+        'ExecStart=/usr/bin/docker image prune --all --force --filter until=168h',
+      ]),
+    )
+    const timer = (await instance.read(`${units}/parley-cleanup.timer`)).text
+    expect(timer).toContain('\nOnCalendar=weekly\n')
+    // One that was missed would come right after the start.
+    expect(timer).not.toContain('Persistent')
+  },
+)
+
+withTerraform('security updates of the system are installed once a week', async () => {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('plain'))
+  expect((await instance.read(`${units}/parley-update.service`)).text).toContain(
+    '\nExecStart=/usr/bin/dnf upgrade --assumeyes --security --releasever=latest\n',
+  )
+  expect((await instance.read(`${units}/parley-update.timer`)).text).toMatch(/\nOnCalendar=Tue 03:00\n/)
+})
+
 withTerraform('what is no longer wanted is stopped and removed', async () => {
   const instance = await freshInstance()
   await instance.run(setUpScript('full'))
+  await writeFile(instance.at(keptSecret), secret)
   const { calls } = await instance.run(setUpScript('plain'))
+  expect(await instance.list('/etc/parley')).not.toContain(keptSecret)
   const stopped = calls.filter(call => call.startsWith('systemctl disable'))
   expect(stopped).toEqual([
     'systemctl disable --now parley-caddy.service',
@@ -203,15 +256,18 @@ for (const [variant, asks] of [
     await instance.run(setUpScript(variant))
     const report = (await instance.read('/usr/local/sbin/parley-report')).text
     await instance.stub('aws')
+    await instance.stub('systemctl')
     for (const [curl, ready] of [
       ['', 1],
-      ['exit 22', 0],
+      ['[[ $* == */livez ]] || exit 22', 0],
     ] as const) {
       await instance.stub('curl', curl)
       const { code, calls } = await instance.run(report)
       expect(code).toBe(0)
-      expect(calls[0]).toEndWith(` ${asks}`)
-      expect(calls[1]).toMatch(
+      expect(calls[0]).toBe('systemctl is-active --quiet parley.service')
+      expect(calls[1]).toEndWith(' http://127.0.0.1:8001/livez')
+      expect(calls[2]).toEndWith(` ${asks}`)
+      expect(calls[3]).toMatch(
         new RegExp(
           `^aws cloudwatch put-metric-data --region eu-central-1 --namespace Parley/\\w+ --metric-data MetricName=Ready,Value=${ready},Unit=Count MetricName=MemoryUsed,Value=\\d+\\.\\d,Unit=Percent$`,
         ),
@@ -220,21 +276,57 @@ for (const [variant, asks] of [
   })
 }
 
-/** The files that parley-turn-secret makes, on an instance with everything. */
-async function instanceWithSecret(): Promise<{ instance: Sandbox; calls: readonly string[] }> {
+withTerraform(
+  'a server that hangs is restarted after three minutes, and one that waits for a service is not',
+  async () => {
+    const instance = await freshInstance()
+    await instance.run(setUpScript('plain'))
+    const report = (await instance.read('/usr/local/sbin/parley-report')).text
+    await instance.stub('aws')
+    await instance.stub('systemctl')
+    const isRestarted = async (curl: string) => {
+      await instance.stub('curl', curl)
+      const { code, calls } = await instance.run(report)
+      expect(code).toBe(0)
+      return calls.includes('systemctl restart --no-block parley.service')
+    }
+    const hangs = 'exit 28'
+    const outcomes: boolean[] = []
+    for (const curl of [hangs, hangs, '', hangs, hangs, hangs, hangs, hangs]) outcomes.push(await isRestarted(curl))
+    expect(outcomes).toEqual([false, false, false, false, false, true, false, false])
+
+    // What is not running is being started, and perhaps pulled.
+    await instance.stub('systemctl', '[ "$1" != is-active ] || exit 3')
+    expect(await isRestarted(hangs)).toBe(false)
+    await instance.stub('systemctl')
+    for (let minute = 1; minute <= 4; minute++) {
+      expect(await isRestarted('[[ $* == */livez ]] || exit 22')).toBe(false)
+    }
+  },
+)
+
+const turnSecret = '/usr/local/sbin/parley-turn-secret'
+const keptSecret = '/etc/parley/turn-secret'
+const metadata = `case "$*" in
+  *'--request PUT'*/latest/api/token) echo token ;;
+  *'X-aws-ec2-metadata-token: token'*/latest/meta-data/local-ipv4) echo 172.31.0.7 ;;
+  *) exit 22 ;;
+esac`
+
+/** An instance that was set up, but has not fetched its secret yet. */
+async function instanceToFetch(variant: (typeof variants)[number]): Promise<Sandbox> {
   const instance = await freshInstance()
-  await instance.run(setUpScript('full'))
+  await instance.run(setUpScript(variant))
   await instance.stub('aws', `echo ${secret}`)
   await instance.stub('chown')
-  await instance.stub(
-    'curl',
-    `case "$*" in
-    *'--request PUT'*/latest/api/token) echo token ;;
-    *'X-aws-ec2-metadata-token: token'*/latest/meta-data/local-ipv4) echo 172.31.0.7 ;;
-    *) exit 22 ;;
-  esac`,
-  )
-  const { code, output, calls } = await instance.run((await instance.read('/usr/local/sbin/parley-turn-secret')).text)
+  await instance.stub('curl', metadata)
+  return instance
+}
+
+/** The files that parley-turn-secret makes, on an instance with everything. */
+async function instanceWithSecret(): Promise<{ instance: Sandbox; calls: readonly string[] }> {
+  const instance = await instanceToFetch('full')
+  const { code, output, calls } = await instance.run((await instance.read(turnSecret)).text)
   expect(output).toBe('')
   expect(code).toBe(0)
   return { instance, calls }
@@ -255,7 +347,7 @@ withTerraform('the secret of the TURN server gets into two files in memory and i
     ]),
   )
   expect(calls).toContainEqual(expect.stringMatching(/^chown 65534:65534 \S+\/turnserver\.conf$/))
-  expect(calls[0]).toBe(
+  expect(calls[0]).toStartWith(
     'aws ssm get-parameter --region eu-central-1 --name /parley-production/turn-secret --with-decryption --query Parameter.Value --output text',
   )
   expect(calls.filter(call => call.includes(secret))).toEqual([])
@@ -263,12 +355,57 @@ withTerraform('the secret of the TURN server gets into two files in memory and i
   expect(service).toContain('--env-file /run/parley/turn.env')
 })
 
+withTerraform('the password of a TURN server elsewhere gets to the server in the same way', async () => {
+  const instance = await instanceToFetch('elsewhere')
+  const { code, calls } = await instance.run((await instance.read(turnSecret)).text)
+  expect(code).toBe(0)
+  expect(calls).toEqual([expect.stringContaining(' --name /team/turn-password --with-decryption ')])
+  expect(await instance.list('/run')).toEqual(['/run/parley/turn.env'])
+  expect(await instance.read('/run/parley/turn.env')).toEqual({ text: `TURN_PASSWORD=${secret}\n`, mode: '600' })
+})
+
+for (const variant of ['full', 'elsewhere'] as const) {
+  withTerraform(`a reboot while AWS does not answer starts with the secret of before: ${variant}`, async () => {
+    const instance = await instanceToFetch(variant)
+    const script = (await instance.read(turnSecret)).text
+    await instance.run(script)
+    expect((await instance.read(keptSecret)).mode).toBe('600')
+    const files = await instance.list('/run')
+    const contents = () => Promise.all(files.map(file => instance.read(file)))
+    const before = await contents()
+
+    await rm(instance.at('/run/parley'), { recursive: true })
+    await instance.stub('aws', 'exit 255')
+    await instance.stub('curl', 'exit 7')
+    const { code, output } = await instance.run(script)
+    expect(output).toBe('Parameter Store does not answer: starting with the secret of the last time.\n')
+    expect(code).toBe(0)
+    expect(await instance.list('/run')).toEqual(files)
+    expect(await contents()).toEqual(before)
+
+    // Raised turn_secret_version: what was kept is not what peers and coturn are to agree on.
+    await rm(instance.at('/run/parley'), { recursive: true })
+    const raised = script.replace(/^(version=\S+):1$/m, '$1:2')
+    expect(raised).not.toBe(script)
+    expect((await instance.run(raised)).code).toBe(1)
+    await instance.stub('aws', 'echo another')
+    await instance.stub('curl', metadata)
+    expect((await instance.run(raised)).code).toBe(0)
+    expect((await instance.read('/run/parley/turn.env')).text).toEndWith('=another\n')
+    expect((await instance.read(keptSecret)).text).not.toContain(secret)
+  })
+}
+
 withTerraform('without its secret nothing is left half made', async () => {
-  const { instance } = await instanceWithSecret()
+  const instance = await instanceToFetch('full')
+  const script = (await instance.read(turnSecret)).text
   await instance.stub('aws', 'exit 254')
-  const { code } = await instance.run((await instance.read('/usr/local/sbin/parley-turn-secret')).text)
-  expect(code).toBe(254)
-  expect(await instance.list('/run')).toEqual(['/run/parley/turn.env', '/run/parley/turnserver.conf'])
+  expect((await instance.run(script)).code).toBe(1)
+  await instance.stub('aws', `echo ${secret}`)
+  await instance.stub('curl', 'exit 7')
+  expect((await instance.run(script)).code).toBe(1)
+  expect(await instance.list('/run')).toEqual([])
+  expect(await instance.list('/etc/parley')).not.toContain(keptSecret)
 })
 
 withCoturn('coturn relays to the Internet with this configuration, and not into networks of its own', async () => {
@@ -281,6 +418,16 @@ withCoturn('coturn relays to the Internet with this configuration, and not into 
   expect(await coturn.relaysTo('198.51.100.1', 'another secret')).toBe('unknown')
 })
 
+const withIpv6 = hasIpv6 ? withCoturn : test.skip
+withIpv6('nor does it when their addresses are written as those of IPv6', async () => {
+  const { instance } = await instanceWithSecret()
+  const coturn = await startCoturnWith((await instance.read('/run/parley/turnserver.conf')).text)
+  for (const peer of ['::1', 'fd00:ec2::254', ...mappedPeers]) {
+    expect([peer, await coturn.relaysTo(peer, secret)]).toEqual([peer, 'forbidden'])
+  }
+  expect(await coturn.relaysTo('2001:db8::1', secret)).toBe('relayed')
+})
+
 withCaddy('Caddy takes its configuration', async () => {
   const instance = await freshInstance()
   await instance.run(setUpScript('full'))
@@ -289,4 +436,7 @@ withCaddy('Caddy takes its configuration', async () => {
     env: { PATH: process.env.PATH ?? '', HOME: instance.at('/run') },
   })
   expect(success, stderr.toString()).toBe(true)
+  // What e2e/compose-tls.test.ts asks Caddy about.
+  const matcher = /^\t@websocket .+$/m.exec(await readFile(join(root, 'docker/Caddyfile'), 'utf8'))?.[0]
+  expect((await instance.read('/etc/parley/Caddyfile')).text.split('\n')).toContain(String(matcher))
 })

@@ -128,13 +128,19 @@ test('the environments differ in their names and in how long they keep what they
   const both = (file: string) =>
     Promise.all(environments.map(folder => readFile(join(root, 'terraform', folder, file), 'utf8')))
   const [dev = '', production = ''] = await both('variables.tf')
-  expect(production).toBe(dev.replace('default = "dev"', 'default = "production"'))
+  const protection = (text: string) =>
+    /^# .*\nvariable "deletion_protection" \{\n {2}type {4}= bool\n {2}default = (\w+)\n\}\n/m.exec(text)
+  expect([protection(dev)?.[1], protection(production)?.[1]]).toEqual(['false', 'true'])
+  const withoutProtection = (text: string) => text.replace(protection(text)?.[0] ?? '', '')
+  const devAsProduction = dev.replace('default = "dev"', 'default = "production"')
+  expect(withoutProtection(production)).toBe(withoutProtection(devAsProduction))
   const [devOutputs, productionOutputs] = await both('outputs.tf')
   expect(productionOutputs).toBe(devOutputs)
   const [devMain = '', productionMain = ''] = await both('main.tf')
-  const asProduction = devMain.replace('protection = false', 'protection = true').replace('days  = 7', 'days  = 90')
+  const asProduction = devMain.replace('days = 7', 'days = 90')
   const withoutComments = (text: string) => text.replaceAll(/^ *#.*\n/gm, '')
   expect(withoutComments(productionMain)).toBe(withoutComments(asProduction))
+  expect(devMain).toMatch(/^ +deletion_protection += var\.deletion_protection$/m)
 })
 
 test.each(['variables', 'outputs'] as const)('the README lists the %s of the module as they are', async what => {

@@ -33,6 +33,8 @@ module "signaling_server" {
 
   create_dynamodb_table    = var.create_dynamodb_table
   dynamodb_table_name      = var.dynamodb_table_name
+  subnet_id                = var.subnet_id
+  container_network        = var.container_network
   elastic_ip_allocation_id = var.elastic_ip_allocation_id
   ssh_key_name             = var.ssh_key_name
   domain_name              = var.domain_name
@@ -40,10 +42,11 @@ module "signaling_server" {
   acme_email               = var.acme_email
   enable_turn              = var.enable_turn
   turn_secret_version      = var.turn_secret_version
+  turn_password_parameter  = var.turn_password_parameter
   alarm_topic_arn          = var.alarm_topic_arn
   server_settings          = var.server_settings
+  deletion_protection      = var.deletion_protection
 
-  # What is made here may be thrown away.
-  deletion_protection = false
-  log_retention_days  = 7
+  # Logs are there for a look at them.
+  log_retention_days = 7
 }

@@ -71,6 +71,16 @@ variable "dynamodb_table_name" {
   default = null
 }
 
+variable "subnet_id" {
+  type    = string
+  default = null
+}
+
+variable "container_network" {
+  type    = string
+  default = null
+}
+
 variable "elastic_ip_allocation_id" {
   type    = string
   default = null
@@ -106,6 +116,11 @@ variable "turn_secret_version" {
   default = null
 }
 
+variable "turn_password_parameter" {
+  type    = string
+  default = null
+}
+
 variable "alarm_topic_arn" {
   type    = string
   default = null
@@ -114,4 +129,10 @@ variable "alarm_topic_arn" {
 variable "server_settings" {
   type    = map(string)
   default = null
+}
+
+# What is made here may be thrown away.
+variable "deletion_protection" {
+  type    = bool
+  default = false
 }

@@ -11,7 +11,7 @@ locals {
     unhealthy = {
       namespace  = local.metric_namespace, metric = "Ready", statistic = "Maximum", dimensions = {}
       comparison = "LessThanThreshold", threshold = 1, period = 60, periods = 3, missing = "breaching"
-      what_to_do = "/readyz has not answered well for three minutes: Cognito, DynamoDB or the server is away, or the instance reports nothing. Run ${local.open_session}, there: systemctl status parley; docker logs --tail 50 parley; the log of the set-up is /var/log/parley-user-data.log."
+      what_to_do = "/readyz has not answered well for three minutes: Cognito, DynamoDB or the server is away, or the instance reports nothing. Run ${local.open_session}, there: systemctl status parley; journalctl --unit parley --lines 50 --no-pager; the log of the set-up is /var/log/parley-user-data.log."
     }
     cpu = {
       namespace  = "AWS/EC2", metric = "CPUUtilization", statistic = "Average", dimensions = { InstanceId = aws_instance.server.id }
@@ -26,7 +26,7 @@ locals {
     failures = {
       namespace  = local.metric_namespace, metric = "Failures", statistic = "Sum", dimensions = {}
       comparison = "GreaterThanThreshold", threshold = 5, period = 300, periods = 1, missing = "notBreaching"
-      what_to_do = "More than five requests within five minutes were answered with a 5xx or failed. Look in the log group ${aws_cloudwatch_log_group.server.name} for msg = service unavailable (is Cognito or DynamoDB away or throttling?) and for level 50."
+      what_to_do = "More than five requests within five minutes were answered with a 5xx or failed. Look in the log group ${aws_cloudwatch_log_group.server.name} for msg = service unavailable (is Cognito or DynamoDB away or throttling?), for level 50, and for a status that Caddy answered itself (does the server run?)."
     }
   }
 }
@@ -45,7 +45,7 @@ resource "aws_cloudwatch_metric_alarm" "server" {
   period              = each.value.period
   evaluation_periods  = each.value.periods
   treat_missing_data  = each.value.missing
-  alarm_actions       = compact([var.alarm_topic_arn])
-  ok_actions          = compact([var.alarm_topic_arn])
+  alarm_actions       = compact([local.alarm_topic_arn])
+  ok_actions          = compact([local.alarm_topic_arn])
   tags                = local.tags
 }

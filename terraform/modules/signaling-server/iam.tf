@@ -76,11 +76,11 @@ locals {
       },
     ],
     # Decrypting needs no permission of its own: the key is the one that AWS keeps for SSM in this account.
-    [for parameter in aws_ssm_parameter.turn_secret : {
+    [for name in local.turn_parameter[*] : {
       Sid      = "TurnSecret"
       Effect   = "Allow"
       Action   = "ssm:GetParameter"
-      Resource = "${local.arn}:ssm:${local.region}:${data.aws_caller_identity.current.account_id}:parameter${parameter.name}"
+      Resource = "${local.arn}:ssm:${local.region}:${data.aws_caller_identity.current.account_id}:parameter/${trimprefix(name, "/")}"
     }],
     flatten([for image in local.ecr[*] : [
       {

@@ -78,7 +78,7 @@ resource "aws_cognito_user_pool_client" "server" {
 }
 
 locals {
-  user_pool_id  = local.create_pool ? aws_cognito_user_pool.peers[0].id : var.cognito_user_pool_id
-  client_id     = local.create_client ? aws_cognito_user_pool_client.server[0].id : var.cognito_app_client_id
+  user_pool_id  = local.create_pool ? aws_cognito_user_pool.peers[0].id : local.given_pool_id
+  client_id     = local.create_client ? aws_cognito_user_pool_client.server[0].id : local.given_client_id
   user_pool_arn = "${local.arn}:cognito-idp:${local.cognito_region}:${data.aws_caller_identity.current.account_id}:userpool/${local.user_pool_id}"
 }

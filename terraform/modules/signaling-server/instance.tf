@@ -13,7 +13,7 @@ resource "aws_instance" "server" {
   subnet_id                   = local.subnet_id
   vpc_security_group_ids      = [aws_security_group.server.id]
   iam_instance_profile        = aws_iam_instance_profile.server.name
-  key_name                    = var.ssh_key_name
+  key_name                    = local.ssh_key_name
   associate_public_ip_address = true # for the first minute, until the Elastic IP is its address
   tags                        = merge(local.tags, { Name = local.name })
   volume_tags                 = merge(local.tags, { Name = local.name })
@@ -41,11 +41,16 @@ resource "aws_instance" "server" {
 
   lifecycle {
     # A newer AMI or another first subnet is no reason to replace a running server: see "Upgrades" in the README.
-    ignore_changes = [ami, subnet_id]
+    # Nor is it that the instance has no public address of its own while the Elastic IP is elsewhere.
+    ignore_changes = [ami, subnet_id, associate_public_ip_address]
 
     precondition {
       condition     = local.subnet_id != null
       error_message = "No subnet of the VPC gives out public addresses and offers ${var.instance_type}: give subnet_id."
+    }
+    precondition {
+      condition     = length(local.colliding_networks) == 0
+      error_message = "container_network (${var.container_network}) overlaps with networks of the VPC: ${join(", ", local.colliding_networks)}. Choose another."
     }
     precondition {
       condition     = length(local.user_data) <= 16384

@@ -10,11 +10,12 @@ locals {
 }
 
 # What the server answered with 503 (a service that it needs is away) or 500 (an unforeseen error), and what else it
-# logs as an error. 40 and 50 are pino's levels warn and error.
+# logs as an error: 40 and 50 are pino's levels warn and error. And what Caddy answered itself with a 5xx, as it does not
+# reach the server. Not the instance's own question whether it is ready, which comes every minute and has its own alarm.
 resource "aws_cloudwatch_log_metric_filter" "failures" {
   name           = "${local.name}-failures"
   log_group_name = aws_cloudwatch_log_group.server.name
-  pattern        = "{ (($.level = 40) && ($.msg = \"service unavailable\")) || ($.level >= 50) }"
+  pattern        = "{ (($.level = 40) && ($.msg = \"service unavailable\") && (($.path NOT EXISTS) || ($.path != \"/readyz\"))) || ($.level >= 50) || (($.status >= 500) && ($.request.uri != \"/readyz\")) }"
 
   metric_transformation {
     namespace     = local.metric_namespace

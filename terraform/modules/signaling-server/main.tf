@@ -10,14 +10,28 @@ locals {
   arn    = "arn:${data.aws_partition.current.partition}"
   tags   = merge({ Project = "parley", Environment = var.environment }, var.tags)
 
+  # An empty string is what a tfvars file has for "none". Nothing else in the module reads these variables.
+  given_pool_id   = var.cognito_user_pool_id == "" ? null : var.cognito_user_pool_id
+  given_client_id = var.cognito_app_client_id == "" ? null : var.cognito_app_client_id
+  vpc_id          = var.vpc_id == "" ? null : var.vpc_id
+  given_subnet_id = var.subnet_id == "" ? null : var.subnet_id
+  given_eip_id    = var.elastic_ip_allocation_id == "" ? null : var.elastic_ip_allocation_id
+  ssh_key_name    = var.ssh_key_name == "" ? null : var.ssh_key_name
+  alarm_topic_arn = var.alarm_topic_arn == "" ? null : var.alarm_topic_arn
+  domain_name     = var.domain_name == "" ? null : var.domain_name
+  route53_zone_id = var.route53_zone_id == "" ? null : var.route53_zone_id
+  acme_email      = var.acme_email == "" ? null : var.acme_email
+  turn_password   = var.turn_password_parameter == "" ? null : var.turn_password_parameter
+  cognito_region  = var.cognito_region == null || var.cognito_region == "" ? local.region : var.cognito_region
+  elsewhere       = var.dynamodb_region == null || var.dynamodb_region == "" ? local.cognito_region : var.dynamodb_region
+
   # Decided by what is said, not by what is known: whether an id is given may be unknown while its resource is planned,
-  # and then these have to be set. An empty string is what a tfvars file has for "none".
-  create_pool   = coalesce(var.create_cognito_user_pool, var.cognito_user_pool_id == null || var.cognito_user_pool_id == "")
-  create_client = coalesce(var.create_cognito_app_client, var.cognito_app_client_id == null || var.cognito_app_client_id == "")
+  # and then these have to be set.
+  create_pool   = coalesce(var.create_cognito_user_pool, local.given_pool_id == null)
+  create_client = coalesce(var.create_cognito_app_client, local.given_client_id == null)
   create_table  = coalesce(var.create_dynamodb_table, local.create_pool)
 
-  cognito_region  = try(coalesce(var.cognito_region), local.region)
-  dynamodb_region = local.create_table ? local.region : try(coalesce(var.dynamodb_region), local.cognito_region)
+  dynamodb_region = local.create_table ? local.region : local.elsewhere
 
-  has_domain = var.domain_name != null
+  has_domain = local.domain_name != null
 }

@@ -1,11 +1,21 @@
 data "aws_vpc" "this" {
-  id      = var.vpc_id
-  default = var.vpc_id == null ? true : null
+  id      = local.vpc_id
+  default = local.vpc_id == null ? true : null
+}
+
+locals {
+  vpc_networks = distinct(concat([data.aws_vpc.this.cidr_block], data.aws_vpc.this.cidr_block_associations[*].cidr_block))
+
+  # Two networks overlap if they are the same as far as the shorter of their prefixes goes.
+  colliding_networks = [for network in local.vpc_networks : network if length(distinct([
+    for address in [network, var.container_network] :
+    cidrhost("${split("/", address)[0]}/${min(split("/", network)[1], split("/", var.container_network)[1])}", 0)
+  ])) == 1]
 }
 
 # Not every availability zone has every instance type.
 data "aws_ec2_instance_type_offerings" "zones" {
-  count         = var.subnet_id == null ? 1 : 0
+  count         = local.given_subnet_id == null ? 1 : 0
   location_type = "availability-zone"
 
   filter {
@@ -15,7 +25,7 @@ data "aws_ec2_instance_type_offerings" "zones" {
 }
 
 data "aws_subnets" "public" {
-  count = var.subnet_id == null ? 1 : 0
+  count = local.given_subnet_id == null ? 1 : 0
 
   filter {
     name   = "vpc-id"
@@ -32,12 +42,12 @@ data "aws_subnets" "public" {
 }
 
 data "aws_eip" "existing" {
-  count = var.elastic_ip_allocation_id == null ? 0 : 1
-  id    = var.elastic_ip_allocation_id
+  count = local.given_eip_id == null ? 0 : 1
+  id    = local.given_eip_id
 }
 
 resource "aws_eip" "server" {
-  count  = var.elastic_ip_allocation_id == null ? 1 : 0
+  count  = local.given_eip_id == null ? 1 : 0
   domain = "vpc"
   tags   = merge(local.tags, { Name = local.name })
 }
@@ -48,9 +58,9 @@ resource "aws_eip_association" "server" {
 }
 
 resource "aws_route53_record" "server" {
-  count   = var.route53_zone_id == null ? 0 : 1
-  zone_id = var.route53_zone_id
-  name    = var.domain_name
+  count   = local.route53_zone_id == null ? 0 : 1
+  zone_id = local.route53_zone_id
+  name    = local.domain_name
   type    = "A"
   ttl     = 300
   records = [local.elastic_ip.public_ip]
@@ -69,10 +79,10 @@ resource "aws_security_group" "server" {
 
 locals {
   elastic_ip = one(concat(aws_eip.server, data.aws_eip.existing))
-  subnet_id  = var.subnet_id == null ? try(sort(data.aws_subnets.public[0].ids)[0], null) : var.subnet_id
+  subnet_id  = local.given_subnet_id == null ? try(sort(data.aws_subnets.public[0].ids)[0], null) : local.given_subnet_id
   anybody    = "0.0.0.0/0"
 
-  has_ssh = var.ssh_key_name != null
+  has_ssh = local.ssh_key_name != null
 
   # What is open: the range of ports, to whom, and why.
   doors = merge(

@@ -17,12 +17,12 @@ output "public_dns" {
 
 output "websocket_url" {
   description = "URL of the WebSocket server."
-  value       = local.has_domain ? "wss://${var.domain_name}" : "ws://${local.elastic_ip.public_ip}:${var.websocket_port}"
+  value       = local.has_domain ? "wss://${local.domain_name}" : "ws://${local.elastic_ip.public_ip}:${var.websocket_port}"
 }
 
 output "http_url" {
   description = "URL of the HTTP API."
-  value       = local.has_domain ? "https://${var.domain_name}" : "http://${local.elastic_ip.public_ip}:${var.http_port}"
+  value       = local.has_domain ? "https://${local.domain_name}" : "http://${local.elastic_ip.public_ip}:${var.http_port}"
 }
 
 output "instance_id" {

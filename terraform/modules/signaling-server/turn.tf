@@ -1,3 +1,8 @@
+locals {
+  # What the instance fetches: the secret of its own TURN server, or the password of another one.
+  turn_parameter = var.enable_turn ? aws_ssm_parameter.turn_secret[0].name : local.turn_password
+}
+
 # The secret between Parley, which makes credentials, and coturn, which checks them.
 resource "aws_ssm_parameter" "turn_secret" {
   count = var.enable_turn ? 1 : 0

@@ -2,9 +2,8 @@
 # describe the instance may read its user data.
 locals {
   # The containers' own network. Caddy's address in it is fixed, as it is the one whose X-Forwarded-For is believed.
-  container_network = "192.168.217.0/24"
-  container_range   = "192.168.217.128/25"
-  caddy_address     = "192.168.217.2"
+  container_range = cidrsubnet(var.container_network, 1, 1)
+  caddy_address   = cidrhost(var.container_network, 2)
 
   turn_urls = [for transport in ["udp", "tcp"] : "turn:${local.elastic_ip.public_ip}:3478?transport=${transport}"]
 
@@ -37,24 +36,28 @@ locals {
     ecr_region         = local.ecr == null ? "" : local.ecr.region
     published          = local.published
     http_port          = var.http_port
-    domain             = local.has_domain ? var.domain_name : ""
-    acme_email         = coalesce(var.acme_email, "none")
+    domain             = local.has_domain ? local.domain_name : ""
+    acme_email         = coalesce(local.acme_email, "none")
     caddy_image        = var.caddy_image
     caddy_address      = local.caddy_address
     enable_turn        = var.enable_turn
     coturn_image       = var.coturn_image
-    turn_parameter     = var.enable_turn ? aws_ssm_parameter.turn_secret[0].name : ""
+    turn_setting       = var.enable_turn ? "PARLEY_TURN_SECRET" : "TURN_PASSWORD"
+    turn_parameter     = local.turn_parameter == null ? "" : local.turn_parameter
     turn_version       = var.turn_secret_version
     public_ip          = local.elastic_ip.public_ip
     min_port           = var.turn_relay_ports.from
     max_port           = var.turn_relay_ports.to
-    turn_realm         = local.has_domain ? var.domain_name : local.elastic_ip.public_ip
+    turn_realm         = local.has_domain ? local.domain_name : local.elastic_ip.public_ip
     denied_peers       = local.denied_peers
+    container_services = local.container_services
+    containers         = [for service in local.container_services : trimsuffix(service, ".service")]
     hardened_container = "--read-only --tmpfs /tmp:rw,noexec,nosuid,nodev,size=16m --cap-drop ALL --security-opt no-new-privileges --pids-limit 256"
   }
 
   # Addresses that coturn relays nothing to: this network, the instance, its metadata service, and what is nobody's (RFC
-  # 6890). Not "::", with which coturn would relay nothing at all.
+  # 6890). Not "::", with which coturn would relay nothing at all. "::ffff:" are the IPv4 addresses in the form of IPv6, which
+  # coturn does not find among the others before 4.9 (CVE-2026-27624).
   denied_peers = [
     "0.0.0.0-0.255.255.255", "10.0.0.0-10.255.255.255", "100.64.0.0-100.127.255.255", "127.0.0.0-127.255.255.255",
     "169.254.0.0-169.254.255.255", "172.16.0.0-172.31.255.255", "192.0.0.0-192.0.0.255", "192.168.0.0-192.168.255.255",
@@ -74,29 +77,35 @@ locals {
       "${local.units}/parley.service"         = { mode = "0644", content = templatefile("${path.module}/templates/parley.service.tftpl", local.template) }
       "${local.units}/parley-report.service"  = { mode = "0644", content = file("${path.module}/templates/parley-report.service") }
       "${local.units}/parley-report.timer"    = { mode = "0644", content = file("${path.module}/templates/parley-report.timer") }
-      "${local.units}/parley-cleanup.service" = { mode = "0644", content = file("${path.module}/templates/parley-cleanup.service") }
+      "${local.units}/parley-cleanup.service" = { mode = "0644", content = templatefile("${path.module}/templates/parley-cleanup.service.tftpl", local.template) }
       "${local.units}/parley-cleanup.timer"   = { mode = "0644", content = file("${path.module}/templates/parley-cleanup.timer") }
+      "${local.units}/parley-update.service"  = { mode = "0644", content = file("${path.module}/templates/parley-update.service") }
+      "${local.units}/parley-update.timer"    = { mode = "0644", content = file("${path.module}/templates/parley-update.timer") }
     },
     local.has_domain ? {
       "/etc/parley/Caddyfile"               = { mode = "0644", content = templatefile("${path.module}/templates/Caddyfile.tftpl", local.template) }
       "${local.units}/parley-caddy.service" = { mode = "0644", content = templatefile("${path.module}/templates/parley-caddy.service.tftpl", local.template) }
     } : {},
+    local.turn_parameter != null ? {
+      "${local.scripts}/parley-turn-secret" = { mode = "0755", content = templatefile("${path.module}/templates/parley-turn-secret.tftpl", local.template) }
+    } : {},
     var.enable_turn ? {
       "/etc/parley/turnserver.conf"          = { mode = "0644", content = templatefile("${path.module}/templates/turnserver.conf.tftpl", local.template) }
-      "${local.scripts}/parley-turn-secret"  = { mode = "0755", content = templatefile("${path.module}/templates/parley-turn-secret.tftpl", local.template) }
       "${local.units}/parley-coturn.service" = { mode = "0644", content = templatefile("${path.module}/templates/parley-coturn.service.tftpl", local.template) }
     } : {},
   )
 
   # The timers first, so that a server that does not start is reported.
-  services          = concat(["parley-report.timer", "parley-cleanup.timer", "parley.service"], local.optional_services)
-  optional_services = concat(local.has_domain ? ["parley-caddy.service"] : [], var.enable_turn ? ["parley-coturn.service"] : [])
+  services           = concat(["parley-report.timer", "parley-cleanup.timer", "parley-update.timer"], local.container_services)
+  container_services = concat(["parley.service"], local.optional_services)
+  optional_services  = concat(local.has_domain ? ["parley-caddy.service"] : [], var.enable_turn ? ["parley-coturn.service"] : [])
 
   setup_script = templatefile("${path.module}/templates/set-up.sh.tftpl", {
     files             = { for path, file in local.files : path => merge(file, { content = trimspace(file.content) }) }
     services          = local.services
+    has_secret        = local.turn_parameter != null
     unwanted          = setsubtract(["parley-caddy.service", "parley-coturn.service"], local.optional_services)
-    container_network = local.container_network
+    container_network = var.container_network
     container_range   = local.container_range
     fingerprint       = sha256(jsonencode(local.files))
   })

@@ -50,12 +50,53 @@ variable "server_settings" {
   nullable    = false
 
   validation {
-    condition = alltrue([for name, value in var.server_settings :
-      can(regex("^(PARLEY_[A-Z_]+|TURN_(HOST|PORT|USERNAME))$", name))
-      && !contains(["PARLEY_TURN_SECRET", "PARLEY_HTTP_PORT", "PARLEY_WS_PORT", "PARLEY_DATA_DIR", "PARLEY_HOST"], name)
-      && !strcontains(value, "\n")
+    condition     = alltrue([for name, value in var.server_settings : can(regex("^(PARLEY_[A-Z_]+|TURN_(HOST|PORT|USERNAME))$", name)) && !strcontains(value, "\n")])
+    error_message = "server_settings must be PARLEY_ settings, TURN_HOST, TURN_PORT and TURN_USERNAME, each of one line. The password of a TURN server is named by turn_password_parameter."
+  }
+
+  validation {
+    condition = alltrue([for name in keys(var.server_settings) :
+      !can(regex("^PARLEY_(HOST|HTTP_PORT|WS_PORT|DATA_DIR|IDENTITY|ROOM_STORE|TURN_SECRET|DYNAMODB_.*|OIDC_.*)$", name))
     ])
-    error_message = "server_settings must be PARLEY_ or TURN_ settings of one line; ports, host and folder are set by the module, and PARLEY_TURN_SECRET and TURN_PASSWORD are secrets."
+    error_message = "server_settings must not have what the module sets by its own variables: host, ports, folder, identities, rooms (PARLEY_IDENTITY, PARLEY_ROOM_STORE, PARLEY_DYNAMODB_, PARLEY_OIDC_) and PARLEY_TURN_SECRET."
+  }
+
+  validation {
+    condition     = !contains(keys(var.server_settings), "PARLEY_TRUSTED_PROXIES") || var.domain_name == null || var.domain_name == ""
+    error_message = "With domain_name, the server believes Caddy who asks: PARLEY_TRUSTED_PROXIES cannot be among the server_settings."
+  }
+
+  validation {
+    condition     = !var.enable_turn || length(setintersection(keys(var.server_settings), ["TURN_HOST", "TURN_PORT", "TURN_USERNAME", "PARLEY_TURN_URLS"])) == 0
+    error_message = "With enable_turn, peers are told of the coturn on the instance: TURN_HOST, TURN_PORT, TURN_USERNAME and PARLEY_TURN_URLS cannot be among the server_settings, as the secret is not that of another TURN server."
+  }
+}
+
+variable "turn_password_parameter" {
+  description = "Name of an existing SSM SecureString, encrypted with `aws/ssm` in the provider's region, with the password of a TURN server that is there already; `server_settings` has its `TURN_HOST` and `TURN_USERNAME`. Not with `enable_turn`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = can(regex("^/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*$", coalesce(var.turn_password_parameter, "none")))
+    error_message = "turn_password_parameter must be the name of an SSM parameter, such as /parley/turn-password."
+  }
+
+  validation {
+    condition     = var.turn_password_parameter == null || var.turn_password_parameter == "" || !var.enable_turn
+    error_message = "turn_password_parameter is for a TURN server elsewhere: with enable_turn, the module makes the secret of its own."
+  }
+
+  validation {
+    condition = var.turn_password_parameter == null || var.turn_password_parameter == "" || var.enable_turn || (
+      contains(keys(var.server_settings), "TURN_USERNAME") && length(setintersection(keys(var.server_settings), ["TURN_HOST", "PARLEY_TURN_URLS"])) > 0
+    )
+    error_message = "turn_password_parameter needs TURN_USERNAME, and TURN_HOST or PARLEY_TURN_URLS, in server_settings."
+  }
+
+  validation {
+    condition     = var.enable_turn || (var.turn_password_parameter != null && var.turn_password_parameter != "") || length(setintersection(keys(var.server_settings), ["TURN_HOST", "TURN_PORT", "TURN_USERNAME", "PARLEY_TURN_URLS"])) == 0
+    error_message = "TURN_HOST, TURN_PORT, TURN_USERNAME and PARLEY_TURN_URLS need a password: name the SSM parameter that has it, turn_password_parameter."
   }
 }
 
@@ -65,6 +106,18 @@ variable "subnet_id" {
   default     = null
 }
 
+variable "container_network" {
+  description = "IPv4 network of the containers, inside the instance. It must be none that the instance or its peers are in."
+  type        = string
+  default     = "192.168.217.0/24"
+  nullable    = false
+
+  validation {
+    condition     = can(cidrnetmask(var.container_network)) && try(cidrsubnet(var.container_network, 0, 0) == var.container_network && split("/", var.container_network)[1] <= 28, false)
+    error_message = "container_network must be an IPv4 network of at least 16 addresses, such as 192.168.217.0/24."
+  }
+}
+
 variable "elastic_ip_allocation_id" {
   description = "Allocation of an existing Elastic IP (`eipalloc-…`), so that peers keep the address they know. Without it: one is created."
   type        = string
@@ -72,7 +125,7 @@ variable "elastic_ip_allocation_id" {
 }
 
 variable "ssh_key_name" {
-  description = "EC2 key pair for SSH. Without it: no SSH, whatever `admin_cidr_blocks` says."
+  description = "EC2 key pair for SSH. Without it: no SSH, whatever `admin_cidr_blocks` says. A change replaces the instance."
   type        = string
   default     = null
 }
@@ -108,7 +161,7 @@ variable "domain_name" {
   }
 
   validation {
-    condition     = var.domain_name == null || length(setintersection([80, 443], [var.websocket_port, var.http_port])) == 0
+    condition     = var.domain_name == null || var.domain_name == "" || length(setintersection([80, 443], [var.websocket_port, var.http_port])) == 0
     error_message = "With domain_name, ports 80 and 443 are those of TLS: websocket_port and http_port must be others."
   }
 }
@@ -119,7 +172,7 @@ variable "route53_zone_id" {
   default     = null
 
   validation {
-    condition     = var.route53_zone_id == null || var.domain_name != null
+    condition     = var.route53_zone_id == null || var.route53_zone_id == "" || (var.domain_name != null && var.domain_name != "")
     error_message = "route53_zone_id needs domain_name."
   }
 }
@@ -138,8 +191,13 @@ variable "acme_email" {
 variable "caddy_image" {
   description = "Image of Caddy, which ends TLS."
   type        = string
-  default     = "docker.io/library/caddy:2.10.2"
+  default     = "docker.io/library/caddy:2.11.4"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$", var.caddy_image))
+    error_message = "caddy_image must be the name of a container image, such as docker.io/library/caddy:2.11.4."
+  }
 }
 
 variable "enable_turn" {
@@ -169,10 +227,15 @@ variable "turn_relay_ports" {
 }
 
 variable "coturn_image" {
-  description = "Image of coturn."
+  description = "Image of coturn. This version is the one that is tested: see \"TURN\" before you raise it."
   type        = string
-  default     = "docker.io/coturn/coturn:4.7.0"
+  default     = "docker.io/coturn/coturn:4.6.1"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$", var.coturn_image))
+    error_message = "coturn_image must be the name of a container image, such as docker.io/coturn/coturn:4.6.1."
+  }
 }
 
 variable "tags" {

@@ -13,7 +13,7 @@ variable "environment" {
 }
 
 variable "instance_type" {
-  description = "EC2 instance type, of x86_64 or arm64; the images must exist for it. A change stops and starts the instance."
+  description = "EC2 instance type, of x86_64 or arm64; the images must exist for it. A change stops and starts the instance, or replaces it: see \"Upgrades\"."
   type        = string
   default     = "t3.micro"
   nullable    = false

@@ -292,3 +292,141 @@ run "refuses_settings_of_two_lines" {
   }
   expect_failures = [var.server_settings]
 }
+
+run "refuses_another_identity_provider_than_the_role_is_for" {
+  command = plan
+  variables {
+    server_settings = { PARLEY_IDENTITY = "local" }
+  }
+  expect_failures = [var.server_settings]
+}
+
+run "refuses_another_room_store_than_the_role_is_for" {
+  command = plan
+  variables {
+    server_settings = { PARLEY_ROOM_STORE = "sqlite" }
+  }
+  expect_failures = [var.server_settings]
+}
+
+run "refuses_another_table_than_the_role_is_for" {
+  command = plan
+  variables {
+    server_settings = { PARLEY_DYNAMODB_TABLE = "other" }
+  }
+  expect_failures = [var.server_settings]
+}
+
+run "refuses_an_openid_provider_beside_the_pool" {
+  command = plan
+  variables {
+    server_settings = { PARLEY_OIDC_ISSUER = "https://id.example" }
+  }
+  expect_failures = [var.server_settings]
+}
+
+run "refuses_other_proxies_than_its_own" {
+  command = plan
+  variables {
+    domain_name     = "parley.example.com"
+    server_settings = { PARLEY_TRUSTED_PROXIES = "10.0.0.1" }
+  }
+  expect_failures = [var.server_settings]
+}
+
+run "believes_a_proxy_in_front_of_a_server_without_a_domain" {
+  variables {
+    server_settings = { PARLEY_TRUSTED_PROXIES = "10.0.0.1" }
+  }
+
+  assert {
+    condition     = contains(split("\n", local.files["/etc/parley/parley.env"].content), "PARLEY_TRUSTED_PROXIES=10.0.0.1")
+    error_message = "The proxy is not believed."
+  }
+}
+
+run "tells_peers_of_a_turn_server_that_is_there_already" {
+  variables {
+    turn_password_parameter = "team/turn-password"
+    server_settings         = { TURN_HOST = "turn.example", TURN_PORT = "3479", TURN_USERNAME = "peers" }
+  }
+
+  assert {
+    condition     = alltrue([for line in ["TURN_HOST=turn.example", "TURN_PORT=3479", "TURN_USERNAME=peers"] : contains(split("\n", local.files["/etc/parley/parley.env"].content), line)])
+    error_message = "The server is not told of the TURN server."
+  }
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.server.policy).Statement : statement if !contains(["Rooms", "Identities", "Logs", "Metrics", "SessionManager"], statement.Sid)] == [
+      { Sid = "TurnSecret", Effect = "Allow", Action = "ssm:GetParameter", Resource = "arn:aws:ssm:eu-central-1:111122223333:parameter/team/turn-password" },
+    ]
+    error_message = "The instance cannot read the password, or can read others: ${aws_iam_role_policy.server.policy}"
+  }
+  assert {
+    condition     = strcontains(local.files["/etc/systemd/system/parley.service"].content, "--env-file /run/parley/turn.env") && strcontains(local.files["/etc/systemd/system/parley.service"].content, "ExecStartPre=/usr/local/sbin/parley-turn-secret")
+    error_message = "The server does not get the password."
+  }
+  assert {
+    condition     = length(aws_ssm_parameter.turn_secret) == 0 && !contains(keys(local.files), "/etc/systemd/system/parley-coturn.service") && output.turn_url == null
+    error_message = "A second TURN server is set up."
+  }
+}
+
+run "refuses_a_host_of_a_turn_server_without_its_password" {
+  command = plan
+  variables {
+    server_settings = { TURN_HOST = "turn.example" }
+  }
+  expect_failures = [var.turn_password_parameter]
+}
+
+run "refuses_a_user_of_a_turn_server_without_its_password" {
+  command = plan
+  variables {
+    server_settings = { TURN_USERNAME = "peers" }
+  }
+  expect_failures = [var.turn_password_parameter]
+}
+
+run "refuses_urls_of_a_turn_server_without_its_password" {
+  command = plan
+  variables {
+    server_settings = { PARLEY_TURN_URLS = "turn:turn.example" }
+  }
+  expect_failures = [var.turn_password_parameter]
+}
+
+run "refuses_to_tell_peers_of_another_turn_server_than_its_own" {
+  command = plan
+  variables {
+    enable_turn     = true
+    server_settings = { TURN_HOST = "turn.example" }
+  }
+  expect_failures = [var.server_settings]
+}
+
+run "refuses_two_turn_servers" {
+  command = plan
+  variables {
+    enable_turn             = true
+    turn_password_parameter = "/team/turn-password"
+  }
+  expect_failures = [var.turn_password_parameter]
+}
+
+run "refuses_a_password_of_nobody" {
+  command = plan
+  variables {
+    turn_password_parameter = "/team/turn-password"
+    server_settings         = { TURN_HOST = "turn.example" }
+  }
+  expect_failures = [var.turn_password_parameter]
+}
+
+run "refuses_a_password_in_place_of_the_name_of_its_parameter" {
+  command = plan
+  variables {
+    turn_password_parameter = "correct horse; battery staple"
+    server_settings         = { TURN_HOST = "turn.example", TURN_USERNAME = "peers" }
+  }
+  expect_failures = [var.turn_password_parameter]
+}

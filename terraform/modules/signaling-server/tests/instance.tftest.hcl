@@ -135,6 +135,10 @@ run "tells_when_it_is_unwell" {
     error_message = "An alarm does not say what to do."
   }
   assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.server["unhealthy"].alarm_description, "journalctl --unit parley --lines 50 --no-pager") && !strcontains(aws_cloudwatch_metric_alarm.server["unhealthy"].alarm_description, "docker logs")
+    error_message = "A container that has ended is gone, and with it what docker logs would print."
+  }
+  assert {
     condition     = strcontains(local.files["/usr/local/sbin/parley-report"].content, "--namespace Parley/production") && strcontains(local.files["/usr/local/sbin/parley-report"].content, "http://127.0.0.1:8001/readyz")
     error_message = "The instance does not report what the alarms look at."
   }
@@ -143,7 +147,7 @@ run "tells_when_it_is_unwell" {
     error_message = "Failures are counted under another name than the alarm looks at."
   }
   assert {
-    condition     = aws_cloudwatch_log_metric_filter.failures.pattern == "{ (($.level = 40) && ($.msg = \"service unavailable\")) || ($.level >= 50) }"
+    condition     = aws_cloudwatch_log_metric_filter.failures.pattern == "{ (($.level = 40) && ($.msg = \"service unavailable\") && (($.path NOT EXISTS) || ($.path != \"/readyz\"))) || ($.level >= 50) || (($.status >= 500) && ($.request.uri != \"/readyz\")) }"
     error_message = "Other lines of the log are counted."
   }
 }
@@ -155,6 +159,65 @@ run "says_which_subnet_is_missing" {
     values = { ids = [] }
   }
   expect_failures = [aws_instance.server]
+}
+
+run "refuses_a_network_of_containers_within_the_vpcs" {
+  command = plan
+  override_data {
+    target = data.aws_vpc.this
+    values = { cidr_block = "192.168.0.0/16", cidr_block_associations = [] }
+  }
+  expect_failures = [aws_instance.server]
+}
+
+run "refuses_a_network_of_containers_around_a_further_one_of_the_vpc" {
+  command = plan
+  variables {
+    container_network = "10.9.0.0/16"
+  }
+  override_data {
+    target = data.aws_vpc.this
+    values = { cidr_block = "192.168.0.0/16", cidr_block_associations = [{ association_id = "a", cidr_block = "10.9.8.0/24", state = "associated" }] }
+  }
+  expect_failures = [aws_instance.server]
+}
+
+run "puts_the_containers_into_another_network" {
+  variables {
+    domain_name       = "parley.example.com"
+    container_network = "10.99.0.0/24"
+  }
+  override_data {
+    target = data.aws_vpc.this
+    values = { cidr_block = "192.168.0.0/16", cidr_block_associations = [{ association_id = "a", cidr_block = "10.98.0.0/16", state = "associated" }] }
+  }
+
+  assert {
+    condition     = strcontains(local.setup_script, "docker network create --subnet 10.99.0.0/24 --ip-range 10.99.0.128/25 parley")
+    error_message = "The network is another."
+  }
+  assert {
+    condition     = strcontains(local.files["/etc/systemd/system/parley-caddy.service"].content, "--ip 10.99.0.2") && contains(split("\n", local.files["/etc/parley/parley.env"].content), "PARLEY_TRUSTED_PROXIES=10.99.0.2")
+    error_message = "Caddy is not in that network, or not believed there."
+  }
+}
+
+run "refuses_a_network_of_containers_that_is_none" {
+  command = plan
+  variables {
+    container_network = "192.168.217.1/24"
+  }
+  expect_failures = [var.container_network]
+}
+
+run "refuses_images_that_would_add_to_the_command" {
+  command = plan
+  variables {
+    docker_image = "parley --privileged"
+    caddy_image  = "caddy --privileged"
+    coturn_image = "coturn\nExecStartPost=/bin/sh"
+  }
+  expect_failures = [var.docker_image, var.caddy_image, var.coturn_image]
 }
 
 run "refuses_user_data_that_ec2_would_not_take" {

@@ -111,7 +111,7 @@ run "opens_443_and_80_alone_with_a_domain" {
     error_message = "The instance reports something else than peers see."
   }
   assert {
-    condition     = strcontains(aws_instance.server.user_data, "systemctl enable parley-report.timer parley-cleanup.timer parley.service parley-caddy.service\n")
+    condition     = strcontains(aws_instance.server.user_data, "systemctl enable parley-report.timer parley-cleanup.timer parley-update.timer parley.service parley-caddy.service\n")
     error_message = "Caddy does not start."
   }
 }
@@ -179,6 +179,67 @@ run "runs_a_turn_server_if_asked" {
   assert {
     condition     = length(aws_instance.server.user_data) <= 16384
     error_message = "The user data is too long for EC2."
+  }
+}
+
+run "takes_empty_strings_for_none" {
+  variables {
+    cognito_region           = ""
+    cognito_user_pool_id     = ""
+    cognito_app_client_id    = ""
+    dynamodb_region          = ""
+    vpc_id                   = ""
+    subnet_id                = ""
+    elastic_ip_allocation_id = ""
+    ssh_key_name             = ""
+    alarm_topic_arn          = ""
+    domain_name              = ""
+    route53_zone_id          = ""
+    turn_password_parameter  = ""
+    acme_email               = ""
+    http_port                = 443
+    admin_cidr_blocks        = ["192.0.2.7/32"]
+  }
+
+  assert {
+    condition     = data.aws_vpc.this.default && data.aws_vpc.this.id == "vpc-default" && local.subnet_id == "subnet-a"
+    error_message = "The default VPC and one of its subnets are not looked up."
+  }
+  assert {
+    condition     = length(data.aws_eip.existing) == 0 && length(aws_eip.server) == 1 && length(aws_route53_record.server) == 0
+    error_message = "An Elastic IP or a zone without a name is looked up."
+  }
+  assert {
+    condition     = toset([for rule in aws_vpc_security_group_ingress_rule.server : rule.from_port]) == toset([8080, 443])
+    error_message = "Ports are open for a domain or a key without a name."
+  }
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.server : length(alarm.alarm_actions) == 0])
+    error_message = "Alarms are told to a topic without a name."
+  }
+  assert {
+    condition     = !contains(keys(local.files), "/usr/local/sbin/parley-turn-secret")
+    error_message = "The instance fetches a password without a name."
+  }
+  assert {
+    condition     = alltrue([for line in ["COGNITO_REGION=eu-central-1", "PARLEY_DYNAMODB_REGION=eu-central-1"] : contains(split("\n", local.files["/etc/parley/parley.env"].content), line)])
+    error_message = "The regions are not those of the provider."
+  }
+  assert {
+    condition     = output.cognito_user_pool_id == "eu-central-1_Created00" && output.http_url == "http://203.0.113.10:443"
+    error_message = "No pool is created, or the server is reached by a name that is none."
+  }
+}
+
+run "takes_an_empty_address_of_the_operator_for_none" {
+  variables {
+    domain_name = "parley.example.com"
+    acme_email  = ""
+  }
+
+  assert {
+    condition     = !strcontains(local.files["/etc/parley/Caddyfile"].content, "email")
+    error_message = "Caddy gets an empty address."
   }
 }
 

@@ -40,3 +40,15 @@ run "full" {
     error_message = "The user data of everything at once leaves no room for settings: ${length(aws_instance.server.user_data)} bytes."
   }
 }
+
+run "elsewhere" {
+  variables {
+    turn_password_parameter = "/team/turn-password"
+    server_settings         = { TURN_HOST = "turn.example", TURN_USERNAME = "peers" }
+  }
+
+  assert {
+    condition     = length(aws_instance.server.user_data) <= 16384 / 2 + 2048
+    error_message = "The user data with a TURN server elsewhere has ${length(aws_instance.server.user_data)} bytes."
+  }
+}

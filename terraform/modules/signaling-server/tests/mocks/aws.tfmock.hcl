@@ -13,7 +13,11 @@ mock_data "aws_region" {
 }
 
 mock_data "aws_vpc" {
-  defaults = { id = "vpc-default" }
+  defaults = {
+    id                      = "vpc-default"
+    cidr_block              = "172.31.0.0/16"
+    cidr_block_associations = [{ association_id = "vpc-cidr-assoc-1", cidr_block = "172.31.0.0/16", state = "associated" }]
+  }
 }
 
 mock_data "aws_ec2_instance_type_offerings" {
