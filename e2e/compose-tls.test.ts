@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'bun:test'
+import { expect, onTestFinished } from 'bun:test'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { get, type IncomingMessage } from 'node:http'
@@ -12,10 +12,12 @@ import { startParley } from './parley-process.ts'
 import { quickReference } from './scenarios.ts'
 
 const withCaddy = needs({ caddy: runs('caddy', 'version') })
-const withCoturn = needs({
+const coturn = {
   coturn: runs('turnserver', '--version'),
   'turnutils_uclient of coturn': Bun.which('turnutils_uclient') !== null,
-})
+}
+const withCoturn = needs(coturn)
+const withIpv6 = needs({ ...coturn, 'IPv6 on loopback': hasIpv6 })
 
 withCaddy('behind the Caddyfile one port serves HTTP and WebSockets, and nobody can say who else he is', async () => {
   const settings = { PARLEY_TRUSTED_PROXIES: '127.0.0.1', PARLEY_SIGN_INS_PER_MINUTE: '6' }
@@ -76,7 +78,6 @@ withCoturn('coturn relays for credentials of the secret, but not into networks b
     expect([peer, await coturn.relaysTo(peer, 'shared')]).toEqual([peer, 'forbidden'])
 })
 
-const withIpv6 = hasIpv6 ? withCoturn : test.skip
 withIpv6('coturn finds the networks behind the machine in addresses of IPv6, too', async () => {
   const coturn = await startCoturnWith(coturnConfig(dockerFile('turnserver.conf')))
   for (const peer of ['::1', ...mappedPeers])

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, onTestFinished, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, beforeAll, expect, onTestFinished, setDefaultTimeout } from 'bun:test'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasIpv6, mappedPeers, startCoturnWith } from './coturn-configuration.ts'
@@ -14,7 +14,9 @@ const terraform = runs('terraform', 'version')
 const withTerraform = needs({ terraform })
 const withShellcheck = needs({ terraform, shellcheck: runs('shellcheck', '--version') })
 const withCaddy = needs({ terraform, caddy: runs('caddy', 'version') })
-const withCoturn = needs({ terraform, 'coturn (turnserver)': runs('turnserver', '--version') })
+const coturn = { terraform, 'coturn (turnserver)': runs('turnserver', '--version') }
+const withCoturn = needs(coturn)
+const withIpv6 = needs({ ...coturn, 'IPv6 on loopback': hasIpv6 })
 
 const server = 'modules/signaling-server'
 const units = '/etc/systemd/system'
@@ -418,7 +420,6 @@ withCoturn('coturn relays to the Internet with this configuration, and not into 
   expect(await coturn.relaysTo('198.51.100.1', 'another secret')).toBe('unknown')
 })
 
-const withIpv6 = hasIpv6 ? withCoturn : test.skip
 withIpv6('nor does it when their addresses are written as those of IPv6', async () => {
   const { instance } = await instanceWithSecret()
   const coturn = await startCoturnWith((await instance.read('/run/parley/turnserver.conf')).text)
