@@ -123,7 +123,7 @@ const renamed = (room: RoomRecord): RoomRecord => ({ ...room, name: `${room.name
 describe('items of the original', () => {
   /** As the original wrote it. */
   async function originals(members: Record<string, AttributeValue> = {}): Promise<RoomRecord> {
-    const { room_id, created_by, token, expires_at, ...defaults } = someRoom()
+    const { room_id, created_by, token, expires_at, ...defaults } = someRoom({ created_at: null })
     const four = { room_id, created_by, token, expires_at }
     const Item = {
       room_id: { S: room_id },
@@ -145,6 +145,24 @@ describe('items of the original', () => {
     expect(await store.get(room.room_id)).toEqual(changed)
     await store.delete(room.room_id)
     expect(await itemAt(room.room_id)).toBeUndefined()
+  })
+
+  test.each([
+    ['absent', undefined],
+    ['null, as boto3 writes None', { NULL: true }],
+  ])('without an end (expires_at is %s) are rooms that do not end', async (_, expires_at) => {
+    const store = await openStore()
+    const { room_id } = await originals()
+    const Item = { ...(await itemAt(room_id)), room_id: { S: `${room_id}-endless` } } as Record<string, AttributeValue>
+    delete Item.expires_at
+    await raw.send(new PutItemCommand({ TableName: 'rooms', Item: { ...Item, ...(expires_at && { expires_at }) } }))
+    const room = await store.get(`${room_id}-endless`)
+    expect(room).toMatchObject({ token: 'xyz789', expires_at: null })
+    expect(await store.update(`${room_id}-endless`, found => ({ ...found, locked: true }))).toMatchObject({
+      expires_at: null,
+      locked: true,
+    })
+    expect((await itemAt(`${room_id}-endless`))?.expires_at).toBeUndefined()
   })
 
   test('have the four attributes that the original reads also when we write them', async () => {

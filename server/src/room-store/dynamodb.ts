@@ -4,7 +4,7 @@ import { creators } from './dynamodb/creators.ts'
 import { inTurn } from './dynamodb/in-turn.ts'
 import { changeTo, isRoomId, itemOf, roomOf } from './dynamodb/items.ts'
 import { openTable } from './dynamodb/table.ts'
-import type { RoomRecord, RoomStore } from './room-store.ts'
+import { endOf, type RoomRecord, type RoomStore } from './room-store.ts'
 
 /**
  * What is left of the time of a deletion, should the room be gone and its creator's list not answer, and of that of a
@@ -15,7 +15,7 @@ const reserve = 500
 /**
  * Rooms in the original's DynamoDB table: key `room_id`, no index, TTL attribute `expires_at`. A room is the original's
  * item (`room_id`, `created_by`, `token`, `expires_at`) and attributes of our own beside it, which are absent at their
- * default. Whatever else is in an item stays. The rooms of one creator are listed under `creator#<subject>`; those that
+ * default. A room without `expires_at` does not end, as with newer versions of the original. Whatever else is in an item stays. The rooms of one creator are listed under `creator#<subject>`; those that
  * the original created are not.
  *
  * The endpoint and the credentials are where the AWS SDK looks for them. What they must allow, on the table alone:
@@ -50,9 +50,9 @@ export function dynamodb(options: { readonly region: string; readonly table: str
       const item = await table.read(roomId, by)
       const room = roomOf(item)
       if (!room) return
-      const { room_id, created_by, revision } = room
-      const written: RoomRecord = { ...change(room), room_id, created_by, revision: revision + 1 }
-      if (written.expires_at > room.expires_at) await lists.extend(written, by)
+      const { room_id, created_by, created_at, revision } = room
+      const written: RoomRecord = { ...change(room), room_id, created_by, created_at, revision: revision + 1 }
+      if (endOf(written) > endOf(room)) await lists.extend(written, by)
       const writeId = crypto.randomUUID()
       const outcome = await table.update(roomId, changeTo(written, item, writeId), by)
       if (outcome === 'written') return written
@@ -80,8 +80,8 @@ export function dynamodb(options: { readonly region: string; readonly table: str
         const items = await table.readAll(await lists.roomIds(identity, now, by), by)
         return items
           .flatMap(item => roomOf(item) ?? [])
-          .filter(room => room.created_by === identity && room.expires_at > now)
-          .sort((a, b) => a.expires_at - b.expires_at || (a.room_id < b.room_id ? -1 : 1))
+          .filter(room => room.created_by === identity && endOf(room) > now)
+          .sort(byEnd)
       }),
 
     delete: roomId =>
@@ -97,4 +97,10 @@ export function dynamodb(options: { readonly region: string; readonly table: str
 
     close: async () => table.close(),
   }
+}
+
+/** Infinity less Infinity would be no order. */
+function byEnd(a: RoomRecord, b: RoomRecord): number {
+  if (endOf(a) !== endOf(b)) return endOf(a) < endOf(b) ? -1 : 1
+  return a.room_id < b.room_id ? -1 : 1
 }

@@ -9,6 +9,7 @@ export const someRoom = (members: Partial<RoomRecord> = {}): RoomRecord => ({
   room_id: `room-${++rooms}`,
   created_by: `creator-${rooms}`,
   token: 'xyz789',
+  created_at: now,
   expires_at: now + 7200,
   max_peers: null,
   name: null,
@@ -172,21 +173,23 @@ export function roomStoreContract(name: string, open: () => Promise<RoomStore>):
 
     test('lists the live rooms of one creator, in order of their end, then of their id', async () => {
       const created_by = 'lister'
-      const mine = (room_id: string, expires_at: number) => someRoom({ room_id, created_by, expires_at })
+      const mine = (room_id: string, expires_at: number | null) => someRoom({ room_id, created_by, expires_at })
       const first = mine('list-z', now + 5)
       const second = mine('list-a', now + 20)
       const third = mine('list-b', now + 20)
       const last = mine('list-0', now + 100)
+      const endless = mine('list-', null)
+      const endlessToo = mine('list-3', null)
       const deleted = mine('list-1', now + 100)
       const ended = mine('list-2', now)
-      const all = [third, last, deleted, first, ended, second]
+      const all = [endlessToo, third, last, deleted, first, endless, ended, second]
       for (const room of all) await store.create(room, all.length, now - 1)
       await store.create(someRoom({ created_by: 'lister 2' }), 1, now)
       await store.delete(deleted.room_id)
 
-      expect(await store.createdBy(created_by, now)).toEqual([first, second, third, last])
-      expect(await store.createdBy(created_by, now + 20)).toEqual([last])
-      expect(await store.createdBy(created_by, now + 100)).toEqual([])
+      expect(await store.createdBy(created_by, now)).toEqual([first, second, third, last, endless, endlessToo])
+      expect(await store.createdBy(created_by, now + 20)).toEqual([last, endless, endlessToo])
+      expect(await store.createdBy(created_by, now + 100)).toEqual([endless, endlessToo])
       expect(await store.createdBy('stranger', now)).toEqual([])
     })
 
@@ -198,6 +201,19 @@ export function roomStoreContract(name: string, open: () => Promise<RoomStore>):
       expect(longer).toBeDefined()
       expect([longer]).toEqual(await store.createdBy(created_by, now + 10))
       await expect(store.create(someRoom({ created_by }), 1, now + 10)).rejects.toThrow()
+    })
+
+    test('keeps a room without an end, which counts as live, and can be given one', async () => {
+      const created_by = 'endless'
+      const room = someRoom({ created_by, created_at: null, expires_at: null })
+      await store.create(room, 1, now)
+      expect(await store.get(room.room_id)).toEqual(room)
+      const muchLater = now + 100 * 365 * 86_400
+      await expect(store.create(someRoom({ created_by }), 1, muchLater)).rejects.toMatchObject({ code: 'LIMIT_REACHED' })
+      const changed = await store.update(room.room_id, found => ({ ...found, expires_at: now + 10 }))
+      expect(changed).toEqual({ ...room, expires_at: now + 10, revision: 1 })
+      expect(await store.update(room.room_id, found => ({ ...found, expires_at: null }))).toMatchObject({ expires_at: null })
+      expect(await store.createdBy(created_by, muchLater)).toHaveLength(1)
     })
 
     test('finds a room no more once it is deleted, and does not mind when it is unknown', async () => {

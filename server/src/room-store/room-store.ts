@@ -30,8 +30,10 @@ export interface RoomRecord {
   /** Subject of the identity that created the room. */
   readonly created_by: string
   readonly token: string
-  /** Seconds since the epoch. */
-  readonly expires_at: number
+  /** Seconds since the epoch; null: when the original created the room, which did not say. */
+  readonly created_at: number | null
+  /** Seconds since the epoch; null: the room does not end. */
+  readonly expires_at: number | null
   /** Peers that may be in the room at once; null: as many as the server allows. */
   readonly max_peers: number | null
   readonly name: string | null
@@ -45,6 +47,9 @@ export interface RoomRecord {
   readonly revision: number
 }
 
+/** Seconds since the epoch at which the room ends; Infinity if it does not. */
+export const endOf = ({ expires_at }: Pick<RoomRecord, 'expires_at'>): number => expires_at ?? Number.POSITIVE_INFINITY
+
 /**
  * Keeps rooms, which outlive the server. It knows nothing of peers, and does not judge whether a room has expired.
  * Every member answers within 5 s or fails; a failure other than a SignalingError means that the store is unavailable.
@@ -52,7 +57,7 @@ export interface RoomRecord {
 export interface RoomStore {
   /**
    * Keeps a new room as it is given, which is there for every node once this resolves.
-   * @param maxLive rooms that `created_by` may have whose `expires_at` is later than `now` (seconds), this one included
+   * @param maxLive rooms that `created_by` may have that do not end before `now` (seconds), this one included
    * @throws SignalingError LIMIT_REACHED if there would be more; an Error if `room_id` is in use
    */
   create(room: RoomRecord, maxLive: number, now: number): Promise<void>
@@ -63,13 +68,13 @@ export interface RoomStore {
   get(roomId: string): Promise<RoomRecord | undefined>
   /**
    * Applies `change` to the room as last written by any node, and writes the result with the next `revision`: no other
-   * change is lost in between. `room_id` and `created_by` stay, whatever `change` says.
+   * change is lost in between. `room_id`, `created_by` and `created_at` stay, whatever `change` says.
    * @param change may be called several times, when others write at the same time; if it throws, nothing is written,
    *   and what it threw is what this rejects with
    * @returns the room as written; undefined if there is none
    */
   update(roomId: string, change: (room: RoomRecord) => RoomRecord): Promise<RoomRecord | undefined>
-  /** The creator's rooms whose end is later than `now` (seconds), in order of their end, then of their id. */
+  /** The creator's rooms that end later than `now` (seconds) or never, in order of their end, then of their id. */
   createdBy(identity: string, now: number): Promise<RoomRecord[]>
   /** Afterwards the room is not found by any node. Harmless if it is unknown. */
   delete(roomId: string): Promise<void>

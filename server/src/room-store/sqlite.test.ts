@@ -113,7 +113,7 @@ function writeFirstVersion(file: string, room: RoomRecord): void {
 
 test('the rooms of the first version are kept, open to all, and can be changed', () =>
   withFile(async file => {
-    const room = someRoom({ max_peers: 3, name: 'old', metadata: { a: 1 } })
+    const room = someRoom({ created_at: null, max_peers: 3, name: 'old', metadata: { a: 1 } })
     writeFirstVersion(file, room)
     const store = sqlite(file, systemClock)
     expect(await store.get(room.room_id)).toEqual(room)

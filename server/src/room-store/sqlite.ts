@@ -9,8 +9,10 @@ const keepExpired = 24 * 3600
 /** Between two tries while another process writes. Milliseconds. */
 const retryPause = 25
 
-const columns = 'room_id, created_by, token, expires_at, max_peers, name, metadata, locked, removed, invites, revision'
+const columns =
+  'room_id, created_by, token, created_at, expires_at, max_peers, name, metadata, locked, removed, invites, revision'
 const placeholders = columns.replaceAll(/\w+/g, '$$$&')
+const isLive = 'created_by = ? AND (expires_at > ? OR expires_at IS NULL)'
 
 /**
  * Rooms in one SQLite file, in write-ahead mode: readers never wait. SQLite's own waiting would stop every socket of
@@ -22,10 +24,10 @@ export function sqlite(file: string, clock: Clock): RoomStore {
   const database = openDatabase(file)
   const find = database.query<Row, [string]>('SELECT * FROM rooms WHERE room_id = ?')
   const live = database.query<Row, [string, number]>(
-    'SELECT * FROM rooms WHERE created_by = ? AND expires_at > ? ORDER BY expires_at, room_id',
+    `SELECT * FROM rooms WHERE ${isLive} ORDER BY expires_at NULLS LAST, room_id`,
   )
   const countLive = database.query<{ count: number }, [string, number]>(
-    'SELECT count(*) AS count FROM rooms WHERE created_by = ? AND expires_at > ?',
+    `SELECT count(*) AS count FROM rooms WHERE ${isLive}`,
   )
   const insert = database.query<void, [Row]>(`INSERT INTO rooms (${columns}) VALUES (${placeholders})`)
   const overwrite = database.query<void, [Row]>(
@@ -46,8 +48,8 @@ export function sqlite(file: string, clock: Clock): RoomStore {
     const row = find.get(roomId)
     if (!row) return
     const room = toRoom(row)
-    const { room_id, created_by, revision } = room
-    const written: RoomRecord = { ...change(room), room_id, created_by, revision: revision + 1 }
+    const { room_id, created_by, created_at, revision } = room
+    const written: RoomRecord = { ...change(room), room_id, created_by, created_at, revision: revision + 1 }
     overwrite.run(toRow(written))
     return written
   })
@@ -121,6 +123,19 @@ const steps = [
   ALTER TABLE rooms ADD COLUMN removed TEXT NOT NULL DEFAULT '[]';
   ALTER TABLE rooms ADD COLUMN invites TEXT NOT NULL DEFAULT '[]';
   ALTER TABLE rooms ADD COLUMN revision INTEGER NOT NULL DEFAULT 0`,
+  // SQLite cannot make a column nullable: https://www.sqlite.org/lang_altertable.html, "Making other kinds of changes".
+  `CREATE TABLE rooms_with_null (
+    room_id TEXT PRIMARY KEY, created_by TEXT NOT NULL, token TEXT NOT NULL, created_at INTEGER, expires_at INTEGER,
+    max_peers INTEGER, name TEXT, metadata TEXT NOT NULL, locked INTEGER NOT NULL, removed TEXT NOT NULL,
+    invites TEXT NOT NULL, revision INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO rooms_with_null
+    SELECT room_id, created_by, token, NULL, expires_at, max_peers, name, metadata, locked, removed, invites, revision
+    FROM rooms;
+  DROP TABLE rooms;
+  ALTER TABLE rooms_with_null RENAME TO rooms;
+  CREATE INDEX rooms_by_creator ON rooms (created_by, expires_at);
+  CREATE INDEX rooms_by_end ON rooms (expires_at)`,
 ]
 
 function bringUpToDate(database: Database): void {

@@ -1,7 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { SignalingError } from '@parley/protocol'
 import type { Clock } from '../../clock.ts'
-import type { RoomRecord } from '../room-store.ts'
+import { endOf, type RoomRecord } from '../room-store.ts'
 import { inTurn } from './in-turn.ts'
 import { creatorKey, number, parsed, text } from './items.ts'
 import type { Table } from './table.ts'
@@ -9,7 +9,10 @@ import type { Table } from './table.ts'
 /** For so long a listed room may be missing, as another node may be about to write it. Seconds; beyond any deadline. */
 const inFlight = 30
 
-/** Rooms by their id. `end` is never before the room's own; `touched` is when it was set. Seconds since the epoch. */
+/**
+ * Rooms by their id. `end` is never before the room's own, Infinity for one that does not end; `touched` is when it was
+ * set. Seconds since the epoch.
+ */
 type Entries = Map<string, { readonly end: number; readonly touched: number }>
 
 /**
@@ -44,11 +47,13 @@ export function creators(table: Table, clock: Clock): Creators {
         if (after === (before ? before.S : format(new Map()))) return
         const end = [...entries.values()].reduce((latest, { end }) => Math.max(latest, end), seconds())
         const update = {
-          UpdateExpression: 'SET rooms = :rooms, expires_at = :end',
+          UpdateExpression: Number.isFinite(end)
+            ? 'SET rooms = :rooms, expires_at = :end'
+            : 'SET rooms = :rooms REMOVE expires_at',
           ConditionExpression: before ? 'rooms = :before' : 'attribute_not_exists(rooms)',
           ExpressionAttributeValues: {
             ':rooms': text(after),
-            ':end': number(end),
+            ...(Number.isFinite(end) && { ':end': number(end) }),
             ...(before && { ':before': before }),
           },
         }
@@ -61,7 +66,7 @@ export function creators(table: Table, clock: Clock): Creators {
   /** Takes out what is no room any more. @returns how many are left that live, or are about to */
   async function sift(entries: Entries, now: number, by: number): Promise<number> {
     const rooms = await table.readAll([...entries.keys()], by, 'room_id, expires_at')
-    const ends = new Map(rooms.map(({ room_id, expires_at }) => [room_id?.S, Number(expires_at?.N)]))
+    const ends = new Map(rooms.map(({ room_id, expires_at }) => [room_id?.S, Number(expires_at?.N ?? Infinity)]))
     let live = 0
     for (const [id, { touched }] of entries) {
       const isInFlight = touched > seconds() - inFlight
@@ -72,8 +77,8 @@ export function creators(table: Table, clock: Clock): Creators {
     return live
   }
 
-  const stretch = (entries: Entries, { room_id, expires_at }: RoomRecord) =>
-    entries.set(room_id, { end: Math.max(expires_at, entries.get(room_id)?.end ?? 0), touched: seconds() })
+  const stretch = (entries: Entries, room: RoomRecord) =>
+    entries.set(room.room_id, { end: Math.max(endOf(room), entries.get(room.room_id)?.end ?? 0), touched: seconds() })
 
   return {
     reserve: (room, maxLive, now, by) =>
@@ -102,17 +107,17 @@ export function creators(table: Table, clock: Clock): Creators {
 
 /** What is no list counts as none: otherwise its creator could make no room any more. */
 const parse = (rooms: AttributeValue | undefined): Entries =>
-  new Map((parsed(rooms, isList) ?? []).map(([id, end, touched]) => [id, { end, touched }]))
+  new Map((parsed(rooms, isList) ?? []).map(([id, end, touched]) => [id, { end: endOf({ expires_at: end }), touched }]))
 
-const isList = (value: unknown): value is [string, number, number][] =>
+const isList = (value: unknown): value is [string, number | null, number][] =>
   Array.isArray(value) &&
   value.every(
     entry =>
       Array.isArray(entry) &&
       typeof entry[0] === 'string' &&
-      typeof entry[1] === 'number' &&
+      (typeof entry[1] === 'number' || entry[1] === null) &&
       typeof entry[2] === 'number',
   )
 
 const format = (entries: Entries): string =>
-  JSON.stringify([...entries].map(([id, { end, touched }]) => [id, end, touched]))
+  JSON.stringify([...entries].map(([id, { end, touched }]) => [id, Number.isFinite(end) ? end : null, touched]))

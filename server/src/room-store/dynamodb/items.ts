@@ -23,7 +23,13 @@ export function creatorKey(subject: string): string {
 
 /** A new item for this room. */
 export function itemOf(room: RoomRecord, writeId: string): Item {
-  return { room_id: text(room.room_id), created_by: text(room.created_by), ...present(changeable(room, writeId)) }
+  const created = room.created_at === null ? {} : { created_at: number(room.created_at) }
+  return {
+    room_id: text(room.room_id),
+    created_by: text(room.created_by),
+    ...created,
+    ...present(changeable(room, writeId)),
+  }
 }
 
 /**
@@ -31,14 +37,17 @@ export function itemOf(room: RoomRecord, writeId: string): Item {
  * attributes, so that they cannot be read, counts as their default: the room must not be lost with them.
  */
 export function roomOf(item: Item | undefined): RoomRecord | undefined {
-  const [room_id, created_by, token, end] = [item?.room_id?.S, item?.created_by?.S, item?.token?.S, item?.expires_at?.N]
-  if (!item || !room_id || created_by === undefined || !token || !end) return
-  const { max_peers, name, metadata, locked, removed, invites, revision } = item
+  const [room_id, created_by, token] = [item?.room_id?.S, item?.created_by?.S, item?.token?.S]
+  if (!item || !room_id || created_by === undefined || !token) return
+  // Newer versions of the original write no end at all. One that cannot be read is not taken for that.
+  if (item.expires_at && item.expires_at.N === undefined && !item.expires_at.NULL) return
+  const { created_at, expires_at, max_peers, name, metadata, locked, removed, invites, revision } = item
   return {
     room_id,
     created_by,
     token,
-    expires_at: Number(end),
+    created_at: created_at?.N === undefined ? null : Number(created_at.N),
+    expires_at: expires_at?.N === undefined ? null : Number(expires_at.N),
     max_peers: max_peers?.N === undefined ? null : Number(max_peers.N),
     name: name?.S ?? null,
     metadata: parsed(metadata, isObject) ?? {},
@@ -112,12 +121,12 @@ export function changeTo(room: RoomRecord, was: Item | undefined, writeId: strin
 }
 
 /**
- * All but the key and the creator; undefined what is at its default. Objects and lists are JSON, as DynamoDB's own would
+ * All that may change; undefined what is at its default. Objects and lists are JSON, as DynamoDB's own would
  * not keep every number, and limit how deep they are. `write_id` tells by which write the item became what it is.
  */
 const changeable = (room: RoomRecord, writeId: string): Record<string, AttributeValue | undefined> => ({
   token: text(room.token),
-  expires_at: number(room.expires_at),
+  expires_at: room.expires_at === null ? undefined : number(room.expires_at),
   max_peers: room.max_peers === null ? undefined : number(room.max_peers),
   name: room.name === null ? undefined : text(room.name),
   metadata: json(room.metadata),
