@@ -135,6 +135,7 @@ export const requestIdOf = (message: { readonly request_id?: unknown }): string 
     : undefined
 
 interface Addressed {
+  readonly type?: unknown
   readonly request_id?: unknown
   readonly target?: unknown
   readonly to_peer_id?: unknown
@@ -145,6 +146,7 @@ interface Addressed {
 export function context(message: Addressed): ErrorContext {
   const targetPeerId = shortText(message.target_peer_id)
   return {
+    ...(message.type === 'register' && { isRegister: true }),
     requestId: requestIdOf(message),
     target: shortText(message.target) ?? shortText(message.to_peer_id) ?? targetPeerId,
     targetPeerId,

@@ -156,6 +156,8 @@ export const errorKinds = {
 export type ErrorCode = keyof typeof errorKinds
 
 export interface ErrorContext {
+  /** Whether the message that failed was, or was meant to be, a `register`. */
+  isRegister?: boolean
   /** The `request_id` of the message that failed, if it bore a valid one. */
   requestId?: string | undefined
   /** The peer that the message was for. */

@@ -64,6 +64,14 @@ export const described = <F extends Form<unknown>>(description: string, form: F)
 /** Any JSON value. */
 export const anything: CheckedForm<unknown> = { schema: {}, must: 'must be JSON', is: (_): _ is unknown => true }
 
+/** Any JSON value that says something: not null, and not an empty object, list or string. */
+export const something: CheckedForm<unknown> = {
+  schema: { not: { enum: [null, {}, [], ''] } },
+  must: 'must not be null or empty',
+  is: (value): value is unknown =>
+    typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : value !== null && value !== '',
+}
+
 export const text: CheckedForm<string> = {
   schema: { type: 'string' },
   must: 'must be a string',

@@ -12,6 +12,7 @@ import {
   optional,
   printable,
   type Read,
+  something,
   text,
 } from './forms.ts'
 import { limits } from './limits.ts'
@@ -138,9 +139,9 @@ export const peerMessages = {
     members: { peer_id: sender, metadata, request_id: requestId },
   },
   peer_message: {
-    summary: 'Any JSON for another peer.',
+    summary: 'Any JSON but null and what is empty, for another peer.',
     reply: null,
-    members: { from_peer_id: sender, to_peer_id: text, payload: anything, request_id: requestId },
+    members: { from_peer_id: sender, to_peer_id: text, payload: something, request_id: requestId },
   },
   mesh_connect: {
     summary: 'An offer for another peer, which gets it as mesh_offer.',

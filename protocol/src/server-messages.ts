@@ -19,6 +19,7 @@ import {
 } from './forms.ts'
 
 const seconds = (meaning: string) => described(`${meaning} Seconds since the epoch.`, number)
+const roomEnd = described('When the room ends, in seconds since the epoch; null: it does not.', nullable(number))
 const code: Form<ErrorCode> = { schema: { enum: Object.keys(errorKinds) } }
 
 /** The ICE server entry that clients hand to `RTCIceServer(**entry)`: no key beyond these three. */
@@ -58,7 +59,7 @@ export const serverMessages = {
       peer_metadata: described('The metadata of the other peers, by id.', mapOf(object)),
       roster: optional(described('With presence: the other peers, as the events after it describe them.', all(peer))),
       ...iceServers,
-      expires_at: seconds('When the room ends.'),
+      expires_at: roomEnd,
       features: described('Those that were granted.', all(text)),
       role: optional(described('If the invitation fixed it.', text)),
       channels: optional(described('If the invitation fixed them.', all(text))),

@@ -55,7 +55,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     identity: identityChoice(given),
     store: storeChoice(given),
   })
-  if (config.roomTtl > config.maxRoomTtl) {
+  if (config.maxRoomTtl > 0 && config.roomTtl > config.maxRoomTtl) {
     const { variable } = settings.roomTtl
     faults.push({
       variable,

@@ -10,8 +10,8 @@ export interface Metrics {
   signIns: number
   /** Errors and forced ends by code, whether told or, to plain peers that cannot bear them, kept back. */
   readonly errors: Map<ErrorCode, number>
-  /** Errors that PARLEY_PLAIN_PEER_ERRORS kept back. */
-  errorsKeptBack: number
+  /** Errors by code that plain peers were not told. */
+  readonly errorsKeptBack: Map<ErrorCode, number>
 }
 
 export const createMetrics = (): Metrics => ({
@@ -22,17 +22,23 @@ export const createMetrics = (): Metrics => ({
   roomsCreated: 0,
   signIns: 0,
   errors: new Map(),
-  errorsKeptBack: 0,
+  errorsKeptBack: new Map(),
 })
 
-export const countError = (metrics: Metrics, code: ErrorCode): void => {
-  metrics.errors.set(code, (metrics.errors.get(code) ?? 0) + 1)
+export const countError = (metrics: Metrics, code: ErrorCode): void => increment(metrics.errors, code)
+
+export const countKeptBack = (metrics: Metrics, code: ErrorCode): void => increment(metrics.errorsKeptBack, code)
+
+const increment = (counts: Map<ErrorCode, number>, code: ErrorCode): void => {
+  counts.set(code, (counts.get(code) ?? 0) + 1)
 }
 
 /** What is true now, as opposed to counted. */
 export interface Gauges {
   readonly connections: number
   readonly rooms: number
+  /** Of these, the rooms that go on past their end for their plain peers. */
+  readonly roomsPastEnd: number
   readonly peers: number
   /** Bytes. */
   readonly residentMemory: number
@@ -42,19 +48,21 @@ export interface Gauges {
 export function prometheusText(metrics: Metrics, gauges: Gauges): string {
   const counter = (name: string, help: string, value: number) => family(name, 'counter', help, [`${name} ${value}`])
   const gauge = (name: string, help: string, value: number) => family(name, 'gauge', help, [`${name} ${value}`])
-  const errors = [...metrics.errors].map(([code, count]) => `parley_errors_total{code="${code}"} ${count}`)
+  const byCode = (name: string, help: string, counts: ReadonlyMap<ErrorCode, number>) =>
+    family(name, 'counter', help, [...counts].map(([code, count]) => `${name}{code="${code}"} ${count}`))
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
     gauge('parley_peers', 'Registered peers.', gauges.peers),
     gauge('parley_rooms', 'Rooms with at least one peer.', gauges.rooms),
+    gauge('parley_rooms_past_end', 'Of these, rooms that go on past their end for plain peers.', gauges.roomsPastEnd),
     counter('parley_connections_total', 'WebSocket connections accepted.', metrics.connections),
     counter('parley_registrations_total', 'Successful registrations.', metrics.registrations),
     counter('parley_messages_total', 'Messages received from peers.', metrics.messages),
     counter('parley_messages_relayed_total', 'Messages handed to the peer that they were for.', metrics.relayed),
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
-    counter('parley_errors_kept_back_total', 'Errors not sent to plain peers.', metrics.errorsKeptBack),
-    family('parley_errors_total', 'counter', 'Errors and forced ends by code, over HTTP and WebSocket.', errors),
+    byCode('parley_errors_kept_back_total', 'Errors not sent to plain peers, by code.', metrics.errorsKeptBack),
+    byCode('parley_errors_total', 'Errors and forced ends by code, over HTTP and WebSocket.', metrics.errors),
     gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),
   ].join('')
 }

@@ -81,8 +81,8 @@ export const settings = {
   plainPeerErrors: setting(
     'PARLEY_PLAIN_PEER_ERRORS',
     oneOf(['all', 'register']),
-    'all',
-    '`register`: peers that ask for no features are sent errors about `register` only. For fleets of v1 workers, which end at any `error`.',
+    'register',
+    'Which errors plain peers are sent, those that ask for no features. `register`: those about `register` alone, as deployed workers end at any other; what is kept back is logged, and counted by code in `parley_errors_kept_back_total`. `all`: every error.',
   ),
   identityKind: setting(
     'PARLEY_IDENTITY',
@@ -141,9 +141,9 @@ export const settings = {
   ),
   maxRoomTtl: setting(
     'PARLEY_MAX_ROOM_TTL_SECONDS',
-    whole(1, 1_209_600),
+    whole(0, 1_209_600),
     '86400',
-    'Longest life that a creator may ask for.',
+    'Longest life that a creator may ask for, and the time after its creation at which a room ends for its plain peers, too: they may stay in it past its end. 0: no bound; then a room may also have no end at all (`"ttl_seconds": null`).',
   ),
   idTokenTtl: setting(
     'PARLEY_ID_TOKEN_TTL_SECONDS',

@@ -60,6 +60,7 @@ export type World = Awaited<ReturnType<typeof world>>
 /** Small ones, so that they are soon reached. */
 export const worldLimits: RoomLimits = {
   roomTtl: 7200,
+  maxRoomTtl: 86_400,
   peersPerRoom: 3,
   peersPerIdentity: 4,
   roomsPerIdentity: 5,

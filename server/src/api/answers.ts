@@ -2,6 +2,9 @@ import { errorKinds } from '@parley/protocol'
 import { z } from 'zod'
 
 const seconds = (meaning: string) => z.number().describe(`${meaning} Seconds since the epoch.`)
+const roomEnd = z.number().nullable().describe('When the room ends, in seconds since the epoch; null: it does not.')
+/** The original's: ISO 8601, in UTC. */
+const timestamp = z.iso.datetime({ offset: true }).describe('Now.')
 /** What the rooms hand out is not for changing. */
 const listOf = <T extends z.ZodType>(item: T) => z.array(item).readonly()
 const anyObject = z.record(z.string(), z.unknown())
@@ -15,7 +18,7 @@ const IceServer = z
 const Room = z.object({
   room_id: z.string(),
   token: z.string().describe('Who knows it may enter.'),
-  expires_at: seconds('When the room ends.'),
+  expires_at: roomEnd,
   name: z.string().nullable(),
   max_peers: z.int().nullable().describe('null: as many as the server allows.'),
   locked: z.boolean().describe('Whether nobody new may enter.'),
@@ -57,7 +60,7 @@ export const answers = {
   CreatedRoom: z.object({
     room_id: z.string(),
     token: z.string().describe('Who knows it may enter.'),
-    expires_at: seconds('When the room ends.'),
+    expires_at: roomEnd,
   }),
   RoomDeletion: z.object({
     status: z.enum(['peer deleted successfully', 'peer not found', 'room not found']),
@@ -67,7 +70,6 @@ export const answers = {
       'peer deleted successfully. Room status: active',
       'peer deleted successfully. Room status: deleted',
       'peer deleted from Cognito (already removed from room)',
-      'peer not found',
     ]),
   }),
   Room,
@@ -90,11 +92,11 @@ export const answers = {
     expires_at: seconds('When the TURN credentials end; absent if they do not.').optional(),
   }),
   Keys: z.object({ keys: listOf(foreign()) }).describe('A JSON Web Key Set (RFC 7517).'),
-  Health: z.object({ status: z.literal('healthy'), timestamp: seconds('Now.'), version: z.string() }),
+  Health: z.object({ status: z.literal('healthy'), timestamp, version: z.string() }),
   Liveness: z.object({ status: z.literal('alive') }),
   Readiness: z.object({ status: z.literal('ready') }),
   Metrics: z.object({
-    timestamp: seconds('Now.'),
+    timestamp,
     active_rooms: z.int().describe('Rooms with somebody in them.'),
     active_connections: z.int(),
     peers_by_role: z.record(z.string(), z.int()),

@@ -61,7 +61,8 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   const table = apiTable(config)
   const { routes } = table
   const documents = buildDocuments(table, config.peerIdLength, parts.version)
-  const seconds = () => clock.now() / 1000
+  /** In the form that Python's datetime.fromisoformat has always read; the letter Z it reads from 3.11 on. */
+  const timestamp = () => new Date(clock.now()).toISOString().replace('Z', '+00:00')
 
   app.onError((error, c) => {
     const reason = toSignalingError(error)
@@ -90,7 +91,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   answer(routes.refreshToken, ({ c, body }) => giveTokens(c, () => identity.refresh(body.refresh_token)))
   answerIdentified(routes.createRoom, async (subject, { body }) => {
     const { room_id, token, expires_at } = await rooms.create(subject, {
-      ttl: body.ttl_seconds ?? undefined,
+      ttl: body.ttl_seconds,
       maxPeers: body.max_peers ?? undefined,
       name: body.name ?? undefined,
       metadata: body.metadata ?? undefined,
@@ -137,7 +138,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     owner.revoke(subject, params.room_id, params.invite_id),
   )
 
-  answer(routes.getHealth, async () => ({ status: 'healthy', timestamp: seconds(), version: parts.version }))
+  answer(routes.getHealth, async () => ({ status: 'healthy', timestamp: timestamp(), version: parts.version }))
   answer(routes.getLiveness, async () => ({ status: 'alive' }))
   answer(routes.getReadiness, async () => {
     await parts.ready()
@@ -150,7 +151,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   answer(routes.getMetrics, async () => {
     const census = rooms.census()
     return {
-      timestamp: seconds(),
+      timestamp: timestamp(),
       active_rooms: census.rooms,
       active_connections: parts.gauges().connections,
       peers_by_role: Object.fromEntries(census.peersByRole),
@@ -239,7 +240,9 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   }
 }
 
-const bearer = (c: Context): string | undefined => /^Bearer +(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1]
+/** The ID token of the request. The original took it without the word Bearer, too. */
+const bearer = (c: Context): string | undefined =>
+  /^(?:Bearer +)?(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1]
 
 async function read<Path extends string, Body>(
   c: Context<Env>,
@@ -260,7 +263,6 @@ function respond(c: Context, { status, secret }: AnyRoute, body: unknown): Respo
 
 /** The words of v2. */
 function deletePeerStatus(outcome: Awaited<ReturnType<Rooms['deletePeer']>>) {
-  if (outcome === 'unknown') return 'peer not found'
-  if (outcome === 'departed') return 'peer deleted from Cognito (already removed from room)'
+  if (outcome === 'unknown' || outcome === 'departed') return 'peer deleted from Cognito (already removed from room)'
   return `peer deleted successfully. Room status: ${outcome.roomDeleted ? 'deleted' : 'active'}` as const
 }

@@ -4,9 +4,13 @@ import { z } from 'zod'
 export interface BodyLimits {
   /** Seconds that a room lives if its creator does not say, and at most. */
   readonly roomTtl: number
+  /** 0: as long as it likes. */
   readonly maxRoomTtl: number
   readonly peersPerRoom: number
 }
+
+/** A hundred years, where the server sets no bound: beyond it, dates are no use to anybody. Seconds. */
+const longestTtl = 3_155_760_000
 
 /** What `register` takes for a role or a channel: who enters with an invitation gets these as if it had said them. */
 const printable = (length: number) =>
@@ -24,7 +28,9 @@ const name = z.string().min(1).max(limits.roomNameLength)
  * know, and so do the bodies of its routes; the others are strict, so that no slip passes for done.
  */
 export function requestBodies({ roomTtl, maxRoomTtl, peersPerRoom }: BodyLimits) {
-  const ttl = z.int().min(1).max(maxRoomTtl)
+  const ttl = z.int().min(1).max(maxRoomTtl || longestTtl)
+  const isEndless = 'This server has no rooms without an end (PARLEY_MAX_ROOM_TTL_SECONDS is not 0).'
+  const roomLife = ttl.nullable().refine(life => life !== null || maxRoomTtl === 0, isEndless)
   const maxPeers = z.int().min(1).max(peersPerRoom)
   return {
     RefreshToken: z.strictObject({
@@ -32,7 +38,10 @@ export function requestBodies({ roomTtl, maxRoomTtl, peersPerRoom }: BodyLimits)
     }),
 
     CreateRoom: z.object({
-      ttl_seconds: ttl.nullish().describe('Seconds that the room lives.').meta({ default: roomTtl }),
+      ttl_seconds: roomLife
+        .optional()
+        .describe('Seconds that the room lives; null: it does not end, where the server allows that.')
+        .meta({ default: roomTtl }),
       max_peers: maxPeers
         .nullish()
         .describe('Peers that may be in the room at once; otherwise as many as the server allows.'),
@@ -40,20 +49,19 @@ export function requestBodies({ roomTtl, maxRoomTtl, peersPerRoom }: BodyLimits)
       metadata: metadata.nullish().describe(`Anything; at most ${limits.metadataBytes} bytes of JSON.`),
     }),
 
-    DeletePeersAndRoom: z
-      .object({
-        peer_id: z.string().nullish().describe('A peer that is or was in the room.'),
-        room_id: z.string().nullish().describe('The room itself; with both names, this one counts.'),
-        token,
-      })
-      .refine(body => Boolean(body.peer_id) || Boolean(body.room_id), 'peer_id or room_id is needed')
-      .meta({ anyOf: [{ required: ['peer_id'] }, { required: ['room_id'] }] }),
+    DeletePeersAndRoom: z.object({
+      peer_id: z.string().nullish().describe('A peer that is or was in the room.'),
+      room_id: z.string().nullish().describe('The room itself; with both names, this one counts.'),
+      token,
+    }),
 
     DeletePeer: z.object({ peer_id: z.string().min(1).describe('The peer.'), token }),
 
     ChangeRoom: z
       .strictObject({
-        ttl_seconds: ttl.optional().describe('Seconds from now to the new end.'),
+        ttl_seconds: roomLife
+          .optional()
+          .describe('Seconds from now to the new end; null: the room does not end, where the server allows that.'),
         name: name.nullable().optional().describe('A name for people; null: none.'),
         max_peers: maxPeers
           .nullable()

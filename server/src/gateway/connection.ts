@@ -17,7 +17,7 @@ import type { ServerWebSocket } from 'bun'
 import { rateLimitKey } from '../address.ts'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
-import { countError } from '../metrics.ts'
+import { countError, countKeptBack } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
@@ -38,8 +38,8 @@ export class Connection implements Link, Pulse {
   private waiting: WaitingFrames | undefined
   /** The `register` that is being answered. */
   private registering: Register | undefined
-  /** Whether it has asked for features, and so understands more than the quick reference; and for acks among them. */
-  private hasFeatures = false
+  /** What the other end understands: the quick reference (`plain`), or more; unknown until it has sent a `register`. */
+  private dialect: 'unknown' | 'plain' | 'features' = 'unknown'
   private hasAcks = false
   private overdue = false
   /** Why it is being closed, once it is. */
@@ -103,7 +103,7 @@ export class Connection implements Link, Pulse {
     queueMicrotask(() => this.depart('disconnected'))
     const unanswered = this.waiting?.frames ?? []
     this.waiting = undefined
-    if (this.hasFeatures) this.send(bye(reason, closeCodeOf(reason)))
+    if (this.dialect === 'features') this.send(bye(reason, closeCodeOf(reason)))
     if (this.hasAcks) {
       if (this.registering) this.turnAway(requestIdOf(this.registering))
       for (const frame of unanswered) this.turnAway(requestIdIn(frame))
@@ -151,8 +151,12 @@ export class Connection implements Link, Pulse {
   release(reason: SignalingError): void {
     this.peer = undefined
     countError(this.parts.metrics, reason.code)
-    // Deployed workers open a second connection on purpose and end when the first one is closed.
-    if (reason.code === 'PEER_REPLACED' && !this.hasFeatures) return
+    if (this.dialect === 'plain') {
+      // Deployed workers open a second connection on purpose and end when the first one is closed.
+      if (reason.code === 'PEER_REPLACED') return
+      // They end at an error, too, and the original told nobody that a room had ended.
+      if (reason.code === 'ROOM_EXPIRED') return this.keepBack(reason)
+    }
     if (reason.kind.closeCode === null) this.tell(reason)
     else this.close(reason)
   }
@@ -235,7 +239,7 @@ export class Connection implements Link, Pulse {
 
   /** From now on the other end is taken for one that understands what it asked for. */
   private speakAs({ features }: Register): void {
-    this.hasFeatures = features.length > 0
+    this.dialect = features.length > 0 ? 'features' : 'plain'
     this.hasAcks = features.includes('acks')
   }
 
@@ -266,23 +270,26 @@ export class Connection implements Link, Pulse {
     const faults = this.faults.add(this.parts.clock.now())
     if (faults > limits.errorsPerMinute) {
       const limited = new SignalingError('RATE_LIMITED', 'Too many of your messages were faulty.', { retryAfter: 60 })
-      reason = limited.with({ requestId: reason.context.requestId, target: reason.context.target })
+      const { isRegister = false, requestId, target } = reason.context
+      reason = limited.with({ isRegister, requestId, target })
     }
     countError(metrics, reason.code)
-    if (message?.type === 'register') this.answer(errorMessage(reason))
+    if (reason.context.isRegister) this.answer(errorMessage(reason))
     else this.tell(reason)
     if (faults > 2 * limits.errorsPerMinute) this.fail(new SignalingError('RATE_LIMITED'))
   }
 
-  /** Sends an error that is not the answer to a `register`. Plain peers may not be able to bear it. */
+  /** Sends an error that is not the answer to a `register`. Deployed workers end at it, so plain peers may not get it. */
   private tell(reason: SignalingError): void {
-    const { limits, log, metrics } = this.parts
-    if (limits.plainPeerErrors === 'register' && !this.hasFeatures) {
-      metrics.errorsKeptBack++
-      log.warn({ peer: this.peer?.id, code: reason.code }, 'error kept back from a plain peer')
-    } else {
-      this.answer(errorMessage(reason))
-    }
+    if (this.dialect === 'plain' && this.parts.limits.plainPeerErrors === 'register') this.keepBack(reason)
+    else this.answer(errorMessage(reason))
+  }
+
+  /** Tells the operator instead of the other end. */
+  private keepBack({ code }: SignalingError): void {
+    const { log, metrics } = this.parts
+    countKeptBack(metrics, code)
+    log.warn({ peer: this.peer?.id, code }, 'error kept back from a plain peer')
   }
 
   /** Closes for a fault of the other end. */

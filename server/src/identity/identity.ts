@@ -8,6 +8,16 @@ export interface Identified {
   readonly expiresAt: number
 }
 
+/**
+ * The moment for which the claims of a token count: now, or, where its subject is `proven`, one before its end.
+ * @param now milliseconds since the epoch, as is the result
+ */
+export const judgedAt = (
+  { sub, exp }: { readonly sub?: string; readonly exp?: number },
+  proven: string | undefined,
+  now: number,
+): number => (exp !== undefined && sub !== undefined && sub === proven ? Math.min(now, exp * 1000 - 1) : now)
+
 export interface SignIn {
   readonly idToken: string
   readonly username: string
@@ -31,8 +41,12 @@ export interface Identity {
    *   identity that the provider has deleted
    */
   refresh(refreshToken: string): Promise<SignIn>
-  /** @throws SignalingError INVALID_TOKEN if the token is not one of ours, is of another kind, or has ended */
-  verify(idToken: string): Promise<Identified>
+  /**
+   * @param proven the subject of a token that this caller has shown before, on the same connection: one of that subject
+   *   may have ended meanwhile. All else is checked as ever.
+   * @throws SignalingError INVALID_TOKEN if the token is not one of ours, is of another kind, or has ended
+   */
+  verify(idToken: string, proven?: string): Promise<Identified>
   /**
    * Deletes what the provider keeps of anonymous identities. An unknown one is deleted already. An ID token that was
    * given out stays valid until it ends: it is verified without asking the provider. So does a refresh token where the

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { SignalingError } from '@parley/protocol'
 import {
   calculateJwkThumbprint,
+  decodeJwt,
   errors,
   exportJWK,
   generateKeyPair,
@@ -12,7 +13,7 @@ import {
   SignJWT,
 } from 'jose'
 import type { Clock } from '../clock.ts'
-import type { Identified, Identity, SignIn } from './identity.ts'
+import { type Identified, type Identity, judgedAt, type SignIn } from './identity.ts'
 
 const algorithm = 'ES256'
 const issuer = 'parley'
@@ -55,14 +56,14 @@ export async function local(config: LocalIdentityConfig, clock: Clock): Promise<
       .setExpirationTime(end)
       .sign(signingKey)
 
-  async function check(use: TokenUse, token: string): Promise<Identified> {
+  async function check(use: TokenUse, token: string, proven?: string): Promise<Identified> {
     try {
       const { payload } = await jwtVerify(token, verifyingKey, {
         algorithms: [algorithm],
         issuer,
         audience: audiences[use],
         requiredClaims: ['sub', 'exp'],
-        currentDate: new Date(clock.now()),
+        currentDate: new Date(judgedAt(decodeJwt(token), proven, clock.now())),
       })
       if (payload.token_use !== use || !payload.sub || payload.exp === undefined) throw new errors.JWTInvalid()
       return { subject: payload.sub, username: payload.sub, expiresAt: payload.exp }
@@ -84,7 +85,7 @@ export async function local(config: LocalIdentityConfig, clock: Clock): Promise<
   return {
     signIn: () => giveTokens(crypto.randomUUID()),
     refresh: async refreshToken => giveTokens((await check('refresh', refreshToken)).subject),
-    verify: idToken => check('id', idToken),
+    verify: (idToken, proven) => check('id', idToken, proven),
     async signOut() {},
     keys: async () => ({ keys: [publicJwk] }),
     async ready() {},

@@ -10,7 +10,7 @@ import {
   jwtVerify,
 } from 'jose'
 import { type Clock, nothingPlanned } from '../clock.ts'
-import type { Identified, Identity } from './identity.ts'
+import { type Identified, type Identity, judgedAt } from './identity.ts'
 
 export interface OidcConfig {
   /** The issuer, to the letter as it stands in its ID tokens (`iss`): https:, or http: on this machine. */
@@ -54,19 +54,21 @@ export async function oidc({ issuer, audience }: OidcConfig, clock: Clock): Prom
   return {
     signIn: signInElsewhere,
     refresh: signInElsewhere,
-    async verify(idToken) {
+    async verify(idToken, proven) {
       try {
+        const claims = decodeJwt(idToken)
         // Again below, with the proof; here so that the tokens of others never have the issuer asked.
-        if (decodeJwt(idToken).iss !== issuer) throw new errors.JWTInvalid('of another issuer')
+        if (claims.iss !== issuer) throw new errors.JWTInvalid('of another issuer')
+        const at = judgedAt(claims, proven, clock.now())
         const { payload, protectedHeader } = await jwtVerify(idToken, keys.find, {
           algorithms,
           issuer,
           audience,
           requiredClaims: ['sub', 'exp', 'iat'],
-          currentDate: new Date(clock.now()),
+          currentDate: new Date(at),
           clockTolerance,
         })
-        return identified(protectedHeader, payload, audience, clock.now() / 1000)
+        return identified(protectedHeader, payload, audience, at / 1000)
       } catch (cause) {
         throw cause instanceof SignalingError ? cause : new SignalingError('INVALID_TOKEN', undefined, { cause })
       }
@@ -85,7 +87,7 @@ export async function oidc({ issuer, audience }: OidcConfig, clock: Clock): Prom
 /**
  * Whom a signed token of the issuer proves, if it is an ID token: OpenID Connect Core 1.0 sections 2 and 3.1.3.7, and
  * what tells it from other tokens that the same keys sign for the same audience.
- * @param now seconds since the epoch
+ * @param now seconds since the epoch; see `judgedAt`
  * @throws JWTInvalid if it is something else, or has ended
  */
 function identified(header: JWTHeaderParameters, payload: JWTPayload, audience: string, now: number): Identified {

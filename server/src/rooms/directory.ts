@@ -21,12 +21,6 @@ export class Directory {
     return found
   }
 
-  /** Whether a peer with this id is in any room now. */
-  isAnywhere(peerId: string): boolean {
-    for (const room of this.#roomsOfPeer.get(peerId) ?? []) if (room.peers.has(peerId)) return true
-    return false
-  }
-
   /** Notes that a peer with this id is in the room now. */
   list(peerId: string, room: Room): void {
     const rooms = this.#roomsOfPeer.get(peerId)

@@ -17,7 +17,8 @@ const nobody: Filter = () => false
 
 /**
  * Reads the filters of a `discover_peers` into a predicate, which finds who passes all of them and never throws. Keys
- * that are no filters are ignored: clients send `room_id`. What has another type than it is compared with is not found.
+ * that are no filters are ignored: clients send `room_id`. What has another type than it is compared with is not found;
+ * so a filter that is null finds nobody, as with v2.
  *
  * @throws SignalingError INVALID_MESSAGE for an unknown operator, so that its sender learns of it in an empty room, too
  */
@@ -26,20 +27,17 @@ export function matching(filters: JsonObject): Filter {
   return peer => all.every(finds => finds(peer))
 }
 
-/** Null is what some languages send for what is not there. */
-const isAbsent = (filter: unknown): boolean => filter === undefined || filter === null
-
-const role = (wanted: unknown): Filter => (isAbsent(wanted) ? everybody : peer => peer.role === wanted)
+const role = (wanted: unknown): Filter => (wanted === undefined ? everybody : peer => peer.role === wanted)
 
 function tags(wanted: unknown): Filter {
-  if (isAbsent(wanted)) return everybody
+  if (wanted === undefined) return everybody
   if (!Array.isArray(wanted)) return nobody
   const isWanted = oneOf(wanted)
   return ({ metadata }) => Array.isArray(metadata.tags) && metadata.tags.some(isWanted)
 }
 
 function properties(wanted: unknown): Filter {
-  if (isAbsent(wanted)) return everybody
+  if (wanted === undefined) return everybody
   if (!isObject(wanted)) return nobody
   const needed: [name: string, test: Test][] = []
   const unneeded = new Map<string, Test>()

@@ -2,7 +2,7 @@ import { type LeaveReason, SignalingError } from '@parley/protocol'
 import type { Backplane } from '../backplane/backplane.ts'
 import { type Clock, inTime } from '../clock.ts'
 import { type Log, logFailure } from '../log.ts'
-import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
+import { endOf, type RoomRecord, type RoomStore } from '../room-store/room-store.ts'
 import { Directory } from './directory.ts'
 import { Presence, presenceWindow } from './presence.ts'
 import { knows, type Peer, Room } from './room.ts'
@@ -12,7 +12,11 @@ export interface OpenRoomsParts {
   readonly backplane: Backplane
   readonly clock: Clock
   readonly log: Log
-  readonly limits: { readonly peersPerRoom: number }
+  readonly limits: {
+    readonly peersPerRoom: number
+    /** Seconds after its creation that a room can last at most; 0: it has no such bound. */
+    readonly maxRoomTtl: number
+  }
 }
 
 export const storeSilent = 'The room store does not answer.'
@@ -23,6 +27,9 @@ const mostUsernames = 10_000
 
 /** Seconds before its end at which a room is said to end soon. */
 const warnings = [300, 60]
+
+/** Seconds that a room of the original lasts, which does not say when it was created. */
+const originalTtl = 7200
 
 /** The rooms that are open on this node, who is in them, and how long they last. */
 export class OpenRooms {
@@ -86,6 +93,7 @@ export class OpenRooms {
     if (room.peers.get(peer.id) !== peer) return
     this.remove(peer, reason)
     room.departed.set(peer.id, {
+      id: peer.id,
       identity: peer.identity,
       username: peer.username,
       address: peer.link.address,
@@ -96,6 +104,7 @@ export class OpenRooms {
       this.forgetDeparted(room, oldest)
     }
     this.parts.log.info({ room: room.id, peer: peer.id, reason }, 'peer left')
+    this.forgetIfUnused(room)
   }
 
   forgetDeparted(room: Room, peerId: string): void {
@@ -109,6 +118,7 @@ export class OpenRooms {
     this.directory.unlist(peer.id, peer.room)
     peer.link.release(new SignalingError('PEER_REMOVED'))
     this.parts.log.info({ room: peer.room.id, peer: peer.id }, 'peer removed')
+    this.forgetIfUnused(peer.room)
   }
 
   /** Takes `record` for what the room is, unless a later one is known; gives the one that counts. */
@@ -126,19 +136,27 @@ export class OpenRooms {
     if (room.ended) return
     room.ended = true
     const peers = [...room.peers.values()]
-    // In a larger room that would be the square of its peers in messages, and `room_closed` says as much.
-    if (peers.length ** 2 <= presenceWindow.messages) {
-      for (const peer of peers) room.presence.announce({ kind: 'left', peer, reason: 'room_closed' }, knows(peer))
-    }
-    room.presence.proclaim({ type: 'room_closed', reason: reason.code === 'ROOM_EXPIRED' ? 'expired' : 'deleted' })
+    this.#announceEnd(room, peers, reason)
     this.#forget(room)
     for (const peer of peers) peer.link.release(reason)
     this.parts.log.info({ room: room.id, peers: peers.length, code: reason.code }, 'room ended')
   }
 
-  /** A room that nobody was let into need not stay open. */
+  #announceEnd(room: Room, leaving: readonly Peer[], reason: SignalingError): void {
+    // In a larger room that would be the square of its peers in messages, and `room_closed` says as much.
+    if (leaving.length ** 2 <= presenceWindow.messages) {
+      for (const peer of leaving) room.presence.announce({ kind: 'left', peer, reason: 'room_closed' }, knows(peer))
+    }
+    room.presence.proclaim({ type: 'room_closed', reason: reason.code === 'ROOM_EXPIRED' ? 'expired' : 'deleted' })
+  }
+
+  /** Lets go of a room that nobody was let into, and ends one past its end that has no plain peer any more. */
   forgetIfUnused(room: Room): void {
-    if (room.entering === 0 && !room.record && !room.ended) this.#forget(room)
+    if (room.entering > 0 || room.ended) return
+    if (!room.record) this.#forget(room)
+    else if (endOf(room.record) * 1000 <= this.parts.clock.now() && !room.hasPlainPeers) {
+      this.end(room, new SignalingError('ROOM_EXPIRED'))
+    }
   }
 
   /** Says no more of who comes and goes: all are about to go. */
@@ -174,16 +192,47 @@ export class OpenRooms {
   /** Plans what comes next: a warning, or the end. It may have been planned before, for another time. */
   #planEnd(room: Room, record: RoomRecord): void {
     const { clock } = this.parts
-    const end = record.expires_at * 1000
+    const { expires_at } = record
+    if (expires_at === null) return room.cancelExpiry()
+    const end = expires_at * 1000
     const next = Math.min(...warnings.map(seconds => end - seconds * 1000).filter(time => time > clock.now()), end)
-    room.cancelExpiry()
-    room.cancelExpiry = clock.after(Math.max(0, next - clock.now()), () => {
-      // A timer may be early: clocks are set, and delays have an upper bound.
-      if (clock.now() < next) return this.#planEnd(room, record)
-      if (next === end) return this.end(room, new SignalingError('ROOM_EXPIRED'))
-      room.presence.proclaim({ type: 'room_expiring', expires_at: record.expires_at })
+    this.#at(room, next, () => {
+      if (next === end) return this.#expire(room, record)
+      room.presence.proclaim({ type: 'room_expiring', expires_at })
       this.#planEnd(room, record)
     })
+  }
+
+  /** Does `act` at that time (milliseconds since the epoch), instead of what was planned for the room before. */
+  #at(room: Room, time: number, act: () => void): void {
+    const { clock } = this.parts
+    room.cancelExpiry()
+    room.cancelExpiry = clock.after(Math.max(0, time - clock.now()), () => {
+      // A timer may be early: clocks are set, and delays have an upper bound.
+      if (clock.now() < time) this.#at(room, time, act)
+      else act()
+    })
+  }
+
+  /**
+   * The room's time is over. Plain peers stay: the original never ended a room for those inside, and they may be in the
+   * middle of a job. So it goes on for them, until the last has left or a room can last no longer.
+   */
+  #expire(room: Room, record: RoomRecord): void {
+    const over = new SignalingError('ROOM_EXPIRED')
+    if (!room.hasPlainPeers) return this.end(room, over)
+    const leaving = [...room.peers.values()].filter(peer => !peer.isPlain)
+    this.#announceEnd(room, leaving, over)
+    // Plain peers have none.
+    room.presence.close()
+    for (const peer of leaving) {
+      this.remove(peer, 'room_closed')
+      this.directory.unlist(peer.id, room)
+      peer.link.release(over)
+    }
+    this.parts.log.info({ room: room.id, released: leaving.length, stay: room.peers.size }, 'room past its end')
+    const last = lastMoment(record, this.parts.limits.maxRoomTtl) * 1000
+    if (Number.isFinite(last)) this.#at(room, last, () => this.end(room, over))
   }
 
   #forget(room: Room): void {
@@ -200,4 +249,11 @@ export class OpenRooms {
       () => {}, // there is nothing to end: whoever wanted to enter was told
     )
   }
+}
+
+/** Seconds since the epoch until which plain peers can be in the room; Infinity where `maxTtl` is 0, which is no bound. */
+function lastMoment(record: RoomRecord, maxTtl: number): number {
+  if (maxTtl === 0) return Number.POSITIVE_INFINITY
+  const created = record.created_at ?? endOf(record) - originalTtl
+  return Math.max(endOf(record), created + maxTtl)
 }

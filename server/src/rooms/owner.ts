@@ -1,6 +1,6 @@
 import { type JsonObject, type PeerDescription, SignalingError } from '@parley/protocol'
 import { inTime } from '../clock.ts'
-import type { Invite, RoomRecord } from '../room-store/room-store.ts'
+import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import { type InviteOptions, newInvite, withInvite } from './invites.ts'
 import { backplaneSilent, type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
 import { describe } from './room.ts'
@@ -9,8 +9,8 @@ import { describe } from './room.ts'
 export interface RoomView {
   readonly room_id: string
   readonly token: string
-  /** Seconds since the epoch. */
-  readonly expires_at: number
+  /** Seconds since the epoch; null: the room does not end. */
+  readonly expires_at: number | null
   readonly name: string | null
   readonly max_peers: number | null
   readonly locked: boolean
@@ -35,8 +35,8 @@ export interface InviteView extends Omit<Invite, 'digest' | 'used_by'> {
 
 /** What the owner of a room may change; what is undefined stays. */
 export interface RoomChanges {
-  /** Seconds from now to the end. */
-  readonly ttl?: number | undefined
+  /** Seconds from now to the end; null: the room does not end. */
+  readonly ttl?: number | null | undefined
   readonly name?: string | null | undefined
   readonly maxPeers?: number | null | undefined
   readonly locked?: boolean | undefined
@@ -71,7 +71,7 @@ export class Owner {
     const now = Math.floor(this.parts.clock.now() / 1000)
     const record = await this.#change(identity, roomId, before => ({
       ...before,
-      expires_at: changes.ttl === undefined ? before.expires_at : now + changes.ttl,
+      expires_at: changes.ttl === undefined ? before.expires_at : changes.ttl === null ? null : now + changes.ttl,
       name: changes.name === undefined ? before.name : changes.name,
       max_peers: changes.maxPeers === undefined ? before.max_peers : changes.maxPeers,
       locked: changes.locked ?? before.locked,
@@ -148,7 +148,7 @@ export class Owner {
     if (record.created_by !== identity) {
       throw new SignalingError('FORBIDDEN', 'Only the identity that created the room may do this.')
     }
-    if (record.expires_at * 1000 <= this.parts.clock.now()) throw new SignalingError('ROOM_EXPIRED')
+    if (endOf(record) * 1000 <= this.parts.clock.now()) throw new SignalingError('ROOM_EXPIRED')
   }
 
   /** Changes the record; this node acts on it at once, others as soon as they hear of it. */

@@ -22,19 +22,13 @@ export function relaySignal(peer: Peer, message: Signal, text: string, metrics: 
   deliver(target, message.sender === undefined ? nameSender(text, peer.id) : text, metrics)
 }
 
-/** @throws SignalingError SENDER_MISMATCH, PEER_NOT_FOUND, PEER_NOT_IN_ROOM or DELIVERY_FAILED */
-export function relayDirect(
-  peer: Peer,
-  message: DirectMessage,
-  text: string,
-  isElsewhere: (peerId: string) => boolean,
-  metrics: Metrics,
-): void {
+/** @throws SignalingError SENDER_MISMATCH, PEER_NOT_IN_ROOM or DELIVERY_FAILED */
+export function relayDirect(peer: Peer, message: DirectMessage, text: string, metrics: Metrics): void {
   checkSender(peer, message.from_peer_id)
   const { to_peer_id: to } = message
   const target = inReach(peer, to)
-  if (!target)
-    throw new SignalingError(!peer.room.peers.has(to) && isElsewhere(to) ? 'PEER_NOT_IN_ROOM' : 'PEER_NOT_FOUND')
+  // v2 has another code for this message than for signals.
+  if (!target) throw new SignalingError('PEER_NOT_IN_ROOM')
   const ids = `"from_peer_id":${JSON.stringify(peer.id)},"to_peer_id":${JSON.stringify(to)}`
   deliver(target, `{"type":"peer_message",${ids},"payload":${rawMember(text, 'payload')}}`, metrics)
 }

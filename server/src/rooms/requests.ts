@@ -29,8 +29,6 @@ export interface RequestParts {
   readonly limits: RequestLimits
   /** ICE servers with credentials for a holder: a peer_id or a subject. */
   iceServers(holder: string): IceServers
-  /** Whether a peer of this name is in any room of this node. */
-  isAnywhere(peerId: string): boolean
 }
 
 /**
@@ -51,7 +49,7 @@ export function fulfil(
       relaySignal(peer, message, text, parts.metrics)
       return
     case 'peer_message':
-      relayDirect(peer, message, text, parts.isAnywhere, parts.metrics)
+      relayDirect(peer, message, text, parts.metrics)
       return
     case 'mesh_connect':
     case 'mesh_answer':

@@ -13,17 +13,24 @@ export interface Claim {
 }
 
 /**
- * Whether `claim` gives a right to the room: the identity of its creator or of one of its peers; its token; or, for
- * deployed clients that send neither, the address of one of its peers. Peers that have just left count: deployed
- * clients close their connection before they ask for the clean-up. Who was let in by an invitation is a guest and may
- * not.
+ * Whether `claim` proves a right to the whole room: the identity of its creator or of a peer that is in it, or its token.
+ * A peer that was let in by an invitation is a guest, and has none.
  */
-export function mayDelete(record: RoomRecord, room: Room | undefined, claim: Claim): boolean {
+export function provesRight(record: RoomRecord, room: Room | undefined, claim: Claim): boolean {
   if (claim.identity === record.created_by) return true
   if (claim.token !== undefined && sameSecret(claim.token, record.token)) return true
+  for (const peer of room?.peers.values() ?? []) if (!peer.invited && peer.identity === claim.identity) return true
+  return false
+}
+
+/**
+ * Whether `claim` gives any right to the room: a proof; or, for deployed clients that send none, the address of one of
+ * its peers. Peers that have just left count: deployed clients close their connection before they ask for the clean-up.
+ */
+export function mayDelete(record: RoomRecord, room: Room | undefined, claim: Claim): boolean {
+  if (provesRight(record, room, claim)) return true
   for (const peer of room?.peers.values() ?? []) {
-    if (peer.invited) continue
-    if (peer.identity === claim.identity || peer.link.address === claim.address) return true
+    if (!peer.invited && peer.link.address === claim.address) return true
   }
   for (const peer of room?.departed.values() ?? []) {
     if (peer.invited) continue

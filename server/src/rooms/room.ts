@@ -58,6 +58,8 @@ export class Peer {
     metadata: JsonObject,
     /** Those that it asked for and was granted. */
     readonly features: ReadonlySet<Feature>,
+    /** It asked for no features, known or unknown, so it may be a program of the Python server's time. */
+    readonly isPlain: boolean,
     channels: readonly string[],
     /** Milliseconds since the epoch. */
     readonly connectedAt: number,
@@ -130,6 +132,7 @@ export const describe = ({ id, role, metadata, connectedAt }: Peer): PeerDescrip
 
 /** Who was in a room: deployed clients close their connection first and ask for the clean-up afterwards. */
 export interface Departed {
+  readonly id: string
   readonly identity: string
   readonly username: string
   readonly address: string
@@ -149,7 +152,7 @@ export class Room {
   record: RoomRecord | undefined
   /** Peers on their way in. */
   entering = 0
-  /** True once the room has expired or was deleted; nobody enters any more. */
+  /** True once the room is no more: deleted, or past its end with no plain peer in it. */
   ended = false
   cancelExpiry: Cancel = nothingPlanned
 
@@ -159,6 +162,17 @@ export class Room {
     /** Resolves once this node hears what other nodes say of the room; the result ends that. */
     readonly subscribed: Promise<() => void>,
   ) {}
+
+  /** Whether plain peers are in it, for whose sake it goes on past its end. */
+  get hasPlainPeers(): boolean {
+    for (const peer of this.peers.values()) if (peer.isPlain) return true
+    return false
+  }
+
+  /** Whether a peer of this name and identity is in it, or was and may come back. */
+  knowsPeer(peerId: string, identity: string): boolean {
+    return (this.peers.get(peerId) ?? this.departed.get(peerId))?.identity === identity
+  }
 
   /** Bytes that the metadata of all peers have together, but for the peer `without`. */
   metadataSize(without: Peer | undefined): number {

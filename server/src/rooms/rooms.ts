@@ -12,20 +12,22 @@ import { inTime, outsideDeadline } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import type { Identified, Identity } from '../identity/identity.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Invite, RoomRecord } from '../room-store/room-store.ts'
+import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import { checkEntrance } from './entrance.ts'
 import { invitationOf, isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
 import { registeredAuth } from './registered-auth.ts'
 import { fulfil, issueIceServers, type RequestLimits, type RequestParts } from './requests.ts'
-import { type Claim, mayDelete } from './rights.ts'
-import { type Link, Peer, type Room } from './room.ts'
+import { type Claim, mayDelete, provesRight } from './rights.ts'
+import { type Departed, type Link, Peer, type Room } from './room.ts'
 import { newRoomId, newRoomToken } from './secrets.ts'
 
 export interface RoomLimits extends RequestLimits {
   /** Seconds that a room lives if its creator does not say. */
   readonly roomTtl: number
+  /** Seconds that a room can last at most; 0: it has no such bound. */
+  readonly maxRoomTtl: number
   readonly roomsPerIdentity: number
 }
 
@@ -39,8 +41,8 @@ export interface RoomsParts extends OpenRoomsParts {
 
 /** What the creator of a room may decide. */
 export interface RoomOptions {
-  /** Seconds. */
-  readonly ttl?: number | undefined
+  /** Seconds; null: the room does not end. */
+  readonly ttl?: number | null | undefined
   readonly maxPeers?: number | undefined
   readonly name?: string | undefined
   readonly metadata?: JsonObject | undefined
@@ -62,7 +64,7 @@ export class Rooms {
   constructor(private readonly parts: RoomsParts) {
     this.#open = new OpenRooms(parts)
     this.owner = new Owner(parts, this.#open, roomId => this.#delete(roomId))
-    this.#requestParts = { ...parts, isAnywhere: peerId => this.#open.directory.isAnywhere(peerId) }
+    this.#requestParts = parts
   }
 
   /** @throws SignalingError LIMIT_REACHED or UNAVAILABLE */
@@ -73,7 +75,8 @@ export class Rooms {
       room_id: newRoomId(),
       created_by: creator,
       token: newRoomToken(),
-      expires_at: now + (options.ttl ?? limits.roomTtl),
+      created_at: now,
+      expires_at: options.ttl === null ? null : now + (options.ttl ?? limits.roomTtl),
       max_peers: options.maxPeers ?? null,
       name: options.name ?? null,
       metadata: options.metadata ?? {},
@@ -96,7 +99,8 @@ export class Rooms {
   async join(message: Register, link: Link): Promise<void> {
     const { clock, identity, store } = this.parts
     const by = clock.now() + outsideDeadline
-    const identified = await inTime(clock, identity.verify(message.id_token), identitySilent, by)
+    const verified = identity.verify(message.id_token, provenBefore(link.peer, message))
+    const identified = await inTime(clock, verified, identitySilent, by)
     const { subject } = identified
     const room = this.#open.open(message.room_id)
     room.entering++
@@ -104,10 +108,14 @@ export class Rooms {
       // First listen, then read: a deletion after the reading is heard, one before it is seen.
       await inTime(clock, room.subscribed, backplaneSilent, by)
       // The sentence of the original: its clients print it.
-      const record = await inTime(clock, store.get(message.room_id), 'DynamoDB error', by)
+      const stored = await inTime(clock, store.get(message.room_id), 'DynamoDB error', by)
+      // A store may have cleared away a room that has ended, while plain peers are still in it.
+      const record = stored ?? (room.hasPlainPeers ? room.record : undefined)
       if (!record) throw new SignalingError('ROOM_NOT_FOUND')
       const invite = invitationOf(record, message.token, clock.now() / 1000)
-      if (record.expires_at * 1000 <= clock.now()) throw new SignalingError('ROOM_EXPIRED')
+      if (endOf(record) * 1000 <= clock.now() && !staysBeyondEnd(room, subject, message)) {
+        throw new SignalingError('ROOM_EXPIRED')
+      }
       const isFirstUse = invite?.single_use && !isUsedBy(invite, { peer_id: message.peer_id, identity: subject })
       const admitted = isFirstUse ? await this.#redeem(room, record, invite, subject, message, by) : record
       // Deleted while this was waiting.
@@ -135,7 +143,8 @@ export class Rooms {
 
   /**
    * Deletes a room and all that belongs to it: its peers are disconnected, their anonymous identities are signed out.
-   * The room is named by its id, or by a peer that is or was in it.
+   * The room is named by its id, or by a peer that is or was in it. Deployed clients clean up after themselves that way,
+   * without a proof, when they have left: while others are in the room, that deletes what is left of this peer alone.
    * @returns whether there was such a room or peer
    * @throws SignalingError FORBIDDEN if `claim` gives no right to it, UNAVAILABLE if the store does not answer
    */
@@ -147,7 +156,10 @@ export class Rooms {
     const record = room?.record ?? (await inTime(clock, store.get(roomId), storeSilent))
     if (!record) return false
     if (!mayDelete(record, room, claim)) throw new SignalingError('FORBIDDEN')
-    await this.#delete(roomId)
+    const departed = 'peerId' in named ? room?.departed.get(named.peerId) : undefined
+    if (room && departed && room.peers.size > 0 && !provesRight(record, room, claim)) {
+      await this.#deleteDeparted(room, departed)
+    } else await this.#delete(roomId)
     return true
   }
 
@@ -161,28 +173,32 @@ export class Rooms {
     const peer = room.peers.get(peerId)
     const departed = room.departed.get(peerId)
     if (!peer) {
-      this.#open.forgetDeparted(room, peerId)
-      if (departed) await this.#signOut([departed.username])
+      if (departed) await this.#deleteDeparted(room, departed)
       return 'departed'
     }
     this.#open.expel(peer)
     const roomDeleted = room.peers.size === 0
-    if (roomDeleted) await this.#delete(room.id)
+    if (roomDeleted) await this.#delete(room.id, room)
     else await this.#signOut([peer.username])
     return { roomDeleted }
   }
 
-  /** Rooms with somebody in them, and the peers in them by role. */
-  census(): { rooms: number; peers: number; peersByRole: Map<string, number> } {
+  /** Rooms with somebody in them, how many of them are past their end, and the peers in them by role. */
+  census(): { rooms: number; roomsPastEnd: number; peers: number; peersByRole: Map<string, number> } {
+    const now = this.parts.clock.now()
     let rooms = 0
+    let roomsPastEnd = 0
     let peers = 0
     const peersByRole = new Map<string, number>()
     for (const room of this.#open.values()) {
-      if (room.peers.size > 0) rooms++
+      if (room.peers.size > 0) {
+        rooms++
+        if (room.record && endOf(room.record) * 1000 <= now) roomsPastEnd++
+      }
       peers += room.peers.size
       for (const { role } of room.peers.values()) peersByRole.set(role, (peersByRole.get(role) ?? 0) + 1)
     }
-    return { rooms, peers, peersByRole }
+    return { rooms, roomsPastEnd, peers, peersByRole }
   }
 
   /** Says no more of who comes and goes: all are about to go. */
@@ -226,6 +242,7 @@ export class Rooms {
     checkEntrance(room, record, subject, message, this.#open.directory, limits)
 
     const present = room.peers.get(id)
+    const wasAdmin = present !== undefined && room.admin === present
     const before = link.peer
     if (present) this.#open.remove(present, 'replaced')
     if (before && before !== present) this.#open.leave(before, 'left')
@@ -240,12 +257,13 @@ export class Rooms {
       invite?.role ?? message.role,
       message.metadata,
       this.#featureSet(granted),
+      message.features.length === 0,
       invite?.channels ?? message.channels,
       clock.now(),
       invite && { channelsFixed: invite.channels !== null },
     )
     const { admin } = room
-    if (message.is_admin) room.admin ??= peer
+    if (message.is_admin || wasAdmin) room.admin ??= peer
     this.#open.place(peer)
     if (present && present.link !== link) present.link.release(new SignalingError('PEER_REPLACED'))
     const reply = registeredAuth(peer, record, message, invite, issueIceServers(peer, this.#requestParts))
@@ -266,9 +284,15 @@ export class Rooms {
     return set
   }
 
-  async #delete(roomId: string): Promise<void> {
+  /** Forgets a peer that has left, and signs its identity out unless that is still in use. */
+  async #deleteDeparted(room: Room, { id, identity, username }: Departed): Promise<void> {
+    this.#open.forgetDeparted(room, id)
+    this.parts.log.info({ room: room.id, peer: id }, 'departed peer deleted')
+    if (this.#open.directory.peersOf(identity) === 0) await this.#signOut([username])
+  }
+
+  async #delete(roomId: string, room = this.#open.get(roomId)): Promise<void> {
     const { clock, store, backplane } = this.parts
-    const room = this.#open.get(roomId)
     const usernames = [...(room?.usernames ?? [])]
     await inTime(clock, store.delete(roomId), storeSilent)
     await inTime(clock, backplane.publish({ type: 'room_deleted', room_id: roomId }), backplaneSilent)
@@ -287,3 +311,12 @@ export class Rooms {
     }
   }
 }
+
+/** The identity that the connection has shown already, if it registers its own peer again: its token may have ended. */
+function provenBefore(peer: Peer | undefined, { peer_id, room_id }: Register): string | undefined {
+  return peer?.id === peer_id && peer.room.id === room_id ? peer.identity : undefined
+}
+
+/** Whether a room past its end lets this peer in: a plain one that is or was in it, while it goes on for others. */
+const staysBeyondEnd = (room: Room, identity: string, { peer_id, features }: Register): boolean =>
+  features.length === 0 && room.hasPlainPeers && room.knowsPeer(peer_id, identity)

@@ -5,7 +5,7 @@ import { assertIsJwks, type Jwks } from 'aws-jwt-verify/jwk'
 import type { Json } from 'aws-jwt-verify/safe-json-parse'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
-import type { Identified } from '../identity.ts'
+import { type Identified, judgedAt } from '../identity.ts'
 import { within } from './deadline.ts'
 
 /** Longer ones are refused unread. Characters; Cognito's have about 1,000. */
@@ -25,8 +25,8 @@ const renewalPause = 60_000
 const readyFor = 1_000
 
 export interface Verification {
-  /** @throws SignalingError INVALID_TOKEN; UNAVAILABLE if the keys to check it with cannot be had */
-  verify(idToken: string): Promise<Identified>
+  /** As that of `Identity`. @throws SignalingError INVALID_TOKEN; UNAVAILABLE if the keys to check it with cannot be had */
+  verify(idToken: string, proven?: string): Promise<Identified>
   /** @throws SignalingError UNAVAILABLE */
   keys(): Promise<Jwks>
   /** Resolves if the keys can be had anew. @throws SignalingError UNAVAILABLE naming the pool */
@@ -89,19 +89,24 @@ export function verification(
     } else await renew()
   }
 
-  function check(idToken: string): Identified {
-    const { sub, exp, 'cognito:username': name } = verifier.verifySync(idToken)
-    // The verifier takes a token without an end, and goes by the time of the system.
-    if (!sub || typeof exp !== 'number' || exp * 1000 <= clock.now()) throw new Error('no subject, or ended')
+  function check(idToken: string, proven: string | undefined): Identified {
+    const graceSeconds = proven === undefined ? 0 : Number.MAX_SAFE_INTEGER
+    const payload = verifier.verifySync(idToken, { graceSeconds })
+    const { sub, exp, nbf, 'cognito:username': name } = payload
+    // The verifier takes a token without an end, goes by the time of the system, and has one grace for start and end.
+    if (!sub || typeof exp !== 'number' || exp * 1000 <= judgedAt(payload, proven, clock.now())) {
+      throw new Error('no subject, or ended')
+    }
+    if (typeof nbf === 'number' && nbf * 1000 > clock.now()) throw new Error('not valid yet')
     return { subject: sub, username: typeof name === 'string' ? name : sub, expiresAt: exp }
   }
 
   renewInBackground()
   return {
-    async verify(idToken) {
+    async verify(idToken, proven) {
       if (idToken.length > tokenLength) throw new SignalingError('INVALID_TOKEN')
       try {
-        const identified = check(idToken)
+        const identified = check(idToken, proven)
         const now = clock.now()
         if (known && now - known.at > keysLast && now - asked > renewalPause) renewInBackground()
         return identified
@@ -114,7 +119,7 @@ export function verification(
         throw new SignalingError('UNAVAILABLE', 'The identity provider does not answer.', { cause })
       })
       try {
-        return check(idToken)
+        return check(idToken, proven)
       } catch (cause) {
         throw new SignalingError('INVALID_TOKEN', undefined, { cause })
       }
