@@ -49,7 +49,12 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
   const counter = (name: string, help: string, value: number) => family(name, 'counter', help, [`${name} ${value}`])
   const gauge = (name: string, help: string, value: number) => family(name, 'gauge', help, [`${name} ${value}`])
   const byCode = (name: string, help: string, counts: ReadonlyMap<ErrorCode, number>) =>
-    family(name, 'counter', help, [...counts].map(([code, count]) => `${name}{code="${code}"} ${count}`))
+    family(
+      name,
+      'counter',
+      help,
+      [...counts].map(([code, count]) => `${name}{code="${code}"} ${count}`),
+    )
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
     gauge('parley_peers', 'Registered peers.', gauges.peers),

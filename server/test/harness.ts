@@ -35,12 +35,20 @@ export interface TestServer extends AsyncDisposable {
   join(room: { room_id: string; token: string }, peerId: string, members?: object): Promise<TestPeer>
 }
 
-/** The whole server on free ports, with the embedded adapters; `parts` replaces some, `settings` are PARLEY_* variables. */
+/**
+ * The whole server on free ports, with the embedded adapters; `parts` replaces some, `settings` are PARLEY_* variables.
+ * Plain peers are sent all errors, for tests to see, unless a setting says otherwise; an empty one has its default.
+ */
 export async function startServer(
   settings: Record<string, string> = {},
   parts: Partial<ServerParts> & { clock?: Clock } = {},
 ): Promise<TestServer> {
-  const { config, faults } = readConfig({ PARLEY_HTTP_PORT: '0', PARLEY_WS_PORT: '0', ...settings })
+  const { config, faults } = readConfig({
+    PARLEY_HTTP_PORT: '0',
+    PARLEY_WS_PORT: '0',
+    PARLEY_PLAIN_PEER_ERRORS: 'all',
+    ...settings,
+  })
   if (faults.length > 0) throw new Error(faults.map(({ sentence }) => sentence).join(' '))
   const clock = parts.clock ?? systemClock
   const folder = mkdtempSync(join(tmpdir(), 'parley-test-'))

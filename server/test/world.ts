@@ -68,7 +68,7 @@ export const worldLimits: RoomLimits = {
   fanOutPerSecond: 100,
 }
 
-type RoomKey = { readonly room_id: string; readonly token: string }
+export type RoomKey = { readonly room_id: string; readonly token: string }
 
 async function world(folder: string, changes: Partial<RoomsParts>) {
   const clock = manualClock()
@@ -103,8 +103,14 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
     ...members,
   })
   /** Joins over a new link, or the one given. */
-  async function join(room: RoomKey, peerId: string, idToken: string, link = new RecordingLink()) {
-    await rooms.join(register(room, peerId, idToken), link)
+  async function join(
+    room: RoomKey,
+    peerId: string,
+    idToken: string,
+    link = new RecordingLink(),
+    members: Partial<Register> = {},
+  ) {
+    await rooms.join(register(room, peerId, idToken, members), link)
     return link
   }
   return { ...parts, clock, rooms, signIn, subjectOf, create, register, join }

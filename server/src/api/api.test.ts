@@ -228,6 +228,37 @@ describe('POST /create-room', () => {
     await expect(server.join(room, 'b')).rejects.toThrow('ROOM_FULL')
   })
 
+  test('takes the bare token, too, as the original did', async () => {
+    const response = await server.post('/create-room', undefined, { Authorization: await server.signIn() })
+    expect(response.status).toBe(200)
+  })
+
+  test('makes a room without an end where the server sets no bound', async () => {
+    await using free = await startServer({ PARLEY_MAX_ROOM_TTL_SECONDS: '0' })
+    const headers = bearer(await free.signIn())
+    const create = async (body?: object) => (await free.post('/create-room', body, headers)).json()
+    const room = (await create({ ttl_seconds: null })) as { room_id: string; token: string }
+    expect(room).toMatchObject({ expires_at: null })
+    using peer = await free.connect()
+    const register = { type: 'register', peer_id: 'a', ...room, id_token: await free.signIn() }
+    expect(await peer.ask(register)).toMatchObject({ type: 'registered_auth', expires_at: null })
+    const listed = await fetch(`${free.http}/rooms`, { headers })
+    expect(await listed.json()).toMatchObject({ rooms: [{ room_id: room.room_id, expires_at: null }] })
+    expect(await create()).toMatchObject({ expires_at: expect.any(Number) })
+    expect(await create({ ttl_seconds: 86_400_000 })).toMatchObject({ expires_at: expect.any(Number) })
+    const change = (body: object) =>
+      fetch(`${free.http}/rooms/${room.room_id}`, { method: 'PATCH', headers, body: JSON.stringify(body) })
+    expect(await (await change({ ttl_seconds: 60 })).json()).toMatchObject({ expires_at: expect.any(Number) })
+    expect(await (await change({ ttl_seconds: null })).json()).toMatchObject({ expires_at: null })
+  })
+
+  test('makes no room without an end elsewhere, and says why', async () => {
+    const refused = await server.post('/create-room', { ttl_seconds: null }, bearer(await server.signIn()))
+    const { status, code, detail } = await problemOf(refused)
+    expect([status, code]).toEqual([400, 'INVALID_MESSAGE'])
+    expect(detail).toBe('ttl_seconds: this server has no rooms without an end (PARLEY_MAX_ROOM_TTL_SECONDS is not 0)')
+  })
+
   test('refuses a body of the wrong form, and names what is wrong', async () => {
     const headers = bearer(await server.signIn())
     const wrong = [
@@ -306,10 +337,15 @@ describe('POST /delete-peers-and-room', () => {
     using client = await server.join(room, 'Client-123')
     client.socket.close()
     await client.closed
-    expect(await statusOf(await server.post('/delete-peers-and-room', { peer_id: 'Client-123' }))).toEqual([
-      200,
-      'peer deleted successfully',
-    ])
+    const cleanUp = async (body: object) => statusOf(await server.post('/delete-peers-and-room', body))
+    expect(await cleanUp({ peer_id: 'Client-123' })).toEqual([200, 'peer deleted successfully'])
+    expect(await cleanUp({ peer_id: 'Client-123' })).toEqual([200, 'peer not found'])
+    // Who stays is left alone, and so is the room.
+    using next = await server.join(room, 'Client-123')
+    expect(await worker.rest()).toEqual([])
+    next.socket.close()
+    await next.closed
+    expect(await cleanUp({ peer_id: 'Client-123', token: room.token })).toEqual([200, 'peer deleted successfully'])
     expect(await worker.closed).toEqual({ code: 4504, reason: 'The room was deleted.' })
     await expect(server.join(room, 'a')).rejects.toThrow('ROOM_NOT_FOUND')
   })
@@ -352,8 +388,14 @@ describe('POST /delete-peers-and-room', () => {
     expect((await server.post('/delete-peers-and-room', body, forwarded)).status).toBe(200)
   })
 
-  test('refuses a body that names neither', async () => {
-    for (const body of [undefined, {}, { peer_id: '' }, { peer_id: 7 }, { room_id: ['a'] }, []]) {
+  test('finds no peer where none is named, as the original did', async () => {
+    for (const body of [undefined, {}, { peer_id: '' }, { peer_id: null }]) {
+      expect(await statusOf(await server.post('/delete-peers-and-room', body))).toEqual([200, 'peer not found'])
+    }
+  })
+
+  test('refuses a body of the wrong form', async () => {
+    for (const body of [{ peer_id: 7 }, { room_id: ['a'] }, []]) {
       expect(await problemOf(await server.post('/delete-peers-and-room', body))).toMatchObject({
         status: 400,
         code: 'INVALID_MESSAGE',
@@ -371,7 +413,7 @@ test('POST /delete-peer answers in the words of v2', async () => {
   ] as const
   const statusOf = async (peer_id: string) =>
     ((await (await server.post('/delete-peer', { peer_id, token: room.token })).json()) as { status: string }).status
-  expect(await statusOf('nobody')).toBe('peer not found')
+  expect(await statusOf('nobody')).toBe('peer deleted from Cognito (already removed from room)')
   expect(await statusOf('del-a')).toBe('peer deleted successfully. Room status: active')
   expect(await peers[0].closed).toEqual({ code: 4507, reason: 'This peer was removed from the room.' })
   peers[1].socket.close()
@@ -381,9 +423,12 @@ test('POST /delete-peer answers in the words of v2', async () => {
   await expect(server.join(room, 'a')).rejects.toThrow('ROOM_NOT_FOUND')
 })
 
+/** As Python's datetime.fromisoformat reads it, also before 3.11. */
+const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$/)
+
 test('GET /health, /livez and /readyz tell how the server is', async () => {
   const get = async (path: string) => (await fetch(server.http + path)).json()
-  expect(await get('/health')).toEqual({ status: 'healthy', timestamp: expect.any(Number), version: '0.0.0-test' })
+  expect(await get('/health')).toEqual({ status: 'healthy', timestamp: isoTime, version: '0.0.0-test' })
   expect(await get('/livez')).toEqual({ status: 'alive' })
   expect(await get('/readyz')).toEqual({ status: 'ready' })
 })
@@ -408,7 +453,7 @@ test('GET /metrics speaks Prometheus, and JSON to whoever asks for it', async ()
   for (const line of lines) expect(text).toContain(`\n${line}\n`)
   const json = await (await fetch(`${fresh.http}/metrics`, { headers: { Accept: 'application/json' } })).json()
   expect(json).toEqual({
-    timestamp: expect.any(Number),
+    timestamp: isoTime,
     active_rooms: 1,
     active_connections: 2,
     peers_by_role: { worker: 1, peer: 1 },

@@ -11,6 +11,7 @@ import { type Log, logFailure } from '../log.ts'
 import { countError, type Gauges, type Metrics, prometheusText } from '../metrics.ts'
 import { problem } from '../problem.ts'
 import type { RateLimit } from '../rate-limit.ts'
+import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Claim } from '../rooms/rights.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { BodyLimits } from './bodies.ts'
@@ -101,13 +102,13 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   answerIdentified(routes.getIceServers, async subject => parts.iceServers(subject))
   answer(routes.deletePeersAndRoom, async ({ c, body }) => {
     const found = await withClaim(c, body.token, claim =>
-      rooms.delete(body.room_id ? { roomId: body.room_id } : { peerId: body.peer_id ?? '' }, claim),
+      rooms.cleanUp.delete(body.room_id ? { roomId: body.room_id } : { peerId: body.peer_id ?? '' }, claim),
     )
     const unknown = body.room_id ? 'room not found' : 'peer not found'
     return { status: found ? 'peer deleted successfully' : unknown }
   })
   answer(routes.deletePeer, async ({ c, body }) => {
-    const outcome = await withClaim(c, body.token, claim => rooms.deletePeer(body.peer_id, claim))
+    const outcome = await withClaim(c, body.token, claim => rooms.cleanUp.deletePeer(body.peer_id, claim))
     return { status: deletePeerStatus(outcome) }
   })
 
@@ -262,7 +263,7 @@ function respond(c: Context, { status, secret }: AnyRoute, body: unknown): Respo
 }
 
 /** The words of v2. */
-function deletePeerStatus(outcome: Awaited<ReturnType<Rooms['deletePeer']>>) {
+function deletePeerStatus(outcome: PeerDeletion) {
   if (outcome === 'unknown' || outcome === 'departed') return 'peer deleted from Cognito (already removed from room)'
   return `peer deleted successfully. Room status: ${outcome.roomDeleted ? 'deleted' : 'active'}` as const
 }

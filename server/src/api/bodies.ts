@@ -12,6 +12,8 @@ export interface BodyLimits {
 /** A hundred years, where the server sets no bound: beyond it, dates are no use to anybody. Seconds. */
 const longestTtl = 3_155_760_000
 
+const noEndless = 'this server has no rooms without an end (PARLEY_MAX_ROOM_TTL_SECONDS is not 0)'
+
 /** What `register` takes for a role or a channel: who enters with an invitation gets these as if it had said them. */
 const printable = (length: number) =>
   z.string().min(1).max(length).regex(new RegExp(printablePattern, 'u'), 'must be printable characters')
@@ -28,9 +30,11 @@ const name = z.string().min(1).max(limits.roomNameLength)
  * know, and so do the bodies of its routes; the others are strict, so that no slip passes for done.
  */
 export function requestBodies({ roomTtl, maxRoomTtl, peersPerRoom }: BodyLimits) {
-  const ttl = z.int().min(1).max(maxRoomTtl || longestTtl)
-  const isEndless = 'This server has no rooms without an end (PARLEY_MAX_ROOM_TTL_SECONDS is not 0).'
-  const roomLife = ttl.nullable().refine(life => life !== null || maxRoomTtl === 0, isEndless)
+  const ttl = z
+    .int({ error: ({ input }) => (input === null ? noEndless : undefined) })
+    .min(1)
+    .max(maxRoomTtl || longestTtl)
+  const roomLife: z.ZodType<number | null> = maxRoomTtl === 0 ? ttl.nullable() : ttl
   const maxPeers = z.int().min(1).max(peersPerRoom)
   return {
     RefreshToken: z.strictObject({

@@ -99,7 +99,7 @@ describe('PATCH /rooms/{room_id}', () => {
     const clock = manualClock()
     await using later = await startServer({ PARLEY_DEAD_AFTER_SECONDS: '900' }, { clock })
     const { room, owner } = await ownRoom(later, { ttl_seconds: 60 })
-    using peer = await later.join(room, 'a')
+    using peer = await later.join(room, 'a', { features: ['acks'] })
     const id_token = await later.signIn()
     clock.advance(59_000)
     const changed = await owner('PATCH', '', { ttl_seconds: 600 })

@@ -97,7 +97,7 @@ describe('a request of a peer with acks', () => {
     ...addressed.map((message): [string, object, string] => [
       `(${message.type}) for a peer that is not there`,
       { ...message, [String(nameOfTarget(message))]: 'nobody' },
-      'PEER_NOT_FOUND',
+      message.type === 'peer_message' ? 'PEER_NOT_IN_ROOM' : 'PEER_NOT_FOUND',
     ]),
     ...signed.map((message): [string, object, string] => [
       `(${message.type}) in another's name`,

@@ -27,7 +27,7 @@ describe('peers in channels', () => {
     for (const target of ['c', 'd']) {
       expect(await a.ask(offerTo(target))).toMatchObject({ code: 'PEER_NOT_FOUND', target })
       expect(await a.ask({ type: 'peer_message', to_peer_id: target, payload: 1 })).toMatchObject({
-        code: 'PEER_NOT_FOUND',
+        code: 'PEER_NOT_IN_ROOM',
       })
       expect(await a.ask({ type: 'mesh_connect', target_peer_id: target, offer: 1 })).toMatchObject({
         code: 'PEER_NOT_FOUND',

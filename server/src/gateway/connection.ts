@@ -21,6 +21,7 @@ import { countError, countKeptBack } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
+import { type Dialect, mayBeTold } from './dialect.ts'
 import { Faults } from './faults.ts'
 import { type Frame, isRequest, requestIdIn, textOf, WaitingFrames } from './frames.ts'
 import type { Pulse } from './heartbeat.ts'
@@ -38,8 +39,7 @@ export class Connection implements Link, Pulse {
   private waiting: WaitingFrames | undefined
   /** The `register` that is being answered. */
   private registering: Register | undefined
-  /** What the other end understands: the quick reference (`plain`), or more; unknown until it has sent a `register`. */
-  private dialect: 'unknown' | 'plain' | 'features' = 'unknown'
+  private dialect: Dialect = 'unknown'
   private hasAcks = false
   private overdue = false
   /** Why it is being closed, once it is. */
@@ -151,12 +151,8 @@ export class Connection implements Link, Pulse {
   release(reason: SignalingError): void {
     this.peer = undefined
     countError(this.parts.metrics, reason.code)
-    if (this.dialect === 'plain') {
-      // Deployed workers open a second connection on purpose and end when the first one is closed.
-      if (reason.code === 'PEER_REPLACED') return
-      // They end at an error, too, and the original told nobody that a room had ended.
-      if (reason.code === 'ROOM_EXPIRED') return this.keepBack(reason)
-    }
+    // Deployed workers open a second connection on purpose and end when the first one is closed.
+    if (reason.code === 'PEER_REPLACED' && this.dialect === 'plain') return
     if (reason.kind.closeCode === null) this.tell(reason)
     else this.close(reason)
   }
@@ -274,22 +270,19 @@ export class Connection implements Link, Pulse {
       reason = limited.with({ isRegister, requestId, target })
     }
     countError(metrics, reason.code)
-    if (reason.context.isRegister) this.answer(errorMessage(reason))
-    else this.tell(reason)
+    this.tell(reason)
     if (faults > 2 * limits.errorsPerMinute) this.fail(new SignalingError('RATE_LIMITED'))
   }
 
-  /** Sends an error that is not the answer to a `register`. Deployed workers end at it, so plain peers may not get it. */
+  /** Sends an error, or tells the operator instead, where the other end could not bear it. */
   private tell(reason: SignalingError): void {
-    if (this.dialect === 'plain' && this.parts.limits.plainPeerErrors === 'register') this.keepBack(reason)
-    else this.answer(errorMessage(reason))
-  }
-
-  /** Tells the operator instead of the other end. */
-  private keepBack({ code }: SignalingError): void {
-    const { log, metrics } = this.parts
-    countKeptBack(metrics, code)
-    log.warn({ peer: this.peer?.id, code }, 'error kept back from a plain peer')
+    const { limits, log, metrics } = this.parts
+    if (mayBeTold(reason, this.dialect, limits.plainPeerErrors)) {
+      this.answer(errorMessage(reason))
+      return
+    }
+    countKeptBack(metrics, reason.code)
+    log.warn({ peer: this.peer?.id, code: reason.code }, 'error kept back from a plain peer')
   }
 
   /** Closes for a fault of the other end. */

@@ -316,12 +316,12 @@ describe('a peer that registers again elsewhere', () => {
   })
 })
 
-test('the end of a room is told to its peers, who are detached and may enter another one', async () => {
+test('the end of a room is told to its peers with features, who are detached and may enter another one', async () => {
   const clock = manualClock()
   await using later = await startServer({ PARLEY_DEAD_AFTER_SECONDS: '900' }, { clock })
   const idToken = await later.signIn()
   const room = await later.createRoom(idToken, { ttl_seconds: 60 })
-  using peer = await later.join(room, 'Client-123')
+  using peer = await later.join(room, 'Client-123', { features: ['acks'] })
   clock.advance(60_000)
   expect(await peer.next()).toMatchObject({ type: 'error', code: 'ROOM_EXPIRED', reason: 'Room expired' })
   expect(await peer.ask(signals.offer)).toMatchObject({ code: 'NOT_IN_ROOM' })
@@ -478,9 +478,35 @@ describe('a fault', () => {
   })
 })
 
-describe('with PARLEY_PLAIN_PEER_ERRORS=register', () => {
+test.each(['register', 'all'])('the end of a room is never told to plain peers (errors: %s)', async errors => {
+  const clock = manualClock()
+  const settings = {
+    PARLEY_PLAIN_PEER_ERRORS: errors,
+    PARLEY_MAX_ROOM_TTL_SECONDS: '120',
+    PARLEY_DEAD_AFTER_SECONDS: '900',
+  }
+  await using later = await startServer({ ...settings, PARLEY_ROOM_TTL_SECONDS: '60' }, { clock })
+  const { client, worker } = await meeting(later)
+  const metrics = async () => (await fetch(`${later.http}/metrics`)).text()
+  clock.advance(60_000)
+  client.send(signals.offer)
+  expect(await worker.next()).toEqual(signals.offer)
+  expect(await metrics()).toContain('\nparley_rooms_past_end 1\n')
+  clock.advance(60_000)
+  expect(await metrics()).toContain('\nparley_rooms 0\n')
+  expect(await metrics()).toContain('\nparley_errors_kept_back_total{code="ROOM_EXPIRED"} 2\n')
+  // The connections are there yet, and may enter another room.
+  const fresh = await later.signIn()
+  const { room_id, token } = await later.createRoom(fresh)
+  const reply = await client.ask({ type: 'register', peer_id: 'a', room_id, token, id_token: fresh })
+  expect(reply.type).toBe('registered_auth')
+})
+
+describe('by default', () => {
+  const defaults = { PARLEY_PLAIN_PEER_ERRORS: '' }
+
   test('plain peers hear of register only, and what was kept back is counted', async () => {
-    await using gentle = await startServer({ PARLEY_PLAIN_PEER_ERRORS: 'register' })
+    await using gentle = await startServer(defaults)
     const { client, worker, room, idToken } = await meeting(gentle)
     client.send('nonsense')
     client.send({ ...signals.offer, target: 'nobody' })
@@ -489,11 +515,23 @@ describe('with PARLEY_PLAIN_PEER_ERRORS=register', () => {
     const { room_id, token } = room
     const refused = { type: 'register', peer_id: 'Worker-456', room_id, token, id_token: idToken }
     expect(await client.ask(refused)).toMatchObject({ code: 'PEER_ID_TAKEN' })
-    expect(await (await fetch(`${gentle.http}/metrics`)).text()).toContain('parley_errors_kept_back_total 2\n')
+    const incomplete = { type: 'register', peer_id: 'Client-123', room_id }
+    expect(await client.ask(incomplete)).toMatchObject({ reason: 'Missing required fields during registration.' })
+    const metrics = await (await fetch(`${gentle.http}/metrics`)).text()
+    for (const code of ['INVALID_JSON', 'PEER_NOT_FOUND']) {
+      expect(metrics).toContain(`parley_errors_kept_back_total{code="${code}"} 1\n`)
+    }
+  })
+
+  test('a connection that has not said yet what it understands hears of everything', async () => {
+    await using gentle = await startServer(defaults)
+    using fresh = await gentle.connect()
+    expect(await fresh.ask('nonsense')).toMatchObject({ code: 'INVALID_JSON' })
+    expect(await fresh.ask(signals.offer)).toMatchObject({ code: 'NOT_IN_ROOM' })
   })
 
   test('peers with features hear of everything', async () => {
-    await using gentle = await startServer({ PARLEY_PLAIN_PEER_ERRORS: 'register' })
+    await using gentle = await startServer(defaults)
     const { client } = await meeting(gentle, { features: ['acks'] })
     expect(await client.ask('nonsense')).toMatchObject({ code: 'INVALID_JSON' })
   })

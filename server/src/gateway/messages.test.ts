@@ -167,14 +167,29 @@ describe('peer_message', () => {
     expect(await a.rest()).toEqual([])
   })
 
-  test('to nobody is PEER_NOT_FOUND, to a peer of another room PEER_NOT_IN_ROOM, from another SENDER_MISMATCH', async () => {
+  test('to nobody, or a peer of another room, is PEER_NOT_IN_ROOM as with v2; from another SENDER_MISMATCH', async () => {
     const { a } = await pair()
     await server.join(await newRoom(), 'far away')
     const to = (to_peer_id: string, members = {}) => a.ask({ type: 'peer_message', to_peer_id, payload: 1, ...members })
-    expect(await to('nobody')).toMatchObject({ code: 'PEER_NOT_FOUND', target: 'nobody' })
+    expect(await to('nobody')).toMatchObject({ code: 'PEER_NOT_IN_ROOM', target: 'nobody' })
     expect(await to('far away')).toMatchObject({ code: 'PEER_NOT_IN_ROOM', target: 'far away' })
     expect(await to('b', { from_peer_id: 'b' })).toMatchObject({ code: 'SENDER_MISMATCH' })
     expect(await to('b', { payload: undefined })).toMatchObject({ code: 'INVALID_MESSAGE' })
+  })
+
+  test('needs a payload that says something, as with v2; 0 and false do', async () => {
+    const { a, b } = await pair()
+    for (const payload of [{}, [], '', null]) {
+      const message = { type: 'peer_message', to_peer_id: 'b', payload }
+      expect(await a.ask(message)).toMatchObject({
+        code: 'INVALID_MESSAGE',
+        message: 'payload must not be null or empty.',
+      })
+    }
+    for (const payload of [0, false, [null], { a: null }]) {
+      a.send({ type: 'peer_message', to_peer_id: 'b', payload })
+      expect(await b.next()).toMatchObject({ payload })
+    }
   })
 })
 
@@ -231,6 +246,6 @@ describe('the admin of a room', () => {
     expect(await second.ask(enter)).toMatchObject({ admin_peer_id: null })
     expect(await second.ask({ ...enter, ...admin })).toMatchObject({ admin_peer_id: 'second' })
     expect(await second.ask({ ...enter, ...admin })).toMatchObject({ admin_peer_id: 'second' })
-    expect(await second.ask(enter)).toMatchObject({ admin_peer_id: null })
+    expect(await second.ask(enter)).toMatchObject({ admin_peer_id: 'second' })
   })
 })

@@ -32,7 +32,9 @@ export function identityContract(name: string, open: () => Promise<IdentityUnder
 
     test('gives out a token that it verifies as the same identity, each time anew', async () => {
       const [first, second] = await Promise.all([identity.signIn(), identity.signIn()])
-      const [one, again, two] = await Promise.all([first.idToken, first.idToken, second.idToken].map(token => identity.verify(token)))
+      const [one, again, two] = await Promise.all(
+        [first.idToken, first.idToken, second.idToken].map(token => identity.verify(token)),
+      )
       expect(one?.subject).toBe(again?.subject ?? '')
       expect(one?.subject).not.toBe(two?.subject)
       expect(first.username).not.toBe(second.username)
@@ -123,6 +125,24 @@ export function identityContract(name: string, open: () => Promise<IdentityUnder
       await opened.expireIdTokens()
       expect(await codeOf(idToken)).toBe('INVALID_TOKEN')
       expect(await codeOf((await identity.signIn()).idToken)).toBe('taken')
+    })
+
+    test('takes a token that has ended from who has proven its subject before, and no other', async () => {
+      const [mine, theirs] = await Promise.all([identity.signIn(), identity.signIn()])
+      const { subject, expiresAt } = await identity.verify(mine.idToken)
+      await opened.expireIdTokens()
+      expect(await identity.verify(mine.idToken, subject)).toMatchObject({ subject, expiresAt })
+      expect(await outcomeOf(identity.verify(theirs.idToken, subject))).toBe('INVALID_TOKEN')
+      expect(await outcomeOf(identity.verify(mine.refreshToken, subject))).toBe('INVALID_TOKEN')
+      const [header, payload, signature] = [0, 1, 2].map(index => part(mine.idToken, index))
+      const stretched = encode({ ...JSON.parse(Buffer.from(payload ?? '', 'base64url').toString()), exp: 1e10 })
+      for (const changed of [`${header}.${stretched}.${signature}`, `${header}.${payload}.`]) {
+        expect(await outcomeOf(identity.verify(changed, subject))).toBe('INVALID_TOKEN')
+      }
+      // It makes no difference to a token that has not ended.
+      const next = await identity.refresh(mine.refreshToken)
+      expect(await identity.verify(next.idToken, subject)).toMatchObject({ subject })
+      expect(await identity.verify(next.idToken, 'somebody else')).toMatchObject({ subject })
     })
 
     test('refuses a refresh token that has ended', async () => {

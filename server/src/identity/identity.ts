@@ -18,6 +18,9 @@ export const judgedAt = (
   now: number,
 ): number => (exp !== undefined && sub !== undefined && sub === proven ? Math.min(now, exp * 1000 - 1) : now)
 
+/** What a peer is told where the provider is silent. */
+export const identitySilent = 'The identity provider does not answer.'
+
 export interface SignIn {
   readonly idToken: string
   readonly username: string

@@ -12,7 +12,7 @@ import { type Fault, type FaultProxy, startFaultProxy } from '../../../e2e/aws/f
 import { type Clock, nothingPlanned, systemClock } from '../clock.ts'
 import { dynamodb } from './dynamodb.ts'
 import { roomStoreContract, someRoom } from './room-store.contract.ts'
-import type { RoomRecord, RoomStore } from './room-store.ts'
+import { endOf, type RoomRecord, type RoomStore } from './room-store.ts'
 
 const now = 1_700_000_000
 const region = 'eu-west-1'
@@ -249,8 +249,9 @@ describe('items of the original', () => {
 describe('the list of a creator', () => {
   test('is no room to anybody', async () => {
     const store = await openStore()
-    const room = someRoom({ expires_at: Math.floor(Date.now() / 1000) + 7200 })
-    await store.create(room, 1, room.expires_at - 1)
+    const end = Math.floor(Date.now() / 1000) + 7200
+    const room = someRoom({ expires_at: end })
+    await store.create(room, 1, end - 1)
     const key = `creator#${room.created_by}`
     const item = await itemAt(key)
     expect(item).toMatchObject({ expires_at: { N: String(room.expires_at) } })
@@ -458,13 +459,13 @@ describe('a failure', () => {
     const one = `${room.room_id} GetItem`
     for (const operation of ['GetItem', 'UpdateItem']) {
       proxy.fault(fault, new RegExp(`^${operation}$`), 1)
-      await store.update(one, found => ({ ...renamed(found), expires_at: found.expires_at + 1 }))
+      await store.update(one, found => ({ ...renamed(found), expires_at: endOf(found) + 1 }))
     }
     expect(await store.get(one)).toEqual({
       ...room,
       room_id: one,
       name: '++',
-      expires_at: room.expires_at + 2,
+      expires_at: endOf(room) + 2,
       revision: 2,
     })
     proxy.fault(fault, /^DeleteItem$/, 1)

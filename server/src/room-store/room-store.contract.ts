@@ -209,10 +209,14 @@ export function roomStoreContract(name: string, open: () => Promise<RoomStore>):
       await store.create(room, 1, now)
       expect(await store.get(room.room_id)).toEqual(room)
       const muchLater = now + 100 * 365 * 86_400
-      await expect(store.create(someRoom({ created_by }), 1, muchLater)).rejects.toMatchObject({ code: 'LIMIT_REACHED' })
+      await expect(store.create(someRoom({ created_by }), 1, muchLater)).rejects.toMatchObject({
+        code: 'LIMIT_REACHED',
+      })
       const changed = await store.update(room.room_id, found => ({ ...found, expires_at: now + 10 }))
       expect(changed).toEqual({ ...room, expires_at: now + 10, revision: 1 })
-      expect(await store.update(room.room_id, found => ({ ...found, expires_at: null }))).toMatchObject({ expires_at: null })
+      expect(await store.update(room.room_id, found => ({ ...found, expires_at: null }))).toMatchObject({
+        expires_at: null,
+      })
       expect(await store.createdBy(created_by, muchLater)).toHaveLength(1)
     })
 

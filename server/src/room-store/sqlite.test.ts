@@ -166,7 +166,7 @@ test.each(['a new file', 'a file of the first version'])(
   'processes that open %s at once all succeed, and lose no change of each other',
   kind =>
     withFile(async file => {
-      const room = someRoom({ metadata: { count: 0 } })
+      const room = someRoom({ created_at: null, metadata: { count: 0 } })
       if (kind !== 'a new file') writeFirstVersion(file, room)
       const counters = await Promise.all(Array.from({ length: 4 }, () => counter(file, room.room_id, 10)))
       for (const { start } of counters) start()

@@ -27,7 +27,8 @@ export function checkEntrance(
   if (record.removed.some(removed => removed.identity === identity)) {
     throw new SignalingError('PEER_REMOVED', 'The owner of the room has removed you.')
   }
-  if (record.locked && !room.knowsPeer(id, identity) && identity !== record.created_by) throw new SignalingError('ROOM_LOCKED')
+  if (record.locked && !room.knowsPeer(id, identity) && identity !== record.created_by)
+    throw new SignalingError('ROOM_LOCKED')
   const mostPeers = Math.min(record.max_peers ?? limits.peersPerRoom, limits.peersPerRoom)
   if (!mine && room.peers.size >= mostPeers) throw new SignalingError('ROOM_FULL')
   if (present && !mine) throw new SignalingError('PEER_ID_TAKEN')

@@ -28,11 +28,15 @@ const values = [null, true, 7, 'gpu', ['gpu'], { gpu: 7 }]
 
 describe('filters', () => {
   test('find everybody where there are none', () => {
-    const none = [{}, { role: null, tags: null, properties: null }, { room_id: 'r-1', tag: ['gpu'], $or: [], type: 7 }]
+    const none = [{}, { room_id: 'r-1', tag: ['gpu'], $or: [], type: 7 }]
     for (const filters of none) {
       expect(finds(filters)).toBe(true)
       expect(finds(filters, { tags: 7, properties: null })).toBe(true)
     }
+  })
+
+  test('find nobody where one is null, as with v2', () => {
+    for (const filters of [{ role: null }, { tags: null }, { properties: null }]) expect(finds(filters)).toBe(false)
   })
 
   test('find a peer that passes all of them, and no other', () => {

@@ -193,11 +193,17 @@ export class OpenRooms {
   #planEnd(room: Room, record: RoomRecord): void {
     const { clock } = this.parts
     const { expires_at } = record
-    if (expires_at === null) return room.cancelExpiry()
+    if (expires_at === null) {
+      room.cancelExpiry()
+      return
+    }
     const end = expires_at * 1000
     const next = Math.min(...warnings.map(seconds => end - seconds * 1000).filter(time => time > clock.now()), end)
     this.#at(room, next, () => {
-      if (next === end) return this.#expire(room, record)
+      if (next === end) {
+        this.#expire(room, record)
+        return
+      }
       room.presence.proclaim({ type: 'room_expiring', expires_at })
       this.#planEnd(room, record)
     })
@@ -220,7 +226,10 @@ export class OpenRooms {
    */
   #expire(room: Room, record: RoomRecord): void {
     const over = new SignalingError('ROOM_EXPIRED')
-    if (!room.hasPlainPeers) return this.end(room, over)
+    if (!room.hasPlainPeers) {
+      this.end(room, over)
+      return
+    }
     const leaving = [...room.peers.values()].filter(peer => !peer.isPlain)
     this.#announceEnd(room, leaving, over)
     // Plain peers have none.

@@ -49,7 +49,7 @@ describe('entering a room', () => {
     inWorld(async ({ clock, signIn, create, join }) => {
       const [mine, theirs] = await Promise.all([signIn(), signIn()])
       const full = await create(mine, { maxPeers: 1, ttl: 60 })
-      await join(full, 'a', mine)
+      await join(full, 'a', mine, new RecordingLink(), { features: ['acks'] })
       await expect(join(full, 'a', theirs)).rejects.toMatchObject({ code: 'ROOM_FULL' })
       clock.advance(60_000)
       await expect(join({ ...full, token: 'wrong' }, 'a', mine)).rejects.toMatchObject({ code: 'INVALID_ROOM_TOKEN' })
@@ -116,7 +116,7 @@ describe('entering a room', () => {
       for (let i = 0; i < 3; i++) {
         await expect(join({ room_id: `r${i}`, token: 'x' }, 'a', token)).rejects.toThrow('Room not found')
       }
-      expect(await rooms.delete({ roomId: 'r1' }, nobody)).toBe(false)
+      expect(await rooms.cleanUp.delete({ roomId: 'r1' }, nobody)).toBe(false)
     }))
 })
 
@@ -145,7 +145,7 @@ test('a room that is deleted while somebody enters is not entered', () =>
     const link = new RecordingLink()
     const entering = rooms.join(rest.register(room, 'a', idToken), link)
     await slow.read
-    const deletion = new Rooms({ ...rest, clock, store }).delete(
+    const deletion = new Rooms({ ...rest, clock, store }).cleanUp.delete(
       { roomId: room.room_id },
       { ...nobody, token: room.token },
     )
@@ -193,12 +193,12 @@ test('an identity provider and a store that are both slow have no more time than
   }))
 
 describe('the end of a room', () => {
-  test('releases the peers that are in it', () =>
+  test('releases the peers with features that are in it', () =>
     inWorld(async ({ rooms, clock, signIn, create, join }) => {
       const token = await signIn()
       const room = await create(token, { ttl: 60 })
       const other = await create(token, { ttl: 61 })
-      const link = await join(room, 'a', token)
+      const link = await join(room, 'a', token, new RecordingLink(), { features: ['acks'] })
       const elsewhere = await join(other, 'a', token)
       clock.advance(59_999)
       expect(link.released).toEqual([])
@@ -217,10 +217,24 @@ describe('the end of a room', () => {
       clock.advance(7_199_000)
       const { idToken } = await identity.signIn()
       expect(await subjectOf(idToken)).toBeString()
-      await join(room, 'b', idToken)
+      await join(room, 'b', idToken, new RecordingLink(), { features: ['acks'] })
       clock.advance(1_000)
       expect(rooms.census()).toMatchObject({ rooms: 0, peers: 0 })
-      expect(await rooms.deletePeer('b', nobody)).toBe('unknown')
+      expect(await rooms.cleanUp.deletePeer('b', nobody)).toBe('unknown')
+    }))
+
+  test('never comes to a room without one, until its owner gives it one', () =>
+    inWorld(async ({ rooms, clock, signIn, subjectOf, create, join }) => {
+      const token = await signIn()
+      const room = await create(token, { ttl: null })
+      expect(room.expires_at).toBeNull()
+      const link = await join(room, 'a', token, new RecordingLink(), { features: ['presence'] })
+      expect(link.replies).toMatchObject([{ expires_at: null }])
+      clock.advance(3_000_000)
+      expect(link.released).toEqual([])
+      await rooms.owner.change(await subjectOf(token), room.room_id, { ttl: 60 })
+      clock.advance(60_000)
+      expect(link.released).toEqual(['ROOM_EXPIRED'])
     }))
 })
 
@@ -232,7 +246,7 @@ test('a timer that is early does not end a room', async () => {
       const { idToken } = await identity.signIn()
       const room = await rooms.create((await identity.verify(idToken)).subject, { ttl: 10 })
       const link = new RecordingLink()
-      await rooms.join(register(room, 'a', idToken), link)
+      await rooms.join(register(room, 'a', idToken, { features: ['acks'] }), link)
       clock.advance(9_999)
       expect(link.released).toEqual([])
       clock.advance(1)
@@ -261,12 +275,12 @@ describe('deleting', () => {
         const room = await create(creator)
         const link = await join(room, 'a', peer)
         for (const named of [{ roomId: room.room_id }, { peerId: 'a' }]) {
-          if (!allowed) await expect(rooms.delete(named, claim)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+          if (!allowed) await expect(rooms.cleanUp.delete(named, claim)).rejects.toMatchObject({ code: 'FORBIDDEN' })
         }
         expect(link.released).toEqual([])
-        expect(await rooms.delete({ roomId: room.room_id }, allowed ? claim : { ...nobody, token: room.token })).toBe(
-          true,
-        )
+        expect(
+          await rooms.cleanUp.delete({ roomId: room.room_id }, allowed ? claim : { ...nobody, token: room.token }),
+        ).toBe(true)
         expect(link.released).toEqual(['ROOM_DELETED'])
       }
     }))
@@ -281,34 +295,20 @@ describe('deleting', () => {
       const claims = [{ ...nobody, identity: await subjectOf(guest) }, addressOf('192.0.2.9'), { ...nobody, token }]
       const refused = { code: 'FORBIDDEN' }
       for (const claim of claims) {
-        await expect(rooms.delete({ roomId: room.room_id }, claim)).rejects.toMatchObject(refused)
+        await expect(rooms.cleanUp.delete({ roomId: room.room_id }, claim)).rejects.toMatchObject(refused)
       }
       rooms.leave(peerOf(link), 'left')
-      for (const claim of claims) await expect(rooms.delete({ peerId: 'guest' }, claim)).rejects.toMatchObject(refused)
-    }))
-
-  test('works for a peer that has closed its connection first, as deployed clients do', () =>
-    inWorld(async ({ rooms, store, signIn, create, join }) => {
-      const token = await signIn()
-      const room = await create(token)
-      const worker = await join(room, 'worker', token, new RecordingLink('192.0.2.2'))
-      rooms.leave(peerOf(await join(room, 'client', token)), 'left')
-      await expect(rooms.delete({ peerId: 'client' }, addressOf('192.0.2.9'))).rejects.toMatchObject({
-        code: 'FORBIDDEN',
-      })
-      expect(await rooms.delete({ peerId: 'client' }, addressOf('192.0.2.1'))).toBe(true)
-      expect(worker.released).toEqual(['ROOM_DELETED'])
-      expect(await store.get(room.room_id)).toBeUndefined()
-      expect(await rooms.delete({ peerId: 'client' }, addressOf('192.0.2.1'))).toBe(false)
+      for (const claim of claims)
+        await expect(rooms.cleanUp.delete({ peerId: 'guest' }, claim)).rejects.toMatchObject(refused)
     }))
 
   test('finds a room that nobody has entered since the start', () =>
     inWorld(async ({ rooms, signIn, subjectOf, create }) => {
       const token = await signIn()
       const { room_id: roomId } = await create(token)
-      await expect(rooms.delete({ roomId }, nobody)).rejects.toMatchObject({ code: 'FORBIDDEN' })
-      expect(await rooms.delete({ roomId }, { ...nobody, identity: await subjectOf(token) })).toBe(true)
-      expect(await rooms.delete({ roomId }, nobody)).toBe(false)
+      await expect(rooms.cleanUp.delete({ roomId }, nobody)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      expect(await rooms.cleanUp.delete({ roomId }, { ...nobody, identity: await subjectOf(token) })).toBe(true)
+      expect(await rooms.cleanUp.delete({ roomId }, nobody)).toBe(false)
     }))
 
   test('by a peer_id that several rooms know deletes the latest that the claim gives a right to, and no other', () =>
@@ -318,11 +318,11 @@ describe('deleting', () => {
       const second = await join(await create(mine), 'worker', mine)
       const foreign = await join(await create(theirs), 'worker', theirs, new RecordingLink('192.0.2.9'))
       const claim = { ...nobody, identity: await subjectOf(mine) }
-      expect(await rooms.delete({ peerId: 'worker' }, claim)).toBe(true)
+      expect(await rooms.cleanUp.delete({ peerId: 'worker' }, claim)).toBe(true)
       expect([first.released, second.released]).toEqual([[], ['ROOM_DELETED']])
-      expect(await rooms.delete({ peerId: 'worker' }, claim)).toBe(true)
+      expect(await rooms.cleanUp.delete({ peerId: 'worker' }, claim)).toBe(true)
       expect(first.released).toEqual(['ROOM_DELETED'])
-      await expect(rooms.delete({ peerId: 'worker' }, claim)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      await expect(rooms.cleanUp.delete({ peerId: 'worker' }, claim)).rejects.toMatchObject({ code: 'FORBIDDEN' })
       expect(foreign.released).toEqual([])
     }))
 
@@ -332,14 +332,14 @@ describe('deleting', () => {
       const room = await create(token)
       const claim = { ...nobody, token: room.token }
       const [a, b, c] = [await join(room, 'a', token), await join(room, 'b', token), await join(room, 'c', token)]
-      expect(await rooms.deletePeer('unknown', claim)).toBe('unknown')
-      await expect(rooms.deletePeer('a', nobody)).rejects.toMatchObject({ code: 'FORBIDDEN' })
-      expect(await rooms.deletePeer('a', claim)).toEqual({ roomDeleted: false })
-      expect(await rooms.deletePeer('a', claim)).toBe('unknown')
+      expect(await rooms.cleanUp.deletePeer('unknown', claim)).toBe('unknown')
+      await expect(rooms.cleanUp.deletePeer('a', nobody)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      expect(await rooms.cleanUp.deletePeer('a', claim)).toEqual({ roomDeleted: false })
+      expect(await rooms.cleanUp.deletePeer('a', claim)).toBe('unknown')
       expect([a.released, b.released]).toEqual([['PEER_REMOVED'], []])
       rooms.leave(peerOf(c), 'left')
-      expect(await rooms.deletePeer('c', claim)).toBe('departed')
-      expect(await rooms.deletePeer('b', claim)).toEqual({ roomDeleted: true })
+      expect(await rooms.cleanUp.deletePeer('c', claim)).toBe('departed')
+      expect(await rooms.cleanUp.deletePeer('b', claim)).toEqual({ roomDeleted: true })
       expect(await store.get(room.room_id)).toBeUndefined()
     }))
 
@@ -354,7 +354,7 @@ describe('deleting', () => {
       await rooms.join(rest.register(room, 'a', one), link)
       rooms.leave(peerOf(link), 'left')
       await rooms.join(rest.register(room, 'b', two), new RecordingLink())
-      await rooms.delete({ peerId: 'a' }, { ...nobody, token: room.token })
+      await rooms.cleanUp.delete({ peerId: 'a' }, { ...nobody, token: room.token })
       expect(signedOut.sort()).toEqual([await rest.subjectOf(one), await rest.subjectOf(two)].sort())
     })
   })
@@ -369,7 +369,7 @@ describe('deleting', () => {
       await rooms.join(rest.register(room, 'a', one), link)
       rooms.leave(peerOf(link), 'left')
       await rooms.join(rest.register(room, 'b', two), new RecordingLink())
-      expect(await rooms.deletePeer('b', { ...nobody, token: room.token })).toEqual({ roomDeleted: true })
+      expect(await rooms.cleanUp.deletePeer('b', { ...nobody, token: room.token })).toEqual({ roomDeleted: true })
       expect(signedOut).toEqual([[await rest.subjectOf(one), await rest.subjectOf(two)]])
     })
   })
@@ -385,7 +385,7 @@ describe('deleting', () => {
         await rooms.join(rest.register(room, 'worker', token), link)
         rooms.leave(peerOf(link), 'left')
       }
-      await rooms.delete({ roomId: room.room_id }, { ...nobody, token: room.token })
+      await rooms.cleanUp.delete({ roomId: room.room_id }, { ...nobody, token: room.token })
       expect(signedOut).toEqual(await Promise.all(tokens.map(rest.subjectOf)))
     })
   })
@@ -399,7 +399,7 @@ describe('deleting', () => {
       const token = await rest.signIn()
       const room = await rest.create(token)
       await rooms.join(rest.register(room, 'worker', token), new RecordingLink())
-      expect(await rooms.delete({ roomId: room.room_id }, { ...nobody, token: room.token })).toBe(true)
+      expect(await rooms.cleanUp.delete({ roomId: room.room_id }, { ...nobody, token: room.token })).toBe(true)
     })
     const error = 'Error: 1 of 1 users were not deleted: Cognito refuses AdminDeleteUser'
     expect(logged).toEqual([[{ identities: 1, error }, 'identities not signed out']])
@@ -411,8 +411,8 @@ describe('deleting', () => {
       const room = await create(token)
       for (const id of ['a', 'b', 'c', 'd']) rooms.leave(peerOf(await join(room, id, token)), 'left')
       const claim = { ...nobody, token: room.token }
-      expect(await rooms.deletePeer('a', claim)).toBe('unknown')
-      expect(await rooms.deletePeer('d', claim)).toBe('departed')
+      expect(await rooms.cleanUp.deletePeer('a', claim)).toBe('unknown')
+      expect(await rooms.cleanUp.deletePeer('d', claim)).toBe('departed')
     }))
 })
 

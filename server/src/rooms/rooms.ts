@@ -10,17 +10,17 @@ import {
 } from '@parley/protocol'
 import { inTime, outsideDeadline } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
-import type { Identified, Identity } from '../identity/identity.ts'
+import { type Identified, identitySilent } from '../identity/identity.ts'
 import type { Metrics } from '../metrics.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
+import { CleanUp, type CleanUpParts } from './clean-up.ts'
 import { checkEntrance } from './entrance.ts'
 import { invitationOf, isUsedBy, redeemed } from './invites.ts'
-import { backplaneSilent, OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
+import { backplaneSilent, OpenRooms, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
 import { registeredAuth } from './registered-auth.ts'
 import { fulfil, issueIceServers, type RequestLimits, type RequestParts } from './requests.ts'
-import { type Claim, mayDelete, provesRight } from './rights.ts'
-import { type Departed, type Link, Peer, type Room } from './room.ts'
+import { type Link, Peer, type Room } from './room.ts'
 import { newRoomId, newRoomToken } from './secrets.ts'
 
 export interface RoomLimits extends RequestLimits {
@@ -31,8 +31,7 @@ export interface RoomLimits extends RequestLimits {
   readonly roomsPerIdentity: number
 }
 
-export interface RoomsParts extends OpenRoomsParts {
-  readonly identity: Identity
+export interface RoomsParts extends CleanUpParts {
   readonly metrics: Metrics
   readonly limits: RoomLimits
   /** ICE servers with credentials for a holder: a peer_id or a subject. */
@@ -48,22 +47,19 @@ export interface RoomOptions {
   readonly metadata?: JsonObject | undefined
 }
 
-/** `unknown`: there is no such peer. `departed`: it had left the room already. */
-export type PeerDeletion = 'unknown' | 'departed' | { readonly roomDeleted: boolean }
-
-const identitySilent = 'The identity provider does not answer.'
-
 /** The rooms that this node serves: who is in them, and what passes between. */
 export class Rooms {
   /** What the creators of rooms may do with them. */
   readonly owner: Owner
+  readonly cleanUp: CleanUp
   readonly #open: OpenRooms
   readonly #requestParts: RequestParts
   readonly #featureSets = new Map<string, ReadonlySet<Feature>>()
 
   constructor(private readonly parts: RoomsParts) {
     this.#open = new OpenRooms(parts)
-    this.owner = new Owner(parts, this.#open, roomId => this.#delete(roomId))
+    this.cleanUp = new CleanUp(parts, this.#open)
+    this.owner = new Owner(parts, this.#open, roomId => this.cleanUp.deleteRoom(roomId))
     this.#requestParts = parts
   }
 
@@ -139,48 +135,6 @@ export class Rooms {
   /** The peer's connection has ended, or speaks for another peer now. */
   leave(peer: Peer, reason: LeaveReason): void {
     this.#open.leave(peer, reason)
-  }
-
-  /**
-   * Deletes a room and all that belongs to it: its peers are disconnected, their anonymous identities are signed out.
-   * The room is named by its id, or by a peer that is or was in it. Deployed clients clean up after themselves that way,
-   * without a proof, when they have left: while others are in the room, that deletes what is left of this peer alone.
-   * @returns whether there was such a room or peer
-   * @throws SignalingError FORBIDDEN if `claim` gives no right to it, UNAVAILABLE if the store does not answer
-   */
-  async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
-    const { clock, store } = this.parts
-    const roomId = 'roomId' in named ? named.roomId : this.#open.directory.find(named.peerId, claim)?.id
-    if (roomId === undefined) return false
-    const room = this.#open.get(roomId)
-    const record = room?.record ?? (await inTime(clock, store.get(roomId), storeSilent))
-    if (!record) return false
-    if (!mayDelete(record, room, claim)) throw new SignalingError('FORBIDDEN')
-    const departed = 'peerId' in named ? room?.departed.get(named.peerId) : undefined
-    if (room && departed && room.peers.size > 0 && !provesRight(record, room, claim)) {
-      await this.#deleteDeparted(room, departed)
-    } else await this.#delete(roomId)
-    return true
-  }
-
-  /**
-   * Removes one peer and signs its identity out; with its last peer the room goes, too.
-   * @throws SignalingError FORBIDDEN, UNAVAILABLE
-   */
-  async deletePeer(peerId: string, claim: Claim): Promise<PeerDeletion> {
-    const room = this.#open.directory.find(peerId, claim)
-    if (!room) return 'unknown'
-    const peer = room.peers.get(peerId)
-    const departed = room.departed.get(peerId)
-    if (!peer) {
-      if (departed) await this.#deleteDeparted(room, departed)
-      return 'departed'
-    }
-    this.#open.expel(peer)
-    const roomDeleted = room.peers.size === 0
-    if (roomDeleted) await this.#delete(room.id, room)
-    else await this.#signOut([peer.username])
-    return { roomDeleted }
   }
 
   /** Rooms with somebody in them, how many of them are past their end, and the peers in them by role. */
@@ -282,33 +236,6 @@ export class Rooms {
     const set = this.#featureSets.get(key) ?? new Set(granted)
     this.#featureSets.set(key, set)
     return set
-  }
-
-  /** Forgets a peer that has left, and signs its identity out unless that is still in use. */
-  async #deleteDeparted(room: Room, { id, identity, username }: Departed): Promise<void> {
-    this.#open.forgetDeparted(room, id)
-    this.parts.log.info({ room: room.id, peer: id }, 'departed peer deleted')
-    if (this.#open.directory.peersOf(identity) === 0) await this.#signOut([username])
-  }
-
-  async #delete(roomId: string, room = this.#open.get(roomId)): Promise<void> {
-    const { clock, store, backplane } = this.parts
-    const usernames = [...(room?.usernames ?? [])]
-    await inTime(clock, store.delete(roomId), storeSilent)
-    await inTime(clock, backplane.publish({ type: 'room_deleted', room_id: roomId }), backplaneSilent)
-    await this.#signOut(usernames)
-  }
-
-  /** The deletion that this belongs to has happened; what fails here is for the operator. */
-  async #signOut(usernames: readonly string[]): Promise<void> {
-    const { clock, identity, log } = this.parts
-    try {
-      await inTime(clock, identity.signOut(usernames), identitySilent)
-    } catch (error) {
-      // Not that it is unavailable, but why, and how many are left.
-      const { cause = error } = error as Error
-      log.error({ identities: usernames.length, error: String(cause) }, 'identities not signed out')
-    }
   }
 }
 

@@ -1,0 +1,91 @@
+import { SignalingError } from '@parley/protocol'
+import { inTime } from '../clock.ts'
+import { type Identity, identitySilent } from '../identity/identity.ts'
+import { backplaneSilent, type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
+import { type Claim, mayDelete, provesRight } from './rights.ts'
+import type { Departed, Room } from './room.ts'
+
+export interface CleanUpParts extends OpenRoomsParts {
+  readonly identity: Identity
+}
+
+/** `unknown`: there is no such peer. `departed`: it had left the room already. */
+export type PeerDeletion = 'unknown' | 'departed' | { readonly roomDeleted: boolean }
+
+/** Deletes rooms and peers, with the anonymous identities that were in them. */
+export class CleanUp {
+  constructor(
+    private readonly parts: CleanUpParts,
+    private readonly open: OpenRooms,
+  ) {}
+
+  /**
+   * Deletes a room and all that belongs to it: its peers are disconnected, their anonymous identities are signed out.
+   * The room is named by its id, or by a peer that is or was in it. Deployed clients clean up after themselves that way,
+   * without a proof, when they have left: while others are in the room, that deletes what is left of this peer alone.
+   * @returns whether there was such a room or peer
+   * @throws SignalingError FORBIDDEN if `claim` gives no right to it, UNAVAILABLE if the store does not answer
+   */
+  async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
+    const { clock, store } = this.parts
+    const roomId = 'roomId' in named ? named.roomId : this.open.directory.find(named.peerId, claim)?.id
+    if (roomId === undefined) return false
+    const room = this.open.get(roomId)
+    const record = room?.record ?? (await inTime(clock, store.get(roomId), storeSilent))
+    if (!record) return false
+    if (!mayDelete(record, room, claim)) throw new SignalingError('FORBIDDEN')
+    const departed = 'peerId' in named ? room?.departed.get(named.peerId) : undefined
+    if (room && departed && room.peers.size > 0 && !provesRight(record, room, claim)) {
+      await this.#deleteDeparted(room, departed)
+    } else await this.deleteRoom(roomId)
+    return true
+  }
+
+  /**
+   * Removes one peer and signs its identity out; with its last peer the room goes, too.
+   * @throws SignalingError FORBIDDEN, UNAVAILABLE
+   */
+  async deletePeer(peerId: string, claim: Claim): Promise<PeerDeletion> {
+    const room = this.open.directory.find(peerId, claim)
+    if (!room) return 'unknown'
+    const peer = room.peers.get(peerId)
+    const departed = room.departed.get(peerId)
+    if (!peer) {
+      if (departed) await this.#deleteDeparted(room, departed)
+      return 'departed'
+    }
+    this.open.expel(peer)
+    const roomDeleted = room.peers.size === 0
+    if (roomDeleted) await this.deleteRoom(room.id, room)
+    else await this.#signOut([peer.username])
+    return { roomDeleted }
+  }
+
+  /** Deletes a room on all nodes, whoever asks. @throws SignalingError UNAVAILABLE */
+  async deleteRoom(roomId: string, room = this.open.get(roomId)): Promise<void> {
+    const { clock, store, backplane } = this.parts
+    const usernames = [...(room?.usernames ?? [])]
+    await inTime(clock, store.delete(roomId), storeSilent)
+    await inTime(clock, backplane.publish({ type: 'room_deleted', room_id: roomId }), backplaneSilent)
+    await this.#signOut(usernames)
+  }
+
+  /** Forgets a peer that has left, and signs its identity out unless another peer still uses that. */
+  async #deleteDeparted(room: Room, { id, identity, username }: Departed): Promise<void> {
+    this.open.forgetDeparted(room, id)
+    this.parts.log.info({ room: room.id, peer: id }, 'departed peer deleted')
+    if (this.open.directory.peersOf(identity) === 0) await this.#signOut([username])
+  }
+
+  /** The deletion that this belongs to has happened; what fails here is for the operator. */
+  async #signOut(usernames: readonly string[]): Promise<void> {
+    const { clock, identity, log } = this.parts
+    try {
+      await inTime(clock, identity.signOut(usernames), identitySilent)
+    } catch (error) {
+      // Not that it is unavailable, but why, and how many are left.
+      const { cause = error } = error as Error
+      log.error({ identities: usernames.length, error: String(cause) }, 'identities not signed out')
+    }
+  }
+}
