@@ -25,6 +25,9 @@ export const startAiortc = (...args: string[]): AiortcProcess => start('aiortc-p
 /** The same with `aiortc-file-peer.py`. */
 export const startAiortcFilePeer = (...args: string[]): AiortcProcess => start('aiortc-file-peer.py', args)
 
+/** The same with `deployed-worker.py`. */
+export const startDeployedWorker = (...args: string[]): AiortcProcess => start('deployed-worker.py', args)
+
 function start(program: string, args: readonly string[]): AiortcProcess {
   const child = spawn(python, [join(import.meta.dir, program), ...args])
   const events = new Inbox<Message>()

@@ -84,6 +84,14 @@ test('an item that the original wrote is a room', async () => {
   expect((await aws.items()).map(item => item.room_id?.S)).not.toContain(room_id)
 })
 
+test('an item without an end, as newer versions of the original write it, is a room that does not end', async () => {
+  const { httpUrl, wsUrl } = await startOnAws()
+  const written = { room_id: crypto.randomUUID().slice(0, 8), token: 'xyz789', created_by: 'cognito-user-id' }
+  await aws.put(written)
+  const peer = await PlainPeer.register({ wsUrl, peerId: 'Worker-1', idToken: await signIn(httpUrl), room: written })
+  expect(peer.registration).toMatchObject({ room_id: written.room_id, expires_at: null })
+})
+
 test('an item whose time is over is no room, however long DynamoDB keeps it', async () => {
   const { httpUrl, wsUrl } = await startOnAws()
   const written = { room_id: crypto.randomUUID().slice(0, 8), token: 'xyz789', created_by: 'cognito-user-id' }

@@ -9,9 +9,11 @@ export interface Registration {
   readonly peerId: string
   readonly idToken: string
   readonly room: Room
+  /** What `register` says beside that. */
+  readonly members?: Message
 }
 
-/** A peer that knows the quick reference and nothing else, on the WebSocket that every browser has. */
+/** A peer that knows the quick reference, on the WebSocket that every browser has. */
 export class PlainPeer {
   readonly messages = new Inbox<Message>()
   /** The `registered_auth` that it got, once it is registered. */
@@ -45,13 +47,24 @@ export class PlainPeer {
   }
 
   /** Connects, registers, and resolves when the server has confirmed it. */
-  static async register({ wsUrl, peerId, idToken, room }: Registration): Promise<PlainPeer> {
+  static async register({ wsUrl, peerId, idToken, room, members = {} }: Registration): Promise<PlainPeer> {
     const peer = await PlainPeer.connect(wsUrl, peerId)
-    peer.send({ type: 'register', peer_id: peerId, ...room, id_token: idToken })
+    peer.send({ type: 'register', peer_id: peerId, ...room, id_token: idToken, ...members })
     const reply = await peer.messages.next()
     if (reply.type !== 'registered_auth') throw new Error(`register was answered by ${JSON.stringify(reply)}`)
     peer.registration = reply
     return peer
+  }
+
+  /** Closes the WebSocket, as by leaving. */
+  close(): void {
+    this.socket.close(1000)
+  }
+
+  /** Breaks the connection, as a program does that is killed. */
+  abort(): void {
+    // Bun's own, which the types of browsers do not know.
+    ;(this.socket as WebSocket & { terminate(): void }).terminate()
   }
 
   send(message: Message): void {

@@ -23,8 +23,8 @@ export interface ParleyOptions {
 
 /** What a new room may be like; what is not said is the server's to decide. */
 export interface RoomOptions {
-  /** Seconds after which it ends. */
-  readonly ttlSeconds?: number
+  /** Seconds after which it ends; null: it does not, where the server allows that. */
+  readonly ttlSeconds?: number | null
   /** Peers that may be in it at once. */
   readonly maxPeers?: number
   /** For its creator, to tell it from others. Up to 128 characters. */
@@ -39,7 +39,7 @@ export interface CreatedRoom {
   readonly roomId: string
   /** A secret: whoever has it may enter. */
   readonly token: string
-  /** Seconds since the epoch; undefined if the server does not say. */
+  /** Seconds since the epoch, Infinity if the room does not end; undefined if the server does not say. */
   readonly expiresAt: number | undefined
 }
 
@@ -72,12 +72,13 @@ export class Parley {
   /** Creates a room, which this identity may manage from then on. @throws ParleyError */
   async createRoom({ ttlSeconds, maxPeers, name, metadata }: RoomOptions = {}): Promise<CreatedRoom> {
     const body = { ttl_seconds: ttlSeconds, max_peers: maxPeers, name, metadata }
-    const room = await this.request<{ room_id: string; token: string; expires_at?: number }>({
+    const room = await this.request<{ room_id: string; token: string; expires_at?: number | null }>({
       method: 'POST',
       path: '/create-room',
       body,
     })
-    return { roomId: room.room_id, token: room.token, expiresAt: room.expires_at }
+    const { room_id, token, expires_at } = room
+    return { roomId: room_id, token, expiresAt: expires_at === null ? Number.POSITIVE_INFINITY : expires_at }
   }
 
   /** Enters a room. @throws ParleyError that says why not */

@@ -87,9 +87,9 @@ export class Room extends Emitter<RoomEvents> {
     return this.#auth?.admin_peer_id ?? null
   }
 
-  /** Seconds since the epoch at which the room ends, as of the last registration. */
+  /** Seconds since the epoch at which the room ends, as of the last registration; Infinity if it does not. */
   get expiresAt(): number {
-    return this.#auth?.expires_at ?? 0
+    return this.#auth?.expires_at ?? Number.POSITIVE_INFINITY
   }
 
   /** What this peer says of itself. */

@@ -12,7 +12,8 @@ interface OwnRoom {
   readonly room_id: string
   readonly token: string
   readonly name: string | null
-  readonly expires_at: number
+  /** null: it does not end. */
+  readonly expires_at: number | null
   readonly max_peers: number | null
   readonly locked: boolean
   readonly metadata: JsonObject
@@ -36,7 +37,7 @@ export const rooms = command({
     ['parley rooms --json --server https://parley.example.com | jq .room_id', 'for scripts'],
   ],
   events: {
-    room: 'room_id, token, name, expires_at (seconds since the epoch), max_peers, locked, metadata, peer_count',
+    room: 'room_id, token, name, expires_at (seconds since the epoch, or null), max_peers, locked, metadata, peer_count',
     room_deleted: 'room_id',
     ...identityEvents,
   },
@@ -64,6 +65,6 @@ export const rooms = command({
 const row = ({ room_id, peer_count, max_peers, expires_at, name, locked }: OwnRoom): string[] => [
   room_id,
   max_peers === null ? `${peer_count}` : `${peer_count} of ${max_peers}`,
-  printSeconds(Math.max(0, expires_at - Date.now() / 1000)),
+  expires_at === null ? 'never' : printSeconds(Math.max(0, expires_at - Date.now() / 1000)),
   `${printable(name ?? '')}${locked ? ' (locked)' : ''}`,
 ]
