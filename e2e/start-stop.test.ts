@@ -108,7 +108,8 @@ test('a peer that reads nothing does not hold up the stop', async () => {
   const idToken = await signIn(httpUrl)
   const room = await createRoom(httpUrl, idToken)
   await stubbornPeer('nothing', wsUrl, 'stuck', idToken, room)
-  const sender = await PlainPeer.register({ wsUrl, peerId: 'sender', idToken, room })
+  const members = { features: ['acks'] }
+  const sender = await PlainPeer.register({ wsUrl, peerId: 'sender', idToken, room, members })
   // Until the queue that the server has for it is full, and those of the kernel before it. A `query` is always answered.
   for (let reply: Message = {}; reply.code !== 'DELIVERY_FAILED'; reply = await sender.messages.next()) {
     sender.send({ type: 'offer', sender: 'sender', target: 'stuck', sdp: 'v=0'.padEnd(500_000) })

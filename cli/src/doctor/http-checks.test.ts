@@ -33,13 +33,26 @@ async function troubleOf(promise: Promise<unknown>): Promise<Trouble> {
 }
 
 describe('health', () => {
-  const health = { status: 'healthy', version: '1.2.3', timestamp: 1_700_000_000 }
+  const health = { status: 'healthy', version: '1.2.3', timestamp: '2023-11-14T22:13:20.000+00:00' }
 
   test('names the version, and brings the clock', async () => {
     expect(await checkHealth(await answering(200, health), signal)).toMatchObject({
       detail: 'Parley 1.2.3 answers; the median of 5 requests.',
       value: { there: 1_700_000_000 },
     })
+  })
+
+  test.each(['2023-11-14T22:13:20.000000', '2023-11-14T22:13:20Z', '2023-11-15T00:13:20+02:00'])(
+    'understands the clock in the form %s',
+    async timestamp => {
+      const finding = await checkHealth(await answering(200, { ...health, timestamp }), signal)
+      expect(finding.value).toMatchObject({ there: 1_700_000_000 })
+    },
+  )
+
+  test.each(['today', 7, null, undefined])('does without a clock where it shows %p', async timestamp => {
+    const finding = await checkHealth(await answering(200, { ...health, timestamp }), signal)
+    expect(finding.value).toMatchObject({ there: undefined })
   })
 
   test('doubts a server without a version', async () => {

@@ -39,13 +39,20 @@ export async function checkHealth(httpUrl: string, signal: AbortSignal): Promise
   const { status, version, timestamp } = answer.body
   if (answer.status !== 200 || status !== 'healthy') throw notParley(httpUrl, answer.status, answer.body.code)
   const { ms, times } = await medianOf(() => ask(httpUrl, health, signal))
-  const value = { here: now, there: typeof timestamp === 'number' ? timestamp : undefined }
+  const value = { here: now, there: secondsOf(timestamp) }
   const speed = `the median of ${times} requests`
   if (typeof version === 'string') return { ms, detail: `Parley ${printable(version)} answers; ${speed}.`, value }
   return {
     ...{ status: 'warning', ms, value, detail: `A signaling server without a version answers; ${speed}.` },
     advice: 'It may be the Python server that Parley replaces; not all that follows is known to it.',
   }
+}
+
+/** Seconds since the epoch of a time in ISO 8601; the Python server left out that it is UTC. */
+function secondsOf(timestamp: unknown): number | undefined {
+  if (typeof timestamp !== 'string') return undefined
+  const milliseconds = Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(timestamp) ? timestamp : `${timestamp}Z`)
+  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000
 }
 
 function notParley(httpUrl: string, status: number, code: unknown): Trouble {

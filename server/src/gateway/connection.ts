@@ -259,29 +259,26 @@ export class Connection implements Link, Pulse {
   /** Tells the other end what was wrong with what it sent. */
   private refuse(error: unknown, message: PeerMessage | undefined): void {
     if (!this.open) return
-    const { log, metrics, limits } = this.parts
-    let reason = toSignalingError(error).with(message ? context(message) : {})
-    logFailure(log, reason, { peer: this.peer?.id, address: this.address })
+    const { clock, log, metrics, limits } = this.parts
+    const failure = toSignalingError(error).with(message ? context(message) : {})
+    logFailure(log, failure, { peer: this.peer?.id, address: this.address })
     this.faults ??= new Faults()
-    const faults = this.faults.add(this.parts.clock.now())
-    if (faults > limits.errorsPerMinute) {
-      const limited = new SignalingError('RATE_LIMITED', 'Too many of your messages were faulty.', { retryAfter: 60 })
-      const { isRegister = false, requestId, target } = reason.context
-      reason = limited.with({ isRegister, requestId, target })
-    }
+    const { reason, isLast } = this.faults.judge(failure, this.dialect, limits.errorsPerMinute, clock.now())
     countError(metrics, reason.code)
     this.tell(reason)
-    if (faults > 2 * limits.errorsPerMinute) this.fail(new SignalingError('RATE_LIMITED'))
+    if (isLast) this.fail(new SignalingError('RATE_LIMITED'))
   }
 
   /** Sends an error, or tells the operator instead, where the other end could not bear it. */
   private tell(reason: SignalingError): void {
-    const { limits, log, metrics } = this.parts
+    const { clock, limits, log, metrics } = this.parts
     if (mayBeTold(reason, this.dialect, limits.plainPeerErrors)) {
       this.answer(errorMessage(reason))
       return
     }
     countKeptBack(metrics, reason.code)
+    this.faults ??= new Faults()
+    if (this.faults.keepBack(clock.now()) > keptBackLogged) return
     log.warn({ peer: this.peer?.id, code: reason.code }, 'error kept back from a plain peer')
   }
 
@@ -292,6 +289,9 @@ export class Connection implements Link, Pulse {
     this.close(reason)
   }
 }
+
+/** Errors kept back from one connection in a minute that are logged one by one; the metrics count them all. */
+const keptBackLogged = 10
 
 /** The ping whose pong says that the other end has seen that it is being closed. */
 const farewell = Buffer.from('bye')

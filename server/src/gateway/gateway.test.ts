@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { fromPeers } from '@parley/protocol/fixtures'
-import { clientFrame, rawConnection, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { clientFrame, rawConnection, silentLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
 import { manualClock, systemClock } from '../clock.ts'
+import type { Log } from '../log.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 
@@ -521,6 +522,21 @@ describe('by default', () => {
     for (const code of ['INVALID_JSON', 'PEER_NOT_FOUND']) {
       expect(metrics).toContain(`parley_errors_kept_back_total{code="${code}"} 1\n`)
     }
+  })
+
+  test('a plain peer is not closed for what others do, however often, and fills no log with it', async () => {
+    const warnings: object[] = []
+    const log = { ...silentLog, warn: (event: object) => void warnings.push(event) } as Log
+    await using gentle = await startServer({ ...defaults, PARLEY_ERRORS_PER_MINUTE: '5' }, { log })
+    const { client, worker } = await meeting(gentle)
+    for (let i = 0; i < 50; i++) client.send({ ...signals.offer, target: 'nobody' })
+    client.send(signals.offer)
+    expect(await worker.next()).toEqual(signals.offer)
+    const metrics = await (await fetch(`${gentle.http}/metrics`)).text()
+    expect(metrics).toContain('parley_errors_kept_back_total{code="PEER_NOT_FOUND"} 50\n')
+    expect(warnings.length).toBeWithin(1, 21)
+    for (let i = 0; i < 11; i++) client.send('nonsense')
+    expect((await client.closed).code).toBe(4429)
   })
 
   test('a connection that has not said yet what it understands hears of everything', async () => {

@@ -79,9 +79,11 @@ export class Owner {
     return this.#details(record)
   }
 
-  /** Ends the room for all. */
+  /** Ends the room for all, also past its end, while plain peers are in it. */
   async delete(identity: string, roomId: string): Promise<void> {
-    await this.#own(identity, roomId)
+    const room = this.open.get(roomId)
+    if (room?.record && room.hasPlainPeers) checkOwner(identity, room.record)
+    else await this.#own(identity, roomId)
     await this.deleteRoom(roomId)
   }
 
@@ -145,9 +147,7 @@ export class Owner {
   }
 
   #check(identity: string, record: RoomRecord): void {
-    if (record.created_by !== identity) {
-      throw new SignalingError('FORBIDDEN', 'Only the identity that created the room may do this.')
-    }
+    checkOwner(identity, record)
     if (endOf(record) * 1000 <= this.parts.clock.now()) throw new SignalingError('ROOM_EXPIRED')
   }
 
@@ -181,6 +181,12 @@ export class Owner {
       removed: record.removed.map(({ peer_id }) => peer_id),
       invites: record.invites.map(inviteView),
     }
+  }
+}
+
+function checkOwner(identity: string, { created_by }: RoomRecord): void {
+  if (created_by !== identity) {
+    throw new SignalingError('FORBIDDEN', 'Only the identity that created the room may do this.')
   }
 }
 

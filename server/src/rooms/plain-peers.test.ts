@@ -71,6 +71,17 @@ describe('the end of a room with plain peers in it', () => {
       expect(await store.get(room.room_id)).toBeUndefined()
     }))
 
+  test('is ended by its owner, also when the store has cleared the room away', () =>
+    inWorld(async world => {
+      const { rooms, store } = world
+      const { room, worker, client } = await atTheEnd(world)
+      await store.delete(room.room_id)
+      const refused = rooms.owner.delete(peerOf(client).identity, room.room_id)
+      await expect(refused).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      await rooms.owner.delete(peerOf(worker).identity, room.room_id)
+      expect(worker.released).toEqual(['ROOM_DELETED'])
+    }))
+
   test('ends for them at the longest life after its creation', () =>
     inWorld(async world => {
       const { worker, client } = await atTheEnd(world)
