@@ -12,6 +12,8 @@ export interface Metrics {
   readonly errors: Map<ErrorCode, number>
   /** Errors that PARLEY_PLAIN_PEER_ERRORS kept back. */
   errorsKeptBack: number
+  /** Requests of pages whose origin is not in PARLEY_ALLOWED_ORIGINS. */
+  readonly originsRefused: { http: number; websocket: number }
 }
 
 export const createMetrics = (): Metrics => ({
@@ -23,6 +25,7 @@ export const createMetrics = (): Metrics => ({
   signIns: 0,
   errors: new Map(),
   errorsKeptBack: 0,
+  originsRefused: { http: 0, websocket: 0 },
 })
 
 export const countError = (metrics: Metrics, code: ErrorCode): void => {
@@ -43,6 +46,9 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
   const counter = (name: string, help: string, value: number) => family(name, 'counter', help, [`${name} ${value}`])
   const gauge = (name: string, help: string, value: number) => family(name, 'gauge', help, [`${name} ${value}`])
   const errors = [...metrics.errors].map(([code, count]) => `parley_errors_total{code="${code}"} ${count}`)
+  const origins = Object.entries(metrics.originsRefused).map(
+    ([over, count]) => `parley_origins_refused_total{over="${over}"} ${count}`,
+  )
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
     gauge('parley_peers', 'Registered peers.', gauges.peers),
@@ -54,6 +60,7 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     counter('parley_errors_kept_back_total', 'Errors not sent to plain peers.', metrics.errorsKeptBack),
+    family('parley_origins_refused_total', 'counter', 'Requests of pages of origins that may not use it.', origins),
     family('parley_errors_total', 'counter', 'Errors and forced ends by code, over HTTP and WebSocket.', errors),
     gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),
   ].join('')

@@ -10,6 +10,7 @@ import type { Identity } from './identity/identity.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { rateLimit } from './rate-limit.ts'
+import { refusedOrigins } from './refused-origins.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { Rooms } from './rooms/rooms.ts'
 
@@ -35,6 +36,7 @@ export interface SignalingServer {
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
   const { clock, identity, store, backplane, log, version } = parts
   const metrics = createMetrics()
+  const refusedOrigin = refusedOrigins(clock, log, metrics)
   const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
   const rooms = new Rooms({ ...parts, metrics, limits: config, iceServers: iceServersFor })
   let gateway: Gateway | undefined
@@ -53,6 +55,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       version,
       iceServers: iceServersFor,
       signIns: rateLimit(config.signInsPerMinute, clock),
+      refusedOrigin,
       gauges: () => ({
         ...rooms.census(),
         connections: gateway?.connectionCount() ?? 0,
@@ -103,6 +106,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
             waitingBytes: 4 * config.unregisteredMessageBytes,
           },
           failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
+          refusedOrigin,
         },
       )
       return gateway.port

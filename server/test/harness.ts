@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pino from 'pino'
 import { inProcess } from '../src/backplane/in-process.ts'
 import { type Clock, systemClock } from '../src/clock.ts'
 import { readConfig } from '../src/config.ts'
@@ -21,6 +22,13 @@ export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>):
 }
 
 export const silentLog: Log = openLog('silent')
+
+/** A log that is kept, a line each. */
+export function recordingLog(): Log & { readonly lines: Record<string, unknown>[] } {
+  const lines: Record<string, unknown>[] = []
+  const log = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) })
+  return Object.assign(log, { lines, flush() {} })
+}
 
 export interface TestServer extends AsyncDisposable {
   readonly http: string

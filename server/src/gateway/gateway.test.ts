@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { fromPeers } from '@parley/protocol/fixtures'
-import { clientFrame, rawConnection, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { clientFrame, rawConnection, recordingLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
 import { manualClock, systemClock } from '../clock.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import { sqlite } from '../room-store/sqlite.ts'
@@ -407,6 +407,31 @@ describe('a connection', () => {
     await expect(TestPeer.connect(strict.ws, { Origin: 'https://evil.example.com' })).rejects.toThrow()
     using anywhere = await TestPeer.connect(server.ws, { Origin: 'https://evil.example.com' })
     expect(await anywhere.rest()).toEqual([])
+  })
+
+  test('is there for the pages and apps that the list has, and for those of its own address', async () => {
+    const log = recordingLog()
+    const list = 'capacitor://localhost, https://*.example.com, null'
+    await using strict = await startServer({ PARLEY_ALLOWED_ORIGINS: list }, { log })
+    const own = strict.ws.replace('ws:', 'http:')
+    for (const origin of ['capacitor://localhost', 'https://a.b.example.com', 'null', own]) {
+      using page = await TestPeer.connect(strict.ws, { Origin: origin })
+      expect(await page.rest()).toEqual([])
+    }
+    const warnings = () => log.lines.filter(({ level }) => level === 40)
+    expect(warnings()).toEqual([])
+    for (const origin of ['https://example.com', 'https://example.com', 'app://.']) {
+      await expect(TestPeer.connect(strict.ws, { Origin: origin })).rejects.toThrow()
+    }
+    expect(warnings()).toMatchObject([
+      { origin: 'https://example.com', over: 'websocket' },
+      { origin: 'app://.', over: 'websocket' },
+    ])
+    const metrics = await (await fetch(`${strict.http}/metrics`)).text()
+    expect(metrics).toContain('\nparley_origins_refused_total{over="websocket"} 3\n')
+    await using all = await startServer({ PARLEY_ALLOWED_ORIGINS: '*' })
+    using anybody = await TestPeer.connect(all.ws, { Origin: 'https://anybody.example' })
+    expect(await anybody.rest()).toEqual([])
   })
 
   test('that is plain HTTP is told to upgrade', async () => {
