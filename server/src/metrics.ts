@@ -14,6 +14,8 @@ export interface Metrics {
   errorsKeptBack: number
   /** Requests of pages whose origin is not in PARLEY_ALLOWED_ORIGINS. */
   readonly originsRefused: { http: number; websocket: number }
+  /** Connections that were closed because there were too many that had not registered, by the limit. */
+  readonly newcomersClosed: { address: number; server: number }
 }
 
 export const createMetrics = (): Metrics => ({
@@ -26,6 +28,7 @@ export const createMetrics = (): Metrics => ({
   errors: new Map(),
   errorsKeptBack: 0,
   originsRefused: { http: 0, websocket: 0 },
+  newcomersClosed: { address: 0, server: 0 },
 })
 
 export const countError = (metrics: Metrics, code: ErrorCode): void => {
@@ -35,6 +38,8 @@ export const countError = (metrics: Metrics, code: ErrorCode): void => {
 /** What is true now, as opposed to counted. */
 export interface Gauges {
   readonly connections: number
+  /** Of these, those that have not registered. */
+  readonly unregistered: number
   readonly rooms: number
   readonly peers: number
   /** Bytes. */
@@ -49,8 +54,12 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
   const origins = Object.entries(metrics.originsRefused).map(
     ([over, count]) => `parley_origins_refused_total{over="${over}"} ${count}`,
   )
+  const newcomers = Object.entries(metrics.newcomersClosed).map(
+    ([limit, count]) => `parley_unregistered_closed_total{limit="${limit}"} ${count}`,
+  )
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
+    gauge('parley_unregistered_connections', 'Those of them that have not registered.', gauges.unregistered),
     gauge('parley_peers', 'Registered peers.', gauges.peers),
     gauge('parley_rooms', 'Rooms with at least one peer.', gauges.rooms),
     counter('parley_connections_total', 'WebSocket connections accepted.', metrics.connections),
@@ -60,6 +69,7 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     counter('parley_errors_kept_back_total', 'Errors not sent to plain peers.', metrics.errorsKeptBack),
+    family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),
     family('parley_origins_refused_total', 'counter', 'Requests of pages of origins that may not use it.', origins),
     family('parley_errors_total', 'counter', 'Errors and forced ends by code, over HTTP and WebSocket.', errors),
     gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),

@@ -5,6 +5,7 @@ import type { Backplane } from './backplane/backplane.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
+import { Newcomers } from './gateway/newcomers.ts'
 import { iceServers } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
 import type { Log } from './log.ts'
@@ -39,6 +40,10 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const refusedOrigin = refusedOrigins(clock, log, metrics)
   const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
   const rooms = new Rooms({ ...parts, metrics, limits: config, iceServers: iceServersFor })
+  const newcomers = new Newcomers({
+    ...{ clock, log, metrics, proxies: config.proxies },
+    limits: { ...config, registerWithin: config.registerWithin * 1000 },
+  })
   let gateway: Gateway | undefined
   let http: ReturnType<typeof Bun.serve> | undefined
   let draining = false
@@ -59,6 +64,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       gauges: () => ({
         ...rooms.census(),
         connections: gateway?.connectionCount() ?? 0,
+        unregistered: newcomers.count,
         residentMemory: process.memoryUsage.rss(),
       }),
       async ready() {
@@ -102,9 +108,9 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
           metrics,
           limits: {
             ...config,
-            registerWithin: config.registerWithin * 1000,
             waitingBytes: 4 * config.unregisteredMessageBytes,
           },
+          newcomers,
           failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
           refusedOrigin,
         },

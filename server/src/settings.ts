@@ -178,8 +178,20 @@ export const settings = {
   registerWithin: setting(
     'PARLEY_REGISTER_TIMEOUT_SECONDS',
     whole(1, 3600),
-    '10',
-    'Time within which a connection must register, or be closed with 4408.',
+    '60',
+    'Time within which a connection must register, or be closed with 4408. Some programs connect first and ask a person then.',
+  ),
+  unregistered: setting(
+    'PARLEY_MAX_UNREGISTERED_CONNECTIONS',
+    count,
+    '10000',
+    'Connections that have not registered. Beyond it the one that has waited longest is closed with 4429. After 10 s a tenth as many may go on waiting. Each can hold one unfinished message (`PARLEY_MAX_MESSAGE_BYTES`), so 1,000 that wait can take 1 GB at the defaults: on a small machine, set less.',
+  ),
+  unregisteredPerAddress: setting(
+    'PARLEY_MAX_UNREGISTERED_PER_ADDRESS',
+    count,
+    '2000',
+    'The same for those of one network address (of IPv6: of one /64 network). It does not count connections of a trusted proxy that does not say whom they come from.',
   ),
   deadAfter: setting(
     'PARLEY_DEAD_AFTER_SECONDS',

@@ -24,12 +24,13 @@ import type { ConnectionParts } from './connection-parts.ts'
 import { Faults } from './faults.ts'
 import { type Frame, isRequest, requestIdIn, textOf, WaitingFrames } from './frames.ts'
 import type { Pulse } from './heartbeat.ts'
+import type { Newcomer } from './newcomers.ts'
 
 /** What failed because somebody guessed or is out of date, and therefore counts against their address. */
 const failedForGood: readonly string[] = ['INVALID_TOKEN', 'INVALID_ROOM_TOKEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED']
 
 /** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
-export class Connection implements Link, Pulse {
+export class Connection implements Link, Pulse, Newcomer {
   peer: Peer | undefined
   open = true
   silentRounds = 0
@@ -46,7 +47,8 @@ export class Connection implements Link, Pulse {
   private closing: SignalingError | undefined
   /** Whether the other end may still send what it wrote before it saw that it is being closed. */
   private isTurningAway = false
-  private cancelDeadline: Cancel
+  /** It waits to register no more. */
+  private endWait: Cancel
   /** Undefined as long as there is none, as in most connections. */
   private faults: Faults | undefined
 
@@ -55,7 +57,7 @@ export class Connection implements Link, Pulse {
     readonly address: string,
     private readonly parts: ConnectionParts,
   ) {
-    this.cancelDeadline = parts.clock.after(parts.limits.registerWithin, () => this.expectRegister())
+    this.endWait = parts.newcomers.admit(this)
   }
 
   /** A frame from the other end. Never throws. */
@@ -87,7 +89,7 @@ export class Connection implements Link, Pulse {
     this.open = false
     this.isTurningAway = false
     this.waiting = undefined
-    this.cancelDeadline()
+    this.endWait()
     this.depart(isDeliberate(code) ? 'left' : 'disconnected')
   }
 
@@ -138,9 +140,9 @@ export class Connection implements Link, Pulse {
   }
 
   welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void {
-    this.cancelDeadline()
+    this.endWait()
     // Lets go of the timer: it would weigh on every idle connection.
-    this.cancelDeadline = nothingPlanned
+    this.endWait = nothingPlanned
     this.peer = peer
     if (this.registering) this.speakAs(this.registering)
     this.registering = undefined
@@ -251,9 +253,14 @@ export class Connection implements Link, Pulse {
     this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
   }
 
-  private expectRegister(): void {
+  expectRegister(): void {
     this.overdue = true
     if (!this.waiting) this.fail(new SignalingError('REGISTER_TIMEOUT'))
+  }
+
+  makeWay(reason: SignalingError): void {
+    countError(this.parts.metrics, reason.code)
+    this.close(reason)
   }
 
   /** Tells the other end what was wrong with what it sent. */
