@@ -3,6 +3,7 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
 
 export interface ConnectionLimits {
@@ -26,4 +27,6 @@ export interface ConnectionParts {
   readonly limits: ConnectionLimits
   readonly failedRegistrations: RateLimit
   readonly newcomers: Newcomers
+  /** That of the heartbeat. */
+  readonly beat: Beat
 }

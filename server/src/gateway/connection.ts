@@ -21,20 +21,16 @@ import { countError } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
-import { Faults } from './faults.ts'
+import { Faults, isGuess } from './faults.ts'
 import { type Frame, isRequest, requestIdIn, textOf, WaitingFrames } from './frames.ts'
-import type { Pulse } from './heartbeat.ts'
+import { SocketLifeSigns } from './life-signs.ts'
 import type { Newcomer } from './newcomers.ts'
 
-/** What failed because somebody guessed or is out of date, and therefore counts against their address. */
-const failedForGood: readonly string[] = ['INVALID_TOKEN', 'INVALID_ROOM_TOKEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED']
-
 /** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
-export class Connection implements Link, Pulse, Newcomer {
+export class Connection implements Link, Newcomer {
   peer: Peer | undefined
   open = true
-  silentRounds = 0
-  part = 0
+  readonly life: SocketLifeSigns
   /** Frames that came while a `register` is being answered; undefined when none is. */
   private waiting: WaitingFrames | undefined
   /** The `register` that is being answered. */
@@ -57,6 +53,7 @@ export class Connection implements Link, Pulse, Newcomer {
     readonly address: string,
     private readonly parts: ConnectionParts,
   ) {
+    this.life = new SocketLifeSigns(socket, parts)
     this.endWait = parts.newcomers.admit(this)
   }
 
@@ -66,14 +63,16 @@ export class Connection implements Link, Pulse, Newcomer {
       if (this.isTurningAway) this.turnAway(requestIdIn(frame))
       return
     }
-    this.silentRounds = 0
+    this.life.heardAt = this.parts.beat.now
     if (this.waiting) this.wait(this.waiting, frame)
     else this.handle(frame)
   }
 
   /** A ping or a pong from the other end. One that is being closed gets no more time by it. */
   alive(): void {
-    if (this.open) this.silentRounds = 0
+    if (!this.open) return
+    this.life.heardAt = this.parts.beat.now
+    this.life.settle(true)
   }
 
   /** The other end has answered a ping, and all that it had sent before has been handled. */
@@ -91,6 +90,7 @@ export class Connection implements Link, Pulse, Newcomer {
     this.waiting = undefined
     this.endWait()
     this.depart(isDeliberate(code) ? 'left' : 'disconnected')
+    this.life.settle(false)
   }
 
   /**
@@ -124,15 +124,6 @@ export class Connection implements Link, Pulse, Newcomer {
   drained(): void {
     if (!this.closing || this.isTurningAway || this.socket.getBufferedAmount() > 0) return
     this.socket.close(closeCodeOf(this.closing), this.closing.message)
-  }
-
-  ping(): void {
-    this.socket.ping()
-  }
-
-  giveUp(): void {
-    this.parts.log.info({ peer: this.peer?.id }, 'connection dead')
-    this.socket.terminate()
   }
 
   deliver(text: string): boolean {
@@ -228,7 +219,7 @@ export class Connection implements Link, Pulse, Newcomer {
     } catch (error) {
       this.registering = undefined
       const reason = toSignalingError(error)
-      if (failedForGood.includes(reason.code)) failedRegistrations.count(key)
+      if (isGuess(reason.code)) failedRegistrations.count(key)
       this.refuse(reason, message)
       if (this.overdue && !this.peer) this.close(new SignalingError('REGISTER_TIMEOUT'))
     }

@@ -24,7 +24,7 @@ export interface GatewayConfig {
   readonly deadAfter: number
 }
 
-export interface GatewayParts extends ConnectionParts {
+export interface GatewayParts extends Omit<ConnectionParts, 'beat'> {
   readonly refusedOrigin: RefusedOrigin
 }
 
@@ -47,6 +47,7 @@ interface Attachment {
 export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway {
   const connections = new Set<Connection>()
   const pulses = heartbeat(config.deadAfter, parts.clock)
+  const common: ConnectionParts = { ...parts, beat: pulses.beat }
   let closing = false
 
   const server: Server<Attachment> = Bun.serve<Attachment>({
@@ -86,10 +87,10 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
       perMessageDeflate: false,
 
       open(socket: ServerWebSocket<Attachment>) {
-        const connection = new Connection(socket, socket.data.address, parts)
+        const connection = new Connection(socket, socket.data.address, common)
         socket.data.connection = connection
         connections.add(connection)
-        pulses.add(connection)
+        pulses.add(connection.life)
         parts.metrics.connections++
       },
       message(socket, frame) {
@@ -102,7 +103,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
         const { connection } = socket.data
         if (!connection) return
         connections.delete(connection)
-        pulses.remove(connection)
+        pulses.remove(connection.life)
         connection.closed(code)
       },
     },

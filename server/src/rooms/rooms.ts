@@ -13,7 +13,7 @@ import type { IceServers } from '../ice/ice-servers.ts'
 import type { Identified, Identity } from '../identity/identity.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Invite, RoomRecord } from '../room-store/room-store.ts'
-import { checkEntrance } from './entrance.ts'
+import { checkEntrance, clearAway } from './entrance.ts'
 import { invitationOf, isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
@@ -108,6 +108,7 @@ export class Rooms {
       if (!record) throw new SignalingError('ROOM_NOT_FOUND')
       const invite = invitationOf(record, message.token, clock.now() / 1000)
       if (record.expires_at * 1000 <= clock.now()) throw new SignalingError('ROOM_EXPIRED')
+      await clearAway(clock, by, room, record, subject, message, this.#open.directory, this.parts.limits)
       const isFirstUse = invite?.single_use && !isUsedBy(invite, { peer_id: message.peer_id, identity: subject })
       const admitted = isFirstUse ? await this.#redeem(room, record, invite, subject, message, by) : record
       // Deleted while this was waiting.
