@@ -212,7 +212,7 @@ export const settings = {
     'PARLEY_MAX_PEER_ID_LENGTH',
     whole(1, limits.echoLength),
     String(limits.peerIdLength),
-    'Characters of a `peer_id`.',
+    'Characters of a `peer_id`, as people count them: see [names](protocol.md#names).',
   ),
   signInsPerMinute: setting(
     'PARLEY_SIGN_INS_PER_MINUTE',

@@ -316,7 +316,9 @@ describe('the AsyncAPI document', () => {
   test('knows the settings', async () => {
     await using short = await startServer({ PARLEY_MAX_PEER_ID_LENGTH: '7' })
     const { components } = await documentOf<AsyncApi>(short, '/asyncapi.json')
-    expect(components.messages['peer.register']?.payload).toMatchObject({ properties: { peer_id: { maxLength: 7 } } })
+    expect(components.messages['peer.register']?.payload).toMatchObject({
+      properties: { peer_id: { 'x-maxGraphemes': 7 } },
+    })
   })
 })
 

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, SignalingError } from '@parley/protocol'
+import { canonicalName, isObject, type JsonObject, SignalingError } from '@parley/protocol'
 import { equalTo, oneOf } from './json-equal.ts'
 
 /** What a filter is asked about. */
@@ -29,7 +29,12 @@ export function matching(filters: JsonObject): Filter {
 /** Null is what some languages send for what is not there. */
 const isAbsent = (filter: unknown): boolean => filter === undefined || filter === null
 
-const role = (wanted: unknown): Filter => (isAbsent(wanted) ? everybody : peer => peer.role === wanted)
+function role(wanted: unknown): Filter {
+  if (isAbsent(wanted)) return everybody
+  // Roles are kept in their canonical spelling.
+  const name = typeof wanted === 'string' ? canonicalName(wanted) : wanted
+  return peer => peer.role === name
+}
 
 function tags(wanted: unknown): Filter {
   if (isAbsent(wanted)) return everybody

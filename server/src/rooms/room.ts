@@ -2,6 +2,7 @@ import {
   type Feature,
   type JsonObject,
   metadataSize,
+  NameMap,
   type PeerDescription,
   type RegisteredAuth,
   type ServerMessageOf,
@@ -147,11 +148,11 @@ export interface Departed {
 
 /** A room that this node has opened: because somebody is entering it, is in it, or was. */
 export class Room {
-  readonly peers = new Map<string, Peer>()
+  readonly peers = new NameMap<Peer>()
   /** The names of all identities that were let in here, the first first, to be signed out with the room. */
   readonly usernames = new Set<string>()
   /** By peer id, oldest first. */
-  readonly departed = new Map<string, Departed>()
+  readonly departed = new NameMap<Departed>()
   /** The first that asked for it, until it leaves. */
   admin: Peer | undefined
   /** As last read from the store; undefined until somebody has been let in. */
