@@ -34,6 +34,8 @@ describe('text of somebody else', () => {
 
   test('that can be seen stays', () => {
     expect(printable('Grüße, 世界 🎈 naïve')).toBe('Grüße, 世界 🎈 naïve')
+    for (const name of ['می‌خواهم', '👨‍👩‍👧‍👦', '🏴󠁧󠁢󠁷󠁬󠁳󠁿']) expect(printable(name)).toBe(name)
+    expect(printable('a\u2066b\u200b\u00adc\ufeff')).toBe('abc')
   })
 })
 

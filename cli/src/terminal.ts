@@ -45,8 +45,8 @@ export function painter(isColoured: boolean): Paint {
   }
 }
 
-/** What nobody sees, or what makes a terminal do something. */
-const controls = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+/** What nobody sees, or what makes a terminal do something; but not the joiners of words and pictures, nor the tags of flags. */
+const controls = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c-\u200d\u{e0020}-\u{e007f}])\p{Cf}/gu
 
 /** Text of somebody else, in one line, fit for a terminal. */
 export const printable = (text: string): string => text.replace(/\r?\n|\t/g, ' ').replace(controls, '')
@@ -62,7 +62,7 @@ export const printableLines = (text: string, indent: string): string =>
 /** Characters that take two columns: East Asian wide ones, and pictures. */
 const wide = /[\p{sc=Han}\p{sc=Hangul}\p{sc=Hiragana}\p{sc=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u
 
-const columnsOf = (character: string): number => (/\p{M}/u.test(character) ? 0 : wide.test(character) ? 2 : 1)
+const columnsOf = (character: string): number => (/[\p{M}\p{Cf}]/u.test(character) ? 0 : wide.test(character) ? 2 : 1)
 
 /** Columns of a text without control characters. */
 export const width = (text: string): number => [...text].reduce((sum, character) => sum + columnsOf(character), 0)

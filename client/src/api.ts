@@ -1,4 +1,5 @@
 import { ParleyError } from './errors.ts'
+import { originHint } from './server-errors.ts'
 
 /** Milliseconds that an HTTP request may take; the server itself answers within 5 s. */
 const answerWithin = 10_000
@@ -52,7 +53,7 @@ function parse(text: string): unknown {
 const unanswered = (httpUrl: string, cause: unknown): ParleyError =>
   cause instanceof DOMException && cause.name === 'TimeoutError'
     ? new ParleyError('TIMEOUT', `${httpUrl} does not answer.`, { cause })
-    : new ParleyError('DISCONNECTED', `${httpUrl} cannot be reached.`, { cause })
+    : new ParleyError('DISCONNECTED', `${httpUrl} cannot be reached.${originHint(httpUrl)}`, { cause })
 
 /** RFC 9457 problem details, with `code` and `retryable` beside them; or, from a proxy in between, nothing of it. */
 function refusal(response: Response, body: unknown): ParleyError {

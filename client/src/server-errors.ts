@@ -12,11 +12,26 @@ const isFinal = (closeCode: number): boolean => closeCode >= 4500 && closeCode <
 export const byeError = ({ code, message, close_code }: Bye): ParleyError =>
   new ParleyError(code, message, { retryable: !isFinal(close_code) })
 
-/** The connection has ended, and the server has not said why. @param code of RFC 6455 section 7.4, or Parley's own */
-export const closeError = (wsUrl: string, code: number, reason: string): ParleyError =>
-  new ParleyError('DISCONNECTED', reason || `The connection to ${wsUrl} has ended (${code}).`, {
-    retryable: !isFinal(code),
-  })
+/**
+ * The connection has ended, and the server has not said why.
+ * @param code of RFC 6455 section 7.4, or Parley's own
+ * @param isNew whether the peer was not yet registered
+ */
+export function closeError(wsUrl: string, code: number, reason: string, isNew: boolean): ParleyError {
+  const hint = isNew && code === 1006 ? originHint(wsUrl) : ''
+  const sentence = reason || `The connection to ${wsUrl} has ended (${code}).${hint}`
+  return new ParleyError('DISCONNECTED', sentence, { retryable: !isFinal(code) })
+}
+
+/**
+ * A further sentence for a page that cannot reach the server: browsers do not tell pages that they were refused.
+ * Empty elsewhere, and for pages that come from the server itself.
+ */
+export function originHint(url: string): string {
+  const { origin } = globalThis as { origin?: unknown }
+  if (typeof origin !== 'string' || origin.endsWith(`//${new URL(url).host}`)) return ''
+  return ` If it is running, PARLEY_ALLOWED_ORIGINS may lack ${origin}.`
+}
 
 /** The room was left; nothing can be asked of it any more. */
 export const left = (): ParleyError => new ParleyError('LEFT', 'This peer has left the room.')

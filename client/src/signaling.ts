@@ -152,7 +152,7 @@ export class Signaling extends Emitter<SignalingEvents> {
       this.#plan(registerWithin, () => fail(new ParleyError('TIMEOUT', `${wsUrl} does not answer.`)))
       socket.onopen = () =>
         socket.send(JSON.stringify({ ...registration(), type: 'register', id_token: idToken, request_id: registerId }))
-      socket.onclose = ({ code, reason }) => fail(bye ? byeError(bye) : closeError(wsUrl, code, reason))
+      socket.onclose = ({ code, reason }) => fail(bye ? byeError(bye) : closeError(wsUrl, code, reason, !isRegistered))
       // It says nothing of the cause, and a close event follows.
       socket.onerror = () => {}
       socket.onmessage = ({ data }) => {

@@ -1,14 +1,7 @@
 import { type ErrorContext, SignalingError } from './errors.ts'
-import {
-  type CheckedForm,
-  isObject,
-  isOptional,
-  isPrintable,
-  isShallow,
-  type JsonObject,
-  type Member,
-} from './forms.ts'
+import { type CheckedForm, isObject, isOptional, isShallow, type JsonObject, type Member } from './forms.ts'
 import { limits } from './limits.ts'
+import { isPrintable } from './names.ts'
 import {
   isAddressable,
   type PeerMessage,
@@ -108,9 +101,9 @@ function read(message: JsonObject, type: Exclude<PeerType, Signal['type']>, peer
     }
     const form = (isOptional(member) ? member.optional : member) as CheckedForm<unknown>
     if (value === undefined) throw invalid(message, `${name} is missing.`)
-    // Its length is a setting.
+    // Its length is a setting, and its spelling its own: it is told by the name that it knows itself by.
     if (name === 'peer_id' && type === 'register') result[name] = value
-    else if (form.is(value)) result[name] = value
+    else if (form.is(value)) result[name] = form.read ? form.read(value) : value
     else throw invalid(message, `${name} ${form.must}.`)
   }
   return result as unknown as PeerMessage

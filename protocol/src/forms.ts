@@ -1,3 +1,5 @@
+import { canonicalName, isPrintable, mostUnits } from './names.ts'
+
 /** A JSON Schema (draft 2020-12). */
 export type JsonSchema = { readonly [keyword: string]: unknown }
 
@@ -14,6 +16,8 @@ export interface CheckedForm<T> extends Form<T> {
   readonly must: string
   /** Whether `value` has the form. The schema says the same, as far as JSON Schema can. */
   is(value: unknown): value is T
+  /** What is read of it, if that is not the value itself. */
+  read?(value: T): T
 }
 
 /** A member that may be missing; what peers send may also be null, as some languages send that for nothing. */
@@ -117,18 +121,24 @@ export const object: CheckedForm<JsonObject> = {
   is: isObject,
 }
 
-/** No control, format, surrogate or unassigned characters, and no separators but the space; for the flag `u`. */
-export const printablePattern = '^(?:[^\\p{C}\\p{Z}]| )*$'
-const printableText = new RegExp(printablePattern, 'u')
+/**
+ * What JSON Schema can say of a name of so many characters. It cannot count them (its `maxLength` is of code points), nor
+ * say in short where a joiner belongs; the server refuses more.
+ */
+export const nameSchema = (characters: number): JsonSchema => ({
+  type: 'string',
+  minLength: 1,
+  maxLength: mostUnits(characters),
+  'x-maxGraphemes': characters,
+  pattern: `^(?![ -~]{${characters + 1}})(?=.*[^\\p{Default_Ignorable_Code_Point}\\p{Z}])(?:[^\\p{C}\\p{Z}]|[ \\u180E\\u200C\\u200D\\u{E0030}-\\u{E007F}])*$`,
+})
 
-/** 1 to `length` characters, none of which is a control, format, surrogate or unassigned one, nor any separator but the space. */
-export const isPrintable = (value: unknown, length: number): value is string =>
-  typeof value === 'string' && value.length > 0 && value.length <= length && printableText.test(value)
-
+/** A name of 1 to `length` characters; all spellings of it are read as one. */
 export const printable = (length: number): CheckedForm<string> => ({
-  schema: { type: 'string', minLength: 1, maxLength: length, pattern: printablePattern },
+  schema: nameSchema(length),
   must: `must be 1 to ${length} printable characters`,
   is: (value): value is string => isPrintable(value, length),
+  read: canonicalName,
 })
 
 /** A list of at most `most` different ones, said again in `must`. */
@@ -136,6 +146,7 @@ export const listOf = <T>(form: CheckedForm<T>, most: number, must: string): Che
   schema: { type: 'array', items: form.schema, maxItems: most },
   must,
   is: (value): value is readonly T[] => Array.isArray(value) && value.length <= most && value.every(form.is),
+  ...(form.read && { read: value => value.map(item => form.read?.(item) ?? item) }),
 })
 
 export const all = <T>(form: Form<T>): Form<readonly T[]> => ({ schema: { type: 'array', items: form.schema } })

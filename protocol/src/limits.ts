@@ -4,9 +4,9 @@ export const limits = {
   messageBytes: 1024 * 1024,
   /** Bytes of one message on a connection that has not registered yet. */
   unregisteredMessageBytes: 64 * 1024,
-  /** Characters (UTF-16 code units) of a `peer_id`. */
+  /** Characters, as people count them, of a `peer_id`. */
   peerIdLength: 128,
-  /** Characters of a `target` that an error repeats; a setting cannot make a `peer_id` longer than this. */
+  /** UTF-16 code units of a `target` that an error repeats, and of any name: no setting makes a `peer_id` longer. */
   echoLength: 1024,
   /** Characters of a `role`. */
   roleLength: 64,

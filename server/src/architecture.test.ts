@@ -81,6 +81,8 @@ const groups: Record<string, readonly string[]> = {
     'log',
     'metrics',
     'address',
+    'origins',
+    'refused-origins',
     'rate-limit',
     'problem',
   ].map(name => `server/src/${name}.ts`),

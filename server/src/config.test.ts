@@ -29,7 +29,8 @@ describe('readConfig', () => {
       PATH: '/bin',
     })
     expect(faults).toEqual([])
-    expect(config).toMatchObject({ httpPort: 0, wsPort: 8080, origins: ['https://a.example', 'http://localhost:3000'] })
+    expect(config).toMatchObject({ httpPort: 0, wsPort: 8080 })
+    expect(config.origins.allows('http://localhost:3000')).toBe(true)
     expect(config.proxies.trusts('10.1.1.1')).toBe(true)
   })
 
@@ -50,7 +51,7 @@ describe('readConfig', () => {
       'PARLEY_HTTP_PORT must be a whole number from 0 to 65535, but is "80a".',
       'PARLEY_WS_PORT must be a whole number from 0 to 65535, but is "65536".',
       'PARLEY_LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, but is "loud".',
-      'PARLEY_ALLOWED_ORIGINS must be origins such as https://app.example.com, separated by commas, or *, but is "https://a.example/path".',
+      'PARLEY_ALLOWED_ORIGINS must be origins such as https://app.example.com, separated by commas, or * ("https://a.example/path" has more than scheme, host and port), but is "https://a.example/path".',
       'PARLEY_TRUSTED_PROXIES must be addresses or networks: "proxy.local" is neither an IP address nor a network such as 10.0.0.0/8, but is "proxy.local".',
     ])
   })

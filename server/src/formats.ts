@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { trustedProxies } from './address.ts'
+import { allowedOrigins } from './origins.ts'
 
 // How the text of a setting is read. The sentences say what it must be, and follow its name.
 
@@ -20,10 +21,15 @@ export const list = z.string().transform(text =>
     .filter(item => item !== ''),
 )
 
-export const originList = list.refine(
-  origins => origins.every(origin => origin === '*' || isOrigin(origin)),
-  'must be origins such as https://app.example.com, separated by commas, or *',
-)
+export const originList = list.transform((entries, context) => {
+  try {
+    return allowedOrigins(entries)
+  } catch (error) {
+    const form = 'must be origins such as https://app.example.com, separated by commas, or *'
+    context.addIssue({ code: 'custom', message: `${form} (${(error as Error).message})` })
+    return z.NEVER
+  }
+})
 
 export const proxyList = list.transform((entries, context) => {
   try {
@@ -64,14 +70,6 @@ export const turnUrlList = list.refine(
   urls => urls.every(url => names(url, turnForm)),
   'must be URLs such as turn:turn.example.com:3478?transport=udp, separated by commas',
 )
-
-function isOrigin(text: string): boolean {
-  try {
-    return new URL(text).origin === text
-  } catch {
-    return false
-  }
-}
 
 /** Text of a form; empty stays empty. */
 export const matching = (form: RegExp, sentence: string) =>

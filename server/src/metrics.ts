@@ -12,6 +12,10 @@ export interface Metrics {
   readonly errors: Map<ErrorCode, number>
   /** Errors by code that plain peers were not told. */
   readonly errorsKeptBack: Map<ErrorCode, number>
+  /** Requests of pages whose origin is not in PARLEY_ALLOWED_ORIGINS. */
+  readonly originsRefused: { http: number; websocket: number }
+  /** Connections that were closed because there were too many that had not registered, by the limit. */
+  readonly newcomersClosed: { address: number; server: number }
 }
 
 export const createMetrics = (): Metrics => ({
@@ -23,6 +27,8 @@ export const createMetrics = (): Metrics => ({
   signIns: 0,
   errors: new Map(),
   errorsKeptBack: new Map(),
+  originsRefused: { http: 0, websocket: 0 },
+  newcomersClosed: { address: 0, server: 0 },
 })
 
 export const countError = (metrics: Metrics, code: ErrorCode): void => increment(metrics.errors, code)
@@ -36,6 +42,8 @@ const increment = (counts: Map<ErrorCode, number>, code: ErrorCode): void => {
 /** What is true now, as opposed to counted. */
 export interface Gauges {
   readonly connections: number
+  /** Of these, those that have not registered. */
+  readonly unregistered: number
   readonly rooms: number
   /** Of these, the rooms that go on past their end for their plain peers. */
   readonly roomsPastEnd: number
@@ -55,8 +63,15 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
       help,
       [...counts].map(([code, count]) => `${name}{code="${code}"} ${count}`),
     )
+  const origins = Object.entries(metrics.originsRefused).map(
+    ([over, count]) => `parley_origins_refused_total{over="${over}"} ${count}`,
+  )
+  const newcomers = Object.entries(metrics.newcomersClosed).map(
+    ([limit, count]) => `parley_unregistered_closed_total{limit="${limit}"} ${count}`,
+  )
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
+    gauge('parley_unregistered_connections', 'Those of them that have not registered.', gauges.unregistered),
     gauge('parley_peers', 'Registered peers.', gauges.peers),
     gauge('parley_rooms', 'Rooms with at least one peer.', gauges.rooms),
     gauge('parley_rooms_past_end', 'Of these, rooms that go on past their end for plain peers.', gauges.roomsPastEnd),
@@ -67,6 +82,8 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     byCode('parley_errors_kept_back_total', 'Errors not sent to plain peers, by code.', metrics.errorsKeptBack),
+    family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),
+    family('parley_origins_refused_total', 'counter', 'Requests of pages of origins that may not use it.', origins),
     byCode('parley_errors_total', 'Errors and forced ends by code, over HTTP and WebSocket.', metrics.errors),
     gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),
   ].join('')

@@ -5,11 +5,13 @@ import type { Backplane } from './backplane/backplane.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
+import { Newcomers } from './gateway/newcomers.ts'
 import { iceServers } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { rateLimit } from './rate-limit.ts'
+import { refusedOrigins } from './refused-origins.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { Rooms } from './rooms/rooms.ts'
 
@@ -35,8 +37,13 @@ export interface SignalingServer {
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
   const { clock, identity, store, backplane, log, version } = parts
   const metrics = createMetrics()
+  const refusedOrigin = refusedOrigins(clock, log, metrics)
   const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
   const rooms = new Rooms({ ...parts, metrics, limits: config, iceServers: iceServersFor })
+  const newcomers = new Newcomers({
+    ...{ clock, log, metrics, proxies: config.proxies },
+    limits: { ...config, registerWithin: config.registerWithin * 1000 },
+  })
   let gateway: Gateway | undefined
   let http: ReturnType<typeof Bun.serve> | undefined
   let draining = false
@@ -53,9 +60,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       version,
       iceServers: iceServersFor,
       signIns: rateLimit(config.signInsPerMinute, clock),
+      refusedOrigin,
       gauges: () => ({
         ...rooms.census(),
         connections: gateway?.connectionCount() ?? 0,
+        unregistered: newcomers.count,
         residentMemory: process.memoryUsage.rss(),
       }),
       async ready() {
@@ -99,10 +108,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
           metrics,
           limits: {
             ...config,
-            registerWithin: config.registerWithin * 1000,
             waitingBytes: 4 * config.unregisteredMessageBytes,
           },
+          newcomers,
           failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
+          refusedOrigin,
         },
       )
       return gateway.port

@@ -64,7 +64,7 @@ export const settings = {
     'PARLEY_ALLOWED_ORIGINS',
     originList,
     '',
-    'Origins whose web pages may use the server, separated by commas, or `*`. Empty: no page may call the HTTP API (there is no CORS header), and the WebSocket does not look at the origin.',
+    'Origins whose web pages may use the server, separated by commas: `https://app.example.com`, with its port if that is not the usual one; `https://*.example.com` for all subdomains, but not `example.com` itself; the origin of an app, such as `capacitor://localhost`, `tauri://localhost`, `app://.` or `chrome-extension://ID`; `null` for pages without an origin (files, sandboxed frames); `*` for all. See [security](security.md#pages) before you use the last two. Pages of the address of the server itself may always use it. Empty: no other page may call the HTTP API (there is no CORS header), and the WebSocket does not look at the origin.',
   ),
   proxies: setting(
     'PARLEY_TRUSTED_PROXIES',
@@ -178,8 +178,20 @@ export const settings = {
   registerWithin: setting(
     'PARLEY_REGISTER_TIMEOUT_SECONDS',
     whole(1, 3600),
-    '10',
-    'Time within which a connection must register, or be closed with 4408.',
+    '60',
+    'Time within which a connection must register, or be closed with 4408. Some programs connect first and ask a person then.',
+  ),
+  unregistered: setting(
+    'PARLEY_MAX_UNREGISTERED_CONNECTIONS',
+    count,
+    '10000',
+    'Connections that have not registered. Beyond it the one that has waited longest is closed with 4429. After 10 s a tenth as many may go on waiting. Each can hold one unfinished message (`PARLEY_MAX_MESSAGE_BYTES`), so 1,000 that wait can take 1 GB at the defaults: on a small machine, set less.',
+  ),
+  unregisteredPerAddress: setting(
+    'PARLEY_MAX_UNREGISTERED_PER_ADDRESS',
+    count,
+    '2000',
+    'The same for those of one network address (of IPv6: of one /64 network). It does not count connections of a trusted proxy that does not say whom they come from.',
   ),
   deadAfter: setting(
     'PARLEY_DEAD_AFTER_SECONDS',
@@ -200,7 +212,7 @@ export const settings = {
     'PARLEY_MAX_PEER_ID_LENGTH',
     whole(1, limits.echoLength),
     String(limits.peerIdLength),
-    'Characters of a `peer_id`.',
+    'Characters of a `peer_id`, as people count them: see [names](protocol.md#names).',
   ),
   signInsPerMinute: setting(
     'PARLEY_SIGN_INS_PER_MINUTE',

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pino from 'pino'
 import { inProcess } from '../src/backplane/in-process.ts'
 import { type Clock, systemClock } from '../src/clock.ts'
 import { readConfig } from '../src/config.ts'
@@ -21,6 +22,13 @@ export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>):
 }
 
 export const silentLog: Log = openLog('silent')
+
+/** A log that is kept, a line each. */
+export function recordingLog(): Log & { readonly lines: Record<string, unknown>[] } {
+  const lines: Record<string, unknown>[] = []
+  const log = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) })
+  return Object.assign(log, { lines, flush() {} })
+}
 
 export interface TestServer extends AsyncDisposable {
   readonly http: string
@@ -182,6 +190,7 @@ export async function rawConnection(ws: string) {
   const { hostname, port } = new URL(ws)
   let received = Buffer.alloc(0)
   let upgraded = () => {}
+  let arrived = () => {}
   const { promise: closed, resolve: close } = Promise.withResolvers<Buffer>()
   const ready = new Promise<void>(resolve => (upgraded = resolve))
   const socket = await Bun.connect({
@@ -190,6 +199,7 @@ export async function rawConnection(ws: string) {
     socket: {
       data(_, chunk) {
         received = Buffer.concat([received, chunk])
+        arrived()
         const head = received.indexOf('\r\n\r\n')
         if (head < 0 || !received.subarray(0, 12).equals(Buffer.from('HTTP/1.1 101'))) return
         received = received.subarray(head + 4)
@@ -210,6 +220,10 @@ export async function rawConnection(ws: string) {
     /** Reads again. */
     resume: () => socket.resume(),
     end: () => socket.end(),
+    /** Resolves as soon as that is true of the bytes that came after the upgrade. */
+    async until(holds: (bytes: Buffer) => boolean): Promise<void> {
+      while (!holds(received)) await new Promise<void>(resolve => (arrived = resolve))
+    },
     /** Resolves with the bytes that came after the upgrade, once the connection has ended. */
     closed,
     /** The same, as the code of the first close frame among them. */

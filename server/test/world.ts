@@ -15,6 +15,7 @@ type Message = { type?: string; [key: string]: unknown }
 export class RecordingLink implements Link {
   peer: Peer | undefined
   open = true
+  readonly life = { isSilent: false, answers: async () => this.open }
   /** Whether it takes what it is sent. */
   reads = true
   readonly replies: RegisteredAuth[] = []

@@ -65,8 +65,9 @@ describe('the OpenAPI document', () => {
         { ...config, deleteByAddress: true },
         {
           ...{ rooms, identity, clock, log, metrics, version: '1', signIns: rateLimit(1, clock) },
-          gauges: () => ({ connections: 0, rooms: 0, roomsPastEnd: 0, peers: 0, residentMemory: 0 }),
+          gauges: () => ({ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, residentMemory: 0 }),
           ready: async () => {},
+          refusedOrigin: () => {},
           iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
         },
       )
@@ -315,7 +316,9 @@ describe('the AsyncAPI document', () => {
   test('knows the settings', async () => {
     await using short = await startServer({ PARLEY_MAX_PEER_ID_LENGTH: '7' })
     const { components } = await documentOf<AsyncApi>(short, '/asyncapi.json')
-    expect(components.messages['peer.register']?.payload).toMatchObject({ properties: { peer_id: { maxLength: 7 } } })
+    expect(components.messages['peer.register']?.payload).toMatchObject({
+      properties: { peer_id: { 'x-maxGraphemes': 7 } },
+    })
   })
 })
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
-import { startServer, type TestServer } from '../../test/harness.ts'
+import { recordingLog, startServer, type TestServer } from '../../test/harness.ts'
 import { manualClock, systemClock } from '../clock.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import { sqlite } from '../room-store/sqlite.ts'
@@ -562,4 +562,54 @@ describe('CORS', () => {
     expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, 'http://localhost:3000'])
     expect(refused.headers.get('access-control-expose-headers')).toContain('Retry-After')
   })
+
+  const allowedOrigin = (response: Response) => response.headers.get('access-control-allow-origin')
+
+  test('with * lets every page in, also one without an origin', async () => {
+    await using open = await startServer({ PARLEY_ALLOWED_ORIGINS: '*' })
+    for (const origin of ['https://anybody.example', 'null', 'app://.']) {
+      expect(allowedOrigin(await preflight(open, origin))).toBe('*')
+      const answer = await open.post('/anonymous-signin', {}, { Origin: origin })
+      expect([answer.status, allowedOrigin(answer)]).toEqual([200, '*'])
+      // With it, no page could be let in by *.
+      expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
+    }
+  })
+
+  test('lets apps and subdomains in', async () => {
+    const list = 'capacitor://localhost, https://*.example.com, null'
+    await using open = await startServer({ PARLEY_ALLOWED_ORIGINS: list })
+    for (const origin of ['capacitor://localhost', 'https://a.b.example.com', 'null']) {
+      const answer = await preflight(open, origin)
+      expect([allowedOrigin(answer), answer.headers.get('vary')]).toEqual([origin, expect.stringContaining('Origin')])
+    }
+    for (const origin of ['https://example.com', 'https://evilexample.com', 'tauri://localhost']) {
+      expect(allowedOrigin(await preflight(open, origin))).toBeNull()
+    }
+  })
+
+  test.each(['', 'https://app.example.com'])(
+    'tells operators once of a page that it refuses (list: "%s")',
+    async list => {
+      const log = recordingLog()
+      await using strict = await startServer({ PARLEY_ALLOWED_ORIGINS: list }, { log })
+      const signIn = (headers: Record<string, string>) => strict.post('/anonymous-signin', {}, headers)
+      // Neither a page of the server itself, nor a form or a link elsewhere, nor a program.
+      await signIn({ Origin: strict.http })
+      await signIn({ Origin: 'https://parley.example.com', 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'cors' })
+      await signIn({ Origin: 'https://other.example', 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' })
+      await signIn({})
+      const warnings = () => log.lines.filter(({ level }) => level === 40)
+      expect(warnings()).toEqual([])
+      await preflight(strict, 'https://page.example')
+      await signIn({ Origin: 'https://page.example' })
+      await signIn({ Origin: 'http://localhost:5173', 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'cors' })
+      expect(warnings()).toMatchObject([
+        { origin: 'https://page.example', over: 'http', msg: expect.stringContaining('PARLEY_ALLOWED_ORIGINS') },
+        { origin: 'http://localhost:5173', over: 'http' },
+      ])
+      const metrics = await (await fetch(`${strict.http}/metrics`)).text()
+      expect(metrics).toContain('\nparley_origins_refused_total{over="http"} 3\n')
+    },
+  )
 })

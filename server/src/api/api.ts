@@ -1,7 +1,6 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { cors } from 'hono/cors'
 import type { ParamKeys } from 'hono/types'
 import { type Client, rateLimitKey } from '../address.ts'
 import { type Clock, inTime } from '../clock.ts'
@@ -9,19 +8,22 @@ import type { IceServers } from '../ice/ice-servers.ts'
 import type { Identity, SignIn } from '../identity/identity.ts'
 import { type Log, logFailure } from '../log.ts'
 import { countError, type Gauges, type Metrics, prometheusText } from '../metrics.ts'
+import type { AllowedOrigins } from '../origins.ts'
 import { problem } from '../problem.ts'
 import type { RateLimit } from '../rate-limit.ts'
+import type { RefusedOrigin } from '../refused-origins.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Claim } from '../rooms/rights.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { BodyLimits } from './bodies.ts'
 import { buildDocuments } from './documents.ts'
+import { forPages } from './pages.ts'
 import { readBody } from './read-body.ts'
 import { type Access, type AnyRoute, apiTable, type Route } from './routes.ts'
 
 export interface ApiConfig extends BodyLimits {
   /** Origins whose pages may call; empty: none. */
-  readonly origins: readonly string[]
+  readonly origins: AllowedOrigins
   /** Whether the network address of one of a room's peers gives a right to delete it. */
   readonly deleteByAddress: boolean
   /** Characters of a `peer_id`. */
@@ -35,6 +37,7 @@ export interface ApiParts {
   readonly log: Log
   readonly metrics: Metrics
   readonly signIns: RateLimit
+  readonly refusedOrigin: RefusedOrigin
   readonly version: string
   gauges(): Gauges
   /** Resolves if this node may be sent traffic. */
@@ -72,11 +75,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     return problem(reason)
   })
   app.notFound(() => problem(new SignalingError('NOT_FOUND')))
-  if (config.origins.length > 0) {
-    const allowHeaders = ['Authorization', 'Content-Type']
-    const exposeHeaders = ['Retry-After', 'WWW-Authenticate']
-    app.use(cors({ origin: [...config.origins], allowHeaders, exposeHeaders, maxAge: 600 }))
-  }
+  app.use(forPages(config.origins, parts.refusedOrigin))
   app.use(
     bodyLimit({
       maxSize: bodyBytes,

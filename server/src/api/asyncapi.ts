@@ -2,6 +2,7 @@ import {
   type ErrorCode,
   isObject,
   type JsonSchema,
+  nameSchema,
   peerMessages,
   type SignalType,
   schemaOf,
@@ -112,7 +113,7 @@ export function asyncApi(peerIdLength: number, version: string): AsyncApi {
 /** Those of the table, but for the length of `peer_id`, which is a setting. */
 function registerMembers(peerIdLength: number) {
   const { members } = peerMessages.register
-  return { ...members, peer_id: { schema: { ...members.peer_id.schema, maxLength: peerIdLength } } }
+  return { ...members, peer_id: { schema: { ...members.peer_id.schema, ...nameSchema(peerIdLength) } } }
 }
 
 /** A signal as its target gets it. */

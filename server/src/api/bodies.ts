@@ -1,4 +1,4 @@
-import { isMetadata, limits, printablePattern } from '@parley/protocol'
+import { canonicalName, isMetadata, isPrintable, limits, nameSchema } from '@parley/protocol'
 import { z } from 'zod'
 
 export interface BodyLimits {
@@ -16,14 +16,18 @@ const noEndless = 'this server has no rooms without an end (PARLEY_MAX_ROOM_TTL_
 
 /** What `register` takes for a role or a channel: who enters with an invitation gets these as if it had said them. */
 const printable = (length: number) =>
-  z.string().min(1).max(length).regex(new RegExp(printablePattern, 'u'), 'must be printable characters')
+  z
+    .string()
+    .refine(text => isPrintable(text, length), `must be 1 to ${length} printable characters`)
+    .overwrite(canonicalName)
+    .meta(nameSchema(length))
 
 /** The room's `token` is one way to show a right to the room. */
 const token = z.string().nullish().describe("The room's token, if that is the caller's right to it.")
 const metadata = z
   .record(z.string(), z.unknown())
   .refine(isMetadata, `must be at most ${limits.metadataBytes} bytes of JSON`)
-const name = z.string().min(1).max(limits.roomNameLength)
+const name = printable(limits.roomNameLength)
 
 /**
  * What requests have to say, under the names that the OpenAPI document has for it. The original ignored what it did not

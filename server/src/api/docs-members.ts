@@ -1,4 +1,4 @@
-import { errorKinds, isObject, type JsonObject, type JsonSchema, peerMessages } from '@parley/protocol'
+import { errorKinds, isObject, type JsonObject, type JsonSchema } from '@parley/protocol'
 import { html } from 'hono/html'
 
 type Html = ReturnType<typeof html>
@@ -50,9 +50,11 @@ function typeOf(schema: JsonSchema, schemas: Schemas): string {
     return `list${length && ` of ${length}`}, each: ${isObject(items) ? typeOf(items, schemas) : 'any JSON'}`
   }
   if (type === 'string') {
-    const characters = rest.pattern === printablePattern ? 'printable characters' : 'characters'
-    if (rest.maxLength === undefined) return rest.minLength ? 'string, not empty' : 'string'
-    return `string, ${range(rest.minLength, rest.maxLength)} ${characters}`
+    const graphemes = rest['x-maxGraphemes']
+    const most = graphemes ?? rest.maxLength
+    const characters = graphemes === undefined ? 'characters' : 'printable characters'
+    if (most === undefined) return rest.minLength ? 'string, not empty' : 'string'
+    return `string, ${range(rest.minLength, most)} ${characters}`
   }
   if (type === 'object' && isObject(others) && Object.keys(others).length > 0) {
     return `object, each value: ${typeOf(others, schemas)}`
@@ -62,7 +64,6 @@ function typeOf(schema: JsonSchema, schemas: Schemas): string {
 }
 
 const codes = Object.keys(errorKinds).length
-const printablePattern = peerMessages.register.members.role.optional.schema.pattern
 const quoted = (value: unknown) => JSON.stringify(value)
 
 function range(least: unknown, most: unknown): string {

@@ -381,7 +381,10 @@ describe('a connection with acks that is closed because', () => {
 
   test('it did not register in time answers once what was sent before it saw bye', async () => {
     const clock = manualClock()
-    await using server = await startServer({ PARLEY_ERRORS_PER_MINUTE: '1000000' }, { clock })
+    await using server = await startServer(
+      { PARLEY_ERRORS_PER_MINUTE: '1000000', PARLEY_REGISTER_TIMEOUT_SECONDS: '10' },
+      { clock },
+    )
     const idToken = await server.signIn()
     using peer = await server.connect()
     await peer.ask({ ...registerIn({ room_id: 'x', token: 'x' }, idToken), features })
@@ -396,7 +399,7 @@ describe('a connection with acks that is closed because', () => {
   test('its register was answered too late refuses what waits behind it', async () => {
     const { store, hold, asked } = hangingStore()
     const clock = manualClock()
-    await using server = await startServer({}, { store, clock })
+    await using server = await startServer({ PARLEY_REGISTER_TIMEOUT_SECONDS: '10' }, { store, clock })
     const idToken = await server.signIn()
     const room = await server.createRoom(idToken)
     using peer = await server.connect()

@@ -3,6 +3,8 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import type { Beat } from './heartbeat.ts'
+import type { Newcomers } from './newcomers.ts'
 
 export interface ConnectionLimits {
   readonly peerIdLength: number
@@ -10,8 +12,6 @@ export interface ConnectionLimits {
   readonly unregisteredMessageBytes: number
   /** Bytes of messages that may wait for the answer to a `register`. */
   readonly waitingBytes: number
-  /** Milliseconds within which a connection must register. */
-  readonly registerWithin: number
   /** Errors that a connection may cause in a minute; beyond it is rate-limited, at twice as many closed. */
   readonly errorsPerMinute: number
   /** Which errors plain peers are sent. */
@@ -26,4 +26,7 @@ export interface ConnectionParts {
   readonly metrics: Metrics
   readonly limits: ConnectionLimits
   readonly failedRegistrations: RateLimit
+  readonly newcomers: Newcomers
+  /** That of the heartbeat. */
+  readonly beat: Beat
 }

@@ -22,19 +22,16 @@ import type { Link, Peer } from '../rooms/room.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { type Dialect, mayBeTold } from './dialect.ts'
-import { Faults } from './faults.ts'
+import { Faults, isGuess } from './faults.ts'
 import { type Frame, isRequest, requestIdIn, textOf, WaitingFrames } from './frames.ts'
-import type { Pulse } from './heartbeat.ts'
-
-/** What failed because somebody guessed or is out of date, and therefore counts against their address. */
-const failedForGood: readonly string[] = ['INVALID_TOKEN', 'INVALID_ROOM_TOKEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED']
+import { SocketLifeSigns } from './life-signs.ts'
+import type { Newcomer } from './newcomers.ts'
 
 /** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
-export class Connection implements Link, Pulse {
+export class Connection implements Link, Newcomer {
   peer: Peer | undefined
   open = true
-  silentRounds = 0
-  part = 0
+  readonly life: SocketLifeSigns
   /** Frames that came while a `register` is being answered; undefined when none is. */
   private waiting: WaitingFrames | undefined
   /** The `register` that is being answered. */
@@ -46,7 +43,8 @@ export class Connection implements Link, Pulse {
   private closing: SignalingError | undefined
   /** Whether the other end may still send what it wrote before it saw that it is being closed. */
   private isTurningAway = false
-  private cancelDeadline: Cancel
+  /** It waits to register no more. */
+  private endWait: Cancel
   /** Undefined as long as there is none, as in most connections. */
   private faults: Faults | undefined
 
@@ -55,7 +53,8 @@ export class Connection implements Link, Pulse {
     readonly address: string,
     private readonly parts: ConnectionParts,
   ) {
-    this.cancelDeadline = parts.clock.after(parts.limits.registerWithin, () => this.expectRegister())
+    this.life = new SocketLifeSigns(socket, parts)
+    this.endWait = parts.newcomers.admit(this)
   }
 
   /** A frame from the other end. Never throws. */
@@ -64,14 +63,16 @@ export class Connection implements Link, Pulse {
       if (this.isTurningAway) this.turnAway(requestIdIn(frame))
       return
     }
-    this.silentRounds = 0
+    this.life.heardAt = this.parts.beat.now
     if (this.waiting) this.wait(this.waiting, frame)
     else this.handle(frame)
   }
 
   /** A ping or a pong from the other end. One that is being closed gets no more time by it. */
   alive(): void {
-    if (this.open) this.silentRounds = 0
+    if (!this.open) return
+    this.life.heardAt = this.parts.beat.now
+    this.life.settle(true)
   }
 
   /** The other end has answered a ping, and all that it had sent before has been handled. */
@@ -87,8 +88,9 @@ export class Connection implements Link, Pulse {
     this.open = false
     this.isTurningAway = false
     this.waiting = undefined
-    this.cancelDeadline()
+    this.endWait()
     this.depart(isDeliberate(code) ? 'left' : 'disconnected')
+    this.life.settle(false)
   }
 
   /**
@@ -124,23 +126,14 @@ export class Connection implements Link, Pulse {
     this.socket.close(closeCodeOf(this.closing), this.closing.message)
   }
 
-  ping(): void {
-    this.socket.ping()
-  }
-
-  giveUp(): void {
-    this.parts.log.info({ peer: this.peer?.id }, 'connection dead')
-    this.socket.terminate()
-  }
-
   deliver(text: string): boolean {
     return this.open && this.socket.sendText(text) !== 0
   }
 
   welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void {
-    this.cancelDeadline()
+    this.endWait()
     // Lets go of the timer: it would weigh on every idle connection.
-    this.cancelDeadline = nothingPlanned
+    this.endWait = nothingPlanned
     this.peer = peer
     if (this.registering) this.speakAs(this.registering)
     this.registering = undefined
@@ -226,7 +219,7 @@ export class Connection implements Link, Pulse {
     } catch (error) {
       this.registering = undefined
       const reason = toSignalingError(error)
-      if (failedForGood.includes(reason.code)) failedRegistrations.count(key)
+      if (isGuess(reason.code)) failedRegistrations.count(key)
       this.refuse(reason, message)
       if (this.overdue && !this.peer) this.close(new SignalingError('REGISTER_TIMEOUT'))
     }
@@ -251,9 +244,14 @@ export class Connection implements Link, Pulse {
     this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
   }
 
-  private expectRegister(): void {
+  expectRegister(): void {
     this.overdue = true
     if (!this.waiting) this.fail(new SignalingError('REGISTER_TIMEOUT'))
+  }
+
+  makeWay(reason: SignalingError): void {
+    countError(this.parts.metrics, reason.code)
+    this.close(reason)
   }
 
   /** Tells the other end what was wrong with what it sent. */

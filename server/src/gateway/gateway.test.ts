@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { fromPeers } from '@parley/protocol/fixtures'
-import { clientFrame, rawConnection, silentLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { clientFrame, rawConnection, recordingLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
 import { manualClock, systemClock } from '../clock.ts'
-import type { Log } from '../log.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 
@@ -334,9 +333,9 @@ test('the end of a room is told to its peers with features, who are detached and
 })
 
 describe('a connection', () => {
-  test('is closed with 4408 if it does not register within 10 s', async () => {
+  test('is closed with 4408 if it does not register in time', async () => {
     const clock = manualClock()
-    await using later = await startServer({}, { clock })
+    await using later = await startServer({ PARLEY_REGISTER_TIMEOUT_SECONDS: '10' }, { clock })
     const idToken = await later.signIn()
     using registered = await later.join(await later.createRoom(idToken), 'a')
     using silent = await later.connect()
@@ -352,7 +351,7 @@ describe('a connection', () => {
   test('whose register is being answered is not closed for its age, but is if that fails', async () => {
     const { store, hold, letGo, asked } = patientStore()
     const clock = manualClock()
-    await using slow = await startServer({}, { store, clock })
+    await using slow = await startServer({ PARLEY_REGISTER_TIMEOUT_SECONDS: '10' }, { store, clock })
     const idToken = await slow.signIn()
     const { room_id, token } = await slow.createRoom(idToken)
     using good = await slow.connect()
@@ -408,6 +407,31 @@ describe('a connection', () => {
     await expect(TestPeer.connect(strict.ws, { Origin: 'https://evil.example.com' })).rejects.toThrow()
     using anywhere = await TestPeer.connect(server.ws, { Origin: 'https://evil.example.com' })
     expect(await anywhere.rest()).toEqual([])
+  })
+
+  test('is there for the pages and apps that the list has, and for those of its own address', async () => {
+    const log = recordingLog()
+    const list = 'capacitor://localhost, https://*.example.com, null'
+    await using strict = await startServer({ PARLEY_ALLOWED_ORIGINS: list }, { log })
+    const own = strict.ws.replace('ws:', 'http:')
+    for (const origin of ['capacitor://localhost', 'https://a.b.example.com', 'null', own]) {
+      using page = await TestPeer.connect(strict.ws, { Origin: origin })
+      expect(await page.rest()).toEqual([])
+    }
+    const warnings = () => log.lines.filter(({ level }) => level === 40)
+    expect(warnings()).toEqual([])
+    for (const origin of ['https://example.com', 'https://example.com', 'app://.']) {
+      await expect(TestPeer.connect(strict.ws, { Origin: origin })).rejects.toThrow()
+    }
+    expect(warnings()).toMatchObject([
+      { origin: 'https://example.com', over: 'websocket' },
+      { origin: 'app://.', over: 'websocket' },
+    ])
+    const metrics = await (await fetch(`${strict.http}/metrics`)).text()
+    expect(metrics).toContain('\nparley_origins_refused_total{over="websocket"} 3\n')
+    await using all = await startServer({ PARLEY_ALLOWED_ORIGINS: '*' })
+    using anybody = await TestPeer.connect(all.ws, { Origin: 'https://anybody.example' })
+    expect(await anybody.rest()).toEqual([])
   })
 
   test('that is plain HTTP is told to upgrade', async () => {
@@ -525,8 +549,7 @@ describe('by default', () => {
   })
 
   test('a plain peer is not closed for what others do, however often, and fills no log with it', async () => {
-    const warnings: object[] = []
-    const log = { ...silentLog, warn: (event: object) => void warnings.push(event) } as Log
+    const log = recordingLog()
     await using gentle = await startServer({ ...defaults, PARLEY_ERRORS_PER_MINUTE: '5' }, { log })
     const { client, worker } = await meeting(gentle)
     for (let i = 0; i < 50; i++) client.send({ ...signals.offer, target: 'nobody' })
@@ -534,7 +557,8 @@ describe('by default', () => {
     expect(await worker.next()).toEqual(signals.offer)
     const metrics = await (await fetch(`${gentle.http}/metrics`)).text()
     expect(metrics).toContain('parley_errors_kept_back_total{code="PEER_NOT_FOUND"} 50\n')
-    expect(warnings.length).toBeWithin(1, 21)
+    const warnings = log.lines.filter(({ msg }) => msg === 'error kept back from a plain peer')
+    expect(warnings.length).toBeWithin(10, 21)
     for (let i = 0; i < 11; i++) client.send('nonsense')
     expect((await client.closed).code).toBe(4429)
   })

@@ -3,7 +3,9 @@ import type { Server, ServerWebSocket } from 'bun'
 import { clientOf, type TrustedProxies } from '../address.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
+import { type AllowedOrigins, isSameOrigin } from '../origins.ts'
 import { problem } from '../problem.ts'
+import type { RefusedOrigin } from '../refused-origins.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { heartbeat } from './heartbeat.ts'
@@ -13,13 +15,17 @@ export interface GatewayConfig {
   /** 0 takes a free one. */
   readonly port: number
   /** Origins whose pages may connect; empty: all of them. Programs send no origin and may always connect. */
-  readonly origins: readonly string[]
+  readonly origins: AllowedOrigins
   readonly proxies: TrustedProxies
   readonly messageBytes: number
   /** Bytes that may wait for a peer that reads too slowly. */
   readonly queueBytes: number
   /** Milliseconds without a sign of life, pongs included, after which a connection is given up. */
   readonly deadAfter: number
+}
+
+export interface GatewayParts extends Omit<ConnectionParts, 'beat'> {
+  readonly refusedOrigin: RefusedOrigin
 }
 
 export interface Gateway {
@@ -38,9 +44,10 @@ interface Attachment {
  * Listens for WebSocket connections on any path.
  * @throws Error with code EADDRINUSE and the like, if it cannot listen
  */
-export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gateway {
+export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway {
   const connections = new Set<Connection>()
   const pulses = heartbeat(config.deadAfter, parts.clock)
+  const common: ConnectionParts = { ...parts, beat: pulses.beat }
   let closing = false
 
   const server: Server<Attachment> = Bun.serve<Attachment>({
@@ -53,7 +60,10 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
       try {
         if (closing) throw new SignalingError('SHUTTING_DOWN')
         const origin = request.headers.get('origin')
-        if (origin !== null && !isAllowed(origin, config.origins)) throw new SignalingError('ORIGIN_NOT_ALLOWED')
+        if (origin !== null && !isAllowed(origin, request.headers, config.origins)) {
+          parts.refusedOrigin(origin, 'websocket')
+          throw new SignalingError('ORIGIN_NOT_ALLOWED')
+        }
         const socketAddress = server.requestIP(request)?.address ?? ''
         const { address } = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
         if (server.upgrade(request, { data: { address, connection: undefined } })) return undefined
@@ -77,10 +87,10 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
       perMessageDeflate: false,
 
       open(socket: ServerWebSocket<Attachment>) {
-        const connection = new Connection(socket, socket.data.address, parts)
+        const connection = new Connection(socket, socket.data.address, common)
         socket.data.connection = connection
         connections.add(connection)
-        pulses.add(connection)
+        pulses.add(connection.life)
         parts.metrics.connections++
       },
       message(socket, frame) {
@@ -93,7 +103,7 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
         const { connection } = socket.data
         if (!connection) return
         connections.delete(connection)
-        pulses.remove(connection)
+        pulses.remove(connection.life)
         connection.closed(code)
       },
     },
@@ -113,5 +123,5 @@ export function openGateway(config: GatewayConfig, parts: ConnectionParts): Gate
   }
 }
 
-const isAllowed = (origin: string, origins: readonly string[]): boolean =>
-  origins.length === 0 || origins.includes('*') || origins.includes(origin)
+const isAllowed = (origin: string, headers: Headers, origins: AllowedOrigins): boolean =>
+  origins.isEmpty || origins.allows(origin) || isSameOrigin(origin, headers)

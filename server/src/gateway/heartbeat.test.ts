@@ -11,11 +11,11 @@ function world() {
   const happened: string[] = []
   const add = (name: string, answers: boolean) => {
     const pulse: Pulse = {
-      silentRounds: 0,
+      heardAt: beat.beat.now,
       part: 0,
       ping() {
         happened.push(`${name} pinged`)
-        if (answers) pulse.silentRounds = 0
+        if (answers) pulse.heardAt = beat.beat.now
       },
       giveUp() {
         happened.push(`${name} given up after ${clock.now() - start}`)
@@ -40,12 +40,12 @@ describe('the heartbeat', () => {
   })
 
   test('keeps who answers, and does not ping who speaks', () => {
-    const { clock, happened, add } = world()
+    const { clock, beat, happened, add } = world()
     add('answering', true)
     const speaking = add('speaking', false)
     for (let second = 0; second < 200; second++) {
       clock.advance(1000)
-      speaking.silentRounds = 0
+      speaking.heardAt = beat.beat.now
     }
     expect(new Set(happened)).toEqual(new Set(['answering pinged']))
   })

@@ -2,8 +2,8 @@ import type { Cancel, Clock } from '../clock.ts'
 
 /** A connection as the heartbeat sees it. */
 export interface Pulse {
-  /** Rounds since the last sign of life; whatever comes from the other end sets it to 0. */
-  silentRounds: number
+  /** The beat of the last sign of life; whatever comes from the other end sets it to the present one. */
+  heardAt: number
   /** In which part of a round it is looked at; the heartbeat's own. */
   part: number
   ping(): void
@@ -11,7 +11,13 @@ export interface Pulse {
   giveUp(): void
 }
 
+/** Counts the parts of rounds that have gone by. */
+export interface Beat {
+  readonly now: number
+}
+
 export interface Heartbeat {
+  readonly beat: Beat
   add(pulse: Pulse): void
   remove(pulse: Pulse): void
   stop(): void
@@ -29,19 +35,20 @@ const parts = 50
  */
 export function heartbeat(deadAfter: number, clock: Clock): Heartbeat {
   const members = Array.from({ length: parts }, () => new Set<Pulse>())
+  const beat = { now: 0 }
   let next = 0
-  let turn = 0
   let cancel: Cancel = plan()
 
   function plan(): Cancel {
     return clock.after(deadAfter / rounds / parts, () => {
       cancel = plan()
-      turn = (turn + 1) % parts
-      for (const pulse of members[turn] ?? []) check(pulse)
+      beat.now++
+      for (const pulse of members[beat.now % parts] ?? []) check(pulse, beat)
     })
   }
 
   return {
+    beat,
     add(pulse) {
       next = (next + 1) % parts
       pulse.part = next
@@ -52,12 +59,10 @@ export function heartbeat(deadAfter: number, clock: Clock): Heartbeat {
   }
 }
 
-function check(pulse: Pulse): void {
-  if (pulse.silentRounds >= rounds - 1) {
-    pulse.giveUp()
-    return
-  }
-  // In the first silent round it may still have spoken a moment ago.
-  if (pulse.silentRounds > 0) pulse.ping()
-  pulse.silentRounds++
+/** Whether there has been no sign of life for longer than a round. */
+export const isSilent = ({ heardAt }: Pulse, { now }: Beat): boolean => now - heardAt > parts
+
+function check(pulse: Pulse, beat: Beat): void {
+  if (beat.now - pulse.heardAt > (rounds - 1) * parts) pulse.giveUp()
+  else if (isSilent(pulse, beat)) pulse.ping()
 }

@@ -1,10 +1,10 @@
-import { SignalingError } from '@parley/protocol'
+import { NameMap, SignalingError } from '@parley/protocol'
 import { type Claim, mayDelete } from './rights.ts'
 import type { Room } from './room.ts'
 
 /** What must be known of peers across rooms: where a peer id occurs, and how many peers an identity has. */
 export class Directory {
-  readonly #roomsOfPeer = new Map<string, Set<Room>>()
+  readonly #roomsOfPeer = new NameMap<Set<Room>>()
   readonly #peersOfIdentity = new Map<string, number>()
 
   /**

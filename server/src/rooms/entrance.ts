@@ -1,7 +1,8 @@
-import { metadataSize, type Register, SignalingError } from '@parley/protocol'
+import { metadataSize, type Register, SignalingError, toSignalingError } from '@parley/protocol'
+import { type Clock, inTime } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Directory } from './directory.ts'
-import type { Room } from './room.ts'
+import type { Peer, Room } from './room.ts'
 
 export interface EntranceLimits {
   readonly peersPerRoom: number
@@ -36,6 +37,31 @@ export function checkEntrance(
     throw new SignalingError('LIMIT_REACHED', `This identity already has ${limits.peersPerIdentity} peers.`)
   }
   checkMetadata(room.metadataSize(present) + metadataSize(metadata), limits)
+}
+
+/**
+ * Has those that keep this peer out, and have long been silent, say whether they are still there. Those that are not leave
+ * the room.
+ * @param by when the wait ends at the latest
+ */
+export async function clearAway(clock: Clock, by: number, ...entrance: Parameters<typeof checkEntrance>) {
+  const silent = inTheWay(...entrance).filter(({ link }) => link.life.isSilent)
+  if (silent.length === 0) return
+  // Where this takes too long, the refusal says who is in the way.
+  await inTime(clock, Promise.all(silent.map(({ link }) => link.life.answers())), '', by).catch(() => {})
+}
+
+/** The peers that keep this one out, if nothing else does: the one with its id, or all of a room that is full. */
+function inTheWay(...entrance: Parameters<typeof checkEntrance>): Peer[] {
+  const [room, , , { peer_id }] = entrance
+  try {
+    checkEntrance(...entrance)
+    return []
+  } catch (error) {
+    const { code } = toSignalingError(error)
+    if (code !== 'ROOM_FULL' && code !== 'PEER_ID_TAKEN') return []
+    return [...room.peers.values()].filter(({ id }) => code === 'ROOM_FULL' || id === peer_id)
+  }
 }
 
 /** @param size bytes of the metadata of all peers of a room @throws SignalingError LIMIT_REACHED */

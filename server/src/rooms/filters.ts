@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, SignalingError } from '@parley/protocol'
+import { canonicalName, isObject, type JsonObject, SignalingError } from '@parley/protocol'
 import { equalTo, oneOf } from './json-equal.ts'
 
 /** What a filter is asked about. */
@@ -27,7 +27,12 @@ export function matching(filters: JsonObject): Filter {
   return peer => all.every(finds => finds(peer))
 }
 
-const role = (wanted: unknown): Filter => (wanted === undefined ? everybody : peer => peer.role === wanted)
+function role(wanted: unknown): Filter {
+  if (wanted === undefined) return everybody
+  // Roles are kept in their canonical spelling.
+  const name = typeof wanted === 'string' ? canonicalName(wanted) : wanted
+  return peer => peer.role === name
+}
 
 function tags(wanted: unknown): Filter {
   if (wanted === undefined) return everybody

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { SignalingError } from '@parley/protocol'
+import { isSameName, SignalingError } from '@parley/protocol'
 import type { Invite, NamedPeer, RoomRecord } from '../room-store/room-store.ts'
 import { newRoomToken, sameSecret } from './secrets.ts'
 
@@ -63,7 +63,7 @@ export function invitationOf(record: RoomRecord, token: string, now: number): In
 export function isUsedBy(invite: Invite, peer: NamedPeer): boolean {
   if (!invite.used_by) return false
   const { peer_id, identity } = invite.used_by
-  if (peer_id !== peer.peer_id || identity !== peer.identity) throw new SignalingError('INVITE_USED')
+  if (!isSameName(peer_id, peer.peer_id) || identity !== peer.identity) throw new SignalingError('INVITE_USED')
   return true
 }
 

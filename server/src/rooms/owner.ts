@@ -1,4 +1,4 @@
-import { type JsonObject, type PeerDescription, SignalingError } from '@parley/protocol'
+import { isSameName, type JsonObject, type PeerDescription, SignalingError } from '@parley/protocol'
 import { inTime } from '../clock.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import { type InviteOptions, newInvite, withInvite } from './invites.ts'
@@ -103,7 +103,7 @@ export class Owner {
       return
     }
     await this.#change(identity, roomId, before => {
-      if (before.removed.some(removed => removed.peer_id === peerId && removed.identity === named.identity))
+      if (before.removed.some(removed => isSameName(removed.peer_id, peerId) && removed.identity === named.identity))
         return before
       if (before.removed.length >= mostRemoved) {
         throw new SignalingError('LIMIT_REACHED', `A room keeps ${mostRemoved} peers out at most; lock it instead.`)
@@ -115,7 +115,9 @@ export class Owner {
   /** Lets the identity of a removed peer in again. @throws SignalingError PEER_NOT_FOUND if no such peer was removed */
   async readmit(identity: string, roomId: string, peerId: string): Promise<void> {
     await this.#change(identity, roomId, before => {
-      const welcome = new Set(before.removed.filter(({ peer_id }) => peer_id === peerId).map(peer => peer.identity))
+      const welcome = new Set(
+        before.removed.filter(({ peer_id }) => isSameName(peer_id, peerId)).map(peer => peer.identity),
+      )
       if (welcome.size === 0) throw new SignalingError('PEER_NOT_FOUND', 'No such peer was removed from the room.')
       return { ...before, removed: before.removed.filter(peer => !welcome.has(peer.identity)) }
     })

@@ -1,6 +1,7 @@
 import {
   type Broadcast,
   type DirectMessage,
+  isSameName,
   type MeshMessage,
   nameSender,
   rawMember,
@@ -77,7 +78,8 @@ export function relayBroadcast(peer: Peer, message: Broadcast, text: string, met
 
 /** Nobody speaks in another's name. What is missing is the peer itself. @throws SignalingError SENDER_MISMATCH */
 export function checkSender(peer: Peer, named: unknown): void {
-  if (named !== undefined && named !== peer.id) throw new SignalingError('SENDER_MISMATCH')
+  if (named === undefined || named === peer.id) return
+  if (typeof named !== 'string' || !isSameName(named, peer.id)) throw new SignalingError('SENDER_MISMATCH')
 }
 
 function deliver(target: Peer, text: string, metrics: Metrics): void {

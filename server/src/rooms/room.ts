@@ -2,6 +2,7 @@ import {
   type Feature,
   type JsonObject,
   metadataSize,
+  NameMap,
   type PeerDescription,
   type RegisteredAuth,
   type ServerMessageOf,
@@ -11,6 +12,14 @@ import { type Cancel, nothingPlanned } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Presence, RosterEvent } from './presence.ts'
 
+/** What shows whether the other end of a connection is still there. */
+export interface LifeSigns {
+  /** Whether nothing has come from it for longer than a living one is silent. */
+  readonly isSilent: boolean
+  /** Asks it; those who ask meanwhile share the answer. If there is none within 4 s, the connection and its peer are gone. */
+  answers(): Promise<boolean>
+}
+
 /** What rooms need of the connection of a peer. */
 export interface Link {
   /** The network address at the other end. */
@@ -19,6 +28,7 @@ export interface Link {
   readonly open: boolean
   /** The peer that this connection speaks for. */
   readonly peer: Peer | undefined
+  readonly life: LifeSigns
   /** Makes `peer` the connection's and tells the other end so; nothing reaches it before these messages. */
   welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void
   /** Hands `text` to the socket. False if it could not be taken: the other end does not read, or is gone. */
@@ -141,11 +151,11 @@ export interface Departed {
 
 /** A room that this node has opened: because somebody is entering it, is in it, or was. */
 export class Room {
-  readonly peers = new Map<string, Peer>()
+  readonly peers = new NameMap<Peer>()
   /** The names of all identities that were let in here, the first first, to be signed out with the room. */
   readonly usernames = new Set<string>()
   /** By peer id, oldest first. */
-  readonly departed = new Map<string, Departed>()
+  readonly departed = new NameMap<Departed>()
   /** The first that asked for it, until it leaves. */
   admin: Peer | undefined
   /** As last read from the store; undefined until somebody has been let in. */

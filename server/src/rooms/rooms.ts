@@ -14,7 +14,7 @@ import { type Identified, identitySilent } from '../identity/identity.ts'
 import type { Metrics } from '../metrics.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import { CleanUp, type CleanUpParts } from './clean-up.ts'
-import { checkEntrance } from './entrance.ts'
+import { checkEntrance, clearAway } from './entrance.ts'
 import { invitationOf, isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
@@ -112,6 +112,7 @@ export class Rooms {
       if (endOf(record) * 1000 <= clock.now() && !staysBeyondEnd(room, subject, message)) {
         throw new SignalingError('ROOM_EXPIRED')
       }
+      await clearAway(clock, by, room, record, subject, message, this.#open.directory, this.parts.limits)
       const isFirstUse = invite?.single_use && !isUsedBy(invite, { peer_id: message.peer_id, identity: subject })
       const admitted = isFirstUse ? await this.#redeem(room, record, invite, subject, message, by) : record
       // Deleted while this was waiting.

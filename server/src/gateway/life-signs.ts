@@ -1,0 +1,58 @@
+import type { ServerWebSocket } from 'bun'
+import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { LifeSigns } from '../rooms/room.ts'
+import { type Beat, isSilent, type Pulse } from './heartbeat.ts'
+
+/** Milliseconds that a connection has to answer. A `register` that waits for it is to be answered within 5 s. */
+const answerWithin = 4_000
+
+/** What shows whether the other end of a WebSocket is still there. */
+export class SocketLifeSigns implements LifeSigns, Pulse {
+  heardAt: number
+  part = 0
+  /** While it is asked: its answer. */
+  #asked: PromiseWithResolvers<boolean> | undefined
+  #cancel: Cancel = nothingPlanned
+
+  constructor(
+    private readonly socket: ServerWebSocket<unknown>,
+    private readonly parts: { readonly beat: Beat; readonly clock: Clock; readonly log: Log },
+  ) {
+    this.heardAt = parts.beat.now
+  }
+
+  get isSilent(): boolean {
+    return isSilent(this, this.parts.beat)
+  }
+
+  answers(): Promise<boolean> {
+    if (this.#asked) return this.#asked.promise
+    const before = this.heardAt
+    this.#asked = Promise.withResolvers()
+    const { promise } = this.#asked
+    this.#cancel = this.parts.clock.after(answerWithin, () => {
+      if (this.heardAt === before) this.giveUp()
+      this.settle(this.heardAt !== before)
+    })
+    this.ping()
+    return promise
+  }
+
+  /** It has answered a ping, or its connection has ended. */
+  settle(isThere: boolean): void {
+    this.#cancel()
+    this.#cancel = nothingPlanned
+    this.#asked?.resolve(isThere)
+    this.#asked = undefined
+  }
+
+  ping(): void {
+    this.socket.ping()
+  }
+
+  giveUp(): void {
+    this.parts.log.info({}, 'connection dead')
+    this.socket.terminate()
+  }
+}

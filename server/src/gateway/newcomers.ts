@@ -1,0 +1,160 @@
+import { SignalingError } from '@parley/protocol'
+import { rateLimitKey, type TrustedProxies } from '../address.ts'
+import type { Cancel, Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+
+/** A connection that has not registered yet. */
+export interface Newcomer {
+  /** The network address at the other end. */
+  readonly address: string
+  /** Its time to register is over. */
+  expectRegister(): void
+  /** It is closed to make room for a newer one. */
+  makeWay(reason: SignalingError): void
+}
+
+export interface NewcomerLimits {
+  /** Milliseconds within which a connection must register. */
+  readonly registerWithin: number
+  /** Connections that have not registered, in all. */
+  readonly unregistered: number
+  /** Those of one network address. */
+  readonly unregisteredPerAddress: number
+}
+
+export interface NewcomersParts {
+  readonly limits: NewcomerLimits
+  readonly proxies: TrustedProxies
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** Milliseconds after which a connection waits for a person, not for a program. */
+const lingersAfter = 10_000
+/** Of the connections that there may be, one in so many may wait for a person. */
+const lingering = 10
+/** Milliseconds between two lines in the log about one limit: anybody can cause them. */
+const linesEvery = 60_000
+
+const kinds = {
+  address: 'Too many connections from your network address have not registered.',
+  server: 'Too many connections to this server have not registered.',
+} as const
+type Kind = keyof typeof kinds
+
+/**
+ * Bounds the connections that have not registered, and closes each whose time for that is over.
+ *
+ * Where there are too many, the one that has waited longest makes way. A program registers at once, so nobody can lock it
+ * out by connections that do nothing, not even a neighbour behind the same address.
+ */
+export class Newcomers {
+  readonly #young: Pool
+  readonly #lingering: Pool
+  /** When a line about this limit may be logged again. */
+  readonly #quietUntil = { address: 0, server: 0 }
+
+  constructor(private readonly parts: NewcomersParts) {
+    const { unregistered, unregisteredPerAddress } = parts.limits
+    const few = (limit: number) => Math.ceil(limit / lingering)
+    this.#young = new Pool(unregistered, unregisteredPerAddress)
+    this.#lingering = new Pool(few(unregistered), few(unregisteredPerAddress))
+  }
+
+  /** Connections that have not registered. */
+  get count(): number {
+    return this.#young.size + this.#lingering.size
+  }
+
+  /** Lets one more wait. The result ends that: it has registered, or its connection has ended. */
+  admit(newcomer: Newcomer): Cancel {
+    const { clock, limits, proxies } = this.parts
+    const { address } = newcomer
+    // A proxy that does not say whom it speaks for may speak for everybody.
+    const key = address === '' || proxies.trusts(address) ? undefined : rateLimitKey(address)
+    const leave = () => {
+      this.#young.remove(newcomer, key)
+      this.#lingering.remove(newcomer, key)
+    }
+    let cancel = clock.after(Math.min(lingersAfter, limits.registerWithin), () => {
+      if (limits.registerWithin <= lingersAfter) return newcomer.expectRegister()
+      cancel = clock.after(limits.registerWithin - lingersAfter, () => newcomer.expectRegister())
+      leave()
+      this.#enter(this.#lingering, newcomer, key)
+    })
+    this.#enter(this.#young, newcomer, key)
+    return () => {
+      cancel()
+      leave()
+    }
+  }
+
+  #enter(pool: Pool, newcomer: Newcomer, key: string | undefined): void {
+    pool.add(newcomer, key)
+    const excess = pool.excess(key)
+    if (!excess) return
+    const { kind, eldest } = excess
+    pool.remove(eldest.newcomer, eldest.key)
+    this.parts.metrics.newcomersClosed[kind]++
+    this.#warn(kind, eldest.newcomer.address)
+    eldest.newcomer.makeWay(new SignalingError('RATE_LIMITED', kinds[kind]))
+  }
+
+  #warn(kind: Kind, address: string): void {
+    const { clock, log } = this.parts
+    if (clock.now() < this.#quietUntil[kind]) return
+    this.#quietUntil[kind] = clock.now() + linesEvery
+    const setting = kind === 'address' ? 'PARLEY_MAX_UNREGISTERED_PER_ADDRESS' : 'PARLEY_MAX_UNREGISTERED_CONNECTIONS'
+    log.warn({ setting, ...(kind === 'address' && { address }) }, 'too many connections that do not register')
+  }
+}
+
+/** One that waits, and the address that it counts for. */
+interface Place {
+  readonly newcomer: Newcomer
+  readonly key: string | undefined
+}
+
+/** Newcomers, the one that has waited longest first. */
+class Pool {
+  readonly #all = new Map<Newcomer, string | undefined>()
+  readonly #ofAddress = new Map<string, Set<Newcomer>>()
+
+  constructor(
+    private readonly most: number,
+    private readonly mostOfAddress: number,
+  ) {}
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  add(newcomer: Newcomer, key: string | undefined): void {
+    this.#all.set(newcomer, key)
+    if (key === undefined) return
+    const neighbours = this.#ofAddress.get(key) ?? new Set<Newcomer>()
+    this.#ofAddress.set(key, neighbours.add(newcomer))
+  }
+
+  remove(newcomer: Newcomer, key: string | undefined): void {
+    this.#all.delete(newcomer)
+    if (key === undefined) return
+    const neighbours = this.#ofAddress.get(key)
+    neighbours?.delete(newcomer)
+    if (neighbours?.size === 0) this.#ofAddress.delete(key)
+  }
+
+  /** Who has to make way for one that was added under `key`, and for which limit; undefined if there is room. */
+  excess(key: string | undefined): { kind: Kind; eldest: Place } | undefined {
+    const neighbours = key === undefined ? undefined : this.#ofAddress.get(key)
+    if (neighbours && neighbours.size > this.mostOfAddress) {
+      for (const newcomer of neighbours) return { kind: 'address', eldest: { newcomer, key } }
+    }
+    if (this.#all.size > this.most) {
+      for (const [newcomer, key] of this.#all) return { kind: 'server', eldest: { newcomer, key } }
+    }
+    return undefined
+  }
+}
