@@ -21,7 +21,8 @@ export const peerOf = ({ peer_id, role, metadata, connected_at }: PeerDescriptio
 
 export interface RosterListener {
   joined(peer: Peer): void
-  left(id: string, reason: LeaveReason): void
+  /** @param isTold whether the server has just said so; otherwise it was found by comparing */
+  left(id: string, reason: LeaveReason, isTold: boolean): void
   updated(peer: Peer): void
 }
 
@@ -36,11 +37,15 @@ export class Roster {
   }
 
   leave(id: string, reason: LeaveReason): void {
-    if (this.peers.delete(id)) this.listener.left(id, reason)
+    this.#drop(id, reason, true)
   }
 
   update(description: PeerDescription): void {
     this.listener.updated(this.#keep(description))
+  }
+
+  #drop(id: string, reason: LeaveReason, isTold: boolean): void {
+    if (this.peers.delete(id)) this.listener.left(id, reason, isTold)
   }
 
   #keep(description: PeerDescription): Peer {
@@ -49,12 +54,17 @@ export class Roster {
     return peer
   }
 
-  /** What has changed while nobody told, found by comparing with the room as it is now. */
+  /**
+   * What has changed while nobody told, found by comparing with the room as it is now. A peer that has registered again
+   * meanwhile has left and joined; after a restart of the server that is everybody.
+   */
   reconcile(descriptions: readonly PeerDescription[]): void {
     const now = new Set(descriptions.map(({ peer_id }) => peer_id))
-    for (const id of [...this.peers.keys()]) if (!now.has(id)) this.leave(id, 'disconnected')
+    for (const id of [...this.peers.keys()]) if (!now.has(id)) this.#drop(id, 'disconnected', false)
     for (const description of descriptions) {
-      const before = this.peers.get(description.peer_id)
+      const { peer_id: id, connected_at } = description
+      if (this.peers.get(id)?.connectedAt !== connected_at) this.#drop(id, 'replaced', false)
+      const before = this.peers.get(id)
       if (!before) this.join(description)
       else if (isChanged(before, description)) this.update(description)
       else this.#keep(description)

@@ -19,8 +19,14 @@ export class Room extends Emitter<RoomEvents> {
   readonly peerId: string
   readonly #signaling: Signaling
   #roster = new Roster({
-    joined: peer => this.emit('peerJoined', peer),
-    left: (id, reason) => this.emit('peerLeft', id, reason),
+    joined: peer => {
+      this.#connections.returned(peer.id)
+      this.emit('peerJoined', peer)
+    },
+    left: (id, reason, isTold) => {
+      if (isTold) this.#connections.departed(id, reason)
+      this.emit('peerLeft', id, reason)
+    },
     updated: peer => this.emit('peerUpdated', peer),
   })
   #channels: Set<string>
@@ -204,6 +210,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#registrations++
     this.#iceServers = reply.ice_servers
     if (reply.channels) this.#channels = new Set(reply.channels)
+    if (this.#registrations > 1) this.#connections.verify()
     this.#roster.reconcile(reply.roster ?? [])
   }
 
