@@ -14,6 +14,8 @@ export interface Registration {
 /** A peer that knows the quick reference and nothing else, on the WebSocket that every browser has. */
 export class PlainPeer {
   readonly messages = new Inbox<Message>()
+  /** Types of all that has arrived so far. */
+  readonly types: unknown[] = []
   /** The `registered_auth` that it got, once it is registered. */
   registration: Message = {}
   /** The code that the WebSocket was closed with. */
@@ -23,7 +25,11 @@ export class PlainPeer {
     readonly id: string,
     private readonly socket: WebSocket,
   ) {
-    socket.onmessage = ({ data }) => this.messages.push(JSON.parse(String(data)))
+    socket.onmessage = ({ data }) => {
+      const message: Message = JSON.parse(String(data))
+      this.types.push(message.type)
+      this.messages.push(message)
+    }
     this.closed = new Promise(resolve => {
       socket.onclose = ({ code }) => {
         resolve(code)
@@ -52,6 +58,11 @@ export class PlainPeer {
     if (reply.type !== 'registered_auth') throw new Error(`register was answered by ${JSON.stringify(reply)}`)
     peer.registration = reply
     return peer
+  }
+
+  /** Leaves on purpose. */
+  close(): void {
+    this.socket.close(1000)
   }
 
   send(message: Message): void {

@@ -70,11 +70,14 @@ export class Control {
       this.pc.close()
     }
     const cancel = clock.after(farewellWithin, close)
-    this.#channel.onclose = close
-    this.#channel.onmessage = ({ data }) => {
+    const channel = this.#channel
+    channel.onclose = close
+    channel.onmessage = ({ data }) => {
       if (data === 'goodbye') close()
     }
-    if (!this.#say('goodbye')) close()
+    // The other side may be connected a moment before this one is.
+    if (channel.readyState === 'connecting' && this.pc.remoteDescription) channel.onopen = () => this.#say('goodbye')
+    else if (!this.#say('goodbye')) close()
   }
 
   /** Whether it could be said. */
