@@ -115,12 +115,16 @@ describe('a connection whose peer', () => {
     const bob = await enter(urls, room, 'bob')
     echoes(bob)
     const connection = await ada.connect('bob')
+    let doubt: Promise<void> | undefined
+    ada.on('peerLeft', () => {
+      doubt = connection.otherSide.doubt
+    })
     const left = ada.once('peerLeft')
     await bob.joinChannel('elsewhere')
     expect(await left).toEqual(['bob', 'left'])
-    // It has been asked whether it is still there.
-    expect(connection.otherSide.doubt).toBeDefined()
-    await connection.otherSide.doubt
+    // It is asked whether it is still there.
+    expect(doubt).toBeDefined()
+    await doubt
     clock.advance(10_000)
     expect(connection.status).toBe('connected')
     await echo(connection)
@@ -358,5 +362,74 @@ describe('after a restart of the server', () => {
     await connection.otherSide.doubt
     expect(connection.status).toBe('connected')
     await echo(connection)
+  })
+})
+
+describe('two joins of one peer', () => {
+  /** Joins twice, the second time so many milliseconds after the first. */
+  async function twice(first: Parley, second: Parley, { roomId, token }: CreatedRoom, gap: number) {
+    const options = { roomId, token, peerId: 'ada' }
+    const earlier = first.join(options)
+    earlier.catch(() => {})
+    // The interval is what is tested, not something to wait for.
+    if (gap > 0) await new Promise(resolve => setTimeout(resolve, gap))
+    const later = await second.join(options)
+    // Whatever the server has to say of either comes before this answer.
+    await later.discover()
+    expect(later.state.status).toBe('connected')
+    const fate = await earlier.then(
+      async room => {
+        await state(room, 'closed')
+        return 'error' in room.state ? room.state.error : undefined
+      },
+      error => error,
+    )
+    expect(fate).toMatchObject({ code: 'PEER_REPLACED' })
+    await later.discover()
+    expect(later.state.status).toBe('connected')
+    return later
+  }
+
+  const gaps = Array.from({ length: 100 }, () => Math.floor(Math.random() * 12))
+
+  test('end with the later one alive, 100 times', async () => {
+    const { urls, room } = await place()
+    const parley = await parleyAt(urls)
+    for (const gap of gaps) {
+      const later = await twice(parley, parley, room, gap)
+      if (gap % 2) later.leave()
+    }
+  })
+
+  test('end with the later one alive, 100 times, also of two instances with one identity', async () => {
+    const { urls, room } = await place()
+    const identity = await (await parleyAt(urls)).signIn()
+    for (const gap of gaps) {
+      const [first, second] = await Promise.all([parleyAt(urls, { identity }), parleyAt(urls, { identity })])
+      const later = await twice(first, second, room, gap)
+      if (gap % 2) later.leave()
+    }
+  })
+
+  test('of two identities are two peers, of which the server keeps the first', async () => {
+    const { urls, room } = await place()
+    await enter(urls, room, 'ada')
+    expect((await errorOf(enter(urls, room, 'ada'))).code).toBe('PEER_ID_TAKEN')
+  })
+
+  withWebRtc('leave no connection of the earlier one behind', async () => {
+    const { urls, room } = await place()
+    const parley = await parleyAt(urls)
+    const bob = await enter(urls, room, 'bob')
+    const options = { roomId: room.roomId, token: room.token, peerId: 'ada' }
+    const earlier = await parley.join(options)
+    const connection = await bob.connect('ada')
+    const later = await parley.join(options)
+    await closed(connection)
+    echoes(later)
+    await sees(bob, 'ada')
+    await echo(await bob.connect('ada'))
+    expect([earlier.connection('bob'), later.connection('bob')?.status]).toEqual([undefined, 'connected'])
+    later.leave()
   })
 })

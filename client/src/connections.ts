@@ -85,8 +85,9 @@ export class Connections {
     for (const connection of [...this.#connections.values()]) connection.otherSide.verify()
   }
 
-  close(): void {
-    for (const connection of [...this.#connections.values()]) connection.close()
+  /** @param error why; undefined if this peer wants it */
+  close(error: ParleyError | undefined): void {
+    for (const connection of [...this.#connections.values()]) connection.end(error)
   }
 
   /**

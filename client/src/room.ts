@@ -3,9 +3,11 @@ import type { Connection } from './connection.ts'
 import type { ConnectOptions, ProtocolHandler } from './connection-types.ts'
 import { Connections } from './connections.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
+import { hasCode, type ParleyError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { type Peer, peerOf, Roster } from './peers.ts'
+import { leavePlace, type PlaceHolder, takePlace } from './places.ts'
 import { randomId } from './random-id.ts'
 import type { IceServers, JoinOptions, PeerFilters, Platform, RoomEvents } from './room-types.ts'
 import { Signaling } from './signaling.ts'
@@ -14,7 +16,7 @@ import { Signaling } from './signaling.ts'
  * A room that this peer is in. It stays in it when the connection breaks, until `leave` or until the server says that it
  * is over: see `state`. Requests reject with ParleyError; those made while the connection is away wait for it.
  */
-export class Room extends Emitter<RoomEvents> {
+export class Room extends Emitter<RoomEvents> implements PlaceHolder {
   /** How the others call this peer. */
   readonly peerId: string
   readonly #signaling: Signaling
@@ -36,6 +38,7 @@ export class Room extends Emitter<RoomEvents> {
   #iceServers: readonly IceServer[] = []
   readonly #connections: Connections
   readonly #protocols = new Map<string, ProtocolHandler>()
+  #release = () => {}
 
   private constructor(
     wsUrl: string,
@@ -66,11 +69,32 @@ export class Room extends Emitter<RoomEvents> {
     })
   }
 
-  /** @throws ParleyError that says why this peer may not enter, or cannot reach the server */
-  static async join(wsUrl: string, identity: Identity, options: JoinOptions, platform: Platform): Promise<Room> {
+  /**
+   * @param turn of the call, see `takePlace`
+   * @throws ParleyError that says why this peer may not enter, or cannot reach the server
+   */
+  static async join(
+    wsUrl: string,
+    identity: Identity,
+    options: JoinOptions,
+    platform: Platform,
+    turn: number,
+  ): Promise<Room> {
     const room = new Room(wsUrl, identity, options, platform)
-    await room.#signaling.open()
+    const place = JSON.stringify([wsUrl, options.roomId, room.peerId, identity.username])
+    room.#release = () => leavePlace(place, room)
+    await takePlace(place, turn, room, () => room.#signaling.open())
     return room
+  }
+
+  /** @internal */
+  replaced(error: ParleyError): Promise<void> {
+    return this.#signaling.retire(error)
+  }
+
+  /** @internal */
+  kept(): void {
+    this.#signaling.stay()
   }
 
   /** The room's own. */
@@ -215,8 +239,13 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #changed(state: ConnectionState): void {
-    // When the room is over, its peers may still have something to say to each other.
-    if (state.status === 'closed' && !state.error) this.#connections.close()
+    if (state.status === 'closed') {
+      const { error } = state
+      // When the room is over, its peers may still have something to say to each other. After it was left, or when another
+      // one is this peer now, they have not.
+      if (!error || hasCode(error, 'PEER_REPLACED')) this.#connections.close(error)
+      void this.#signaling.released.then(this.#release)
+    }
     this.emit('state', state)
   }
 

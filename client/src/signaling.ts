@@ -40,6 +40,9 @@ const registerWithin = 15_000
 const testAfter = 20_000
 const answerWithin = 10_000
 
+/** Milliseconds that the end of a WebSocket is waited for; without a network it may take long. */
+const releasedWithin = 2_000
+
 /** Bytes of one message that a server takes by default. Not read from the protocol's table, as all of that would come along. */
 export const messageBytes = 1024 * 1024
 
@@ -62,6 +65,11 @@ export class Signaling extends Emitter<SignalingEvents> {
   #cancelTimer = () => {}
   /** Gives the current socket up. */
   #fail: (error: ParleyError) => void = () => {}
+  /** Ends the current attempt. */
+  #refuse: (error: ParleyError) => void = () => {}
+  #released = Promise.resolve()
+  /** Why it will not register again. */
+  #retirement: ParleyError | undefined
   #lastId = 0
   /** Sent and not answered, by request_id. */
   readonly #unanswered = new Map<string, Pending>()
@@ -117,6 +125,26 @@ export class Signaling extends Emitter<SignalingEvents> {
     else this.#end(undefined)
   }
 
+  /**
+   * Another one wants to be this peer. If it is registered, the server ends this one when it has let that one in, and tells
+   * the others what has happened. If it is not, it must not be by then, so it ends at once. Resolves when it cannot be.
+   */
+  retire(error: ParleyError): Promise<void> {
+    if (this.#state.status === 'connected') this.#retirement = error
+    else this.#end(error)
+    return this.#released
+  }
+
+  /** It is not to be replaced after all. */
+  stay(): void {
+    this.#retirement = undefined
+  }
+
+  /** Resolves when the server has seen the end of the last WebSocket that this side has closed. */
+  get released(): Promise<void> {
+    return this.#released
+  }
+
   #send(pending: Pending): void {
     this.#unanswered.set(pending.id, pending)
     this.#socket?.send(pending.text)
@@ -135,11 +163,12 @@ export class Signaling extends Emitter<SignalingEvents> {
 
   /** Resolves when the peer is registered. From then on the end of the connection is told to `#lost`. @throws ParleyError */
   async #connect(idToken: string): Promise<void> {
-    if (this.#state.status === 'closed') throw left()
+    if (this.#state.status === 'closed') throw this.#state.error ?? left()
     const { WebSocket, wsUrl, registration, clock } = this.options
     const socket = new WebSocket(wsUrl)
     this.#socket = socket
     await new Promise<void>((resolve, reject) => {
+      this.#refuse = reject
       let isRegistered = false
       let bye: Bye | undefined
       const fail = (error: ParleyError) => {
@@ -233,8 +262,8 @@ export class Signaling extends Emitter<SignalingEvents> {
   /** A registered connection, or an attempt to have one again, has failed. */
   #lost(error: ParleyError): void {
     if (this.#state.status === 'closed') return
-    if (!error.retryable && !passing.includes(error.code)) {
-      this.#end(error)
+    if (this.#retirement || (!error.retryable && !passing.includes(error.code))) {
+      this.#end(this.#retirement ?? error)
       return
     }
     const { clock, random } = this.options
@@ -257,6 +286,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     if (this.#state.status === 'closed') return
     this.#offOnline()
     this.#abandon()
+    this.#refuse(error ?? left())
     this.#become(error ? { status: 'closed', error } : { status: 'closed' })
     this.#rejectUnanswered(error ?? left())
     for (const { reject } of this.#waiting.splice(0)) reject(error ?? left())
@@ -274,14 +304,27 @@ export class Signaling extends Emitter<SignalingEvents> {
     const socket = this.#socket
     if (!socket) return
     this.#socket = undefined
-    socket.onopen = socket.onmessage = socket.onclose = null
-    socket.close()
+    socket.onopen = socket.onmessage = null
+    this.#released = end(socket, this.options.clock)
   }
 
   #become(state: ConnectionState): void {
     this.#state = state
     this.emit('state', state)
   }
+}
+
+/** Closes a WebSocket. Resolves when the server has seen that, or the network keeps it from that for too long. */
+function end(socket: WebSocket, clock: Clock): Promise<void> {
+  if (socket.readyState === socket.CLOSED) return Promise.resolve()
+  return new Promise(resolve => {
+    const cancel = clock.after(releasedWithin, resolve)
+    socket.onclose = () => {
+      cancel()
+      resolve()
+    }
+    socket.close()
+  })
 }
 
 /** Whether the text would have more bytes in UTF-8 than the server takes. */
