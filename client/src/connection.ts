@@ -7,8 +7,8 @@ import type { ParleyError } from './errors.ts'
 import { type LinkWord, payloadOf } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 import type { Negotiation } from './negotiation.ts'
-import { onOnline } from './online.ts'
 import { OtherSide } from './other-side.ts'
+import { onOnline } from './page-events.ts'
 import { Search } from './search.ts'
 
 /** Milliseconds after which they try once more: what they have told each other may have been lost, or not been all. */

@@ -6,6 +6,7 @@ import { Emitter, type Unsubscribe } from './emitter.ts'
 import { hasCode, type ParleyError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
+import { onPageEnd } from './page-events.ts'
 import { type Peer, peerOf, Roster } from './peers.ts'
 import { leavePlace, type PlaceHolder, takePlace } from './places.ts'
 import { randomId } from './random-id.ts'
@@ -39,6 +40,8 @@ export class Room extends Emitter<RoomEvents> implements PlaceHolder {
   readonly #connections: Connections
   readonly #protocols = new Map<string, ProtocolHandler>()
   #release = () => {}
+  /** The others need not wait for the ICE of a tab that was closed to fail. */
+  readonly #offPageEnd = onPageEnd(() => this.leave())
 
   private constructor(
     wsUrl: string,
@@ -241,6 +244,7 @@ export class Room extends Emitter<RoomEvents> implements PlaceHolder {
   #changed(state: ConnectionState): void {
     if (state.status === 'closed') {
       const { error } = state
+      this.#offPageEnd()
       // When the room is over, its peers may still have something to say to each other. After it was left, or when another
       // one is this peer now, they have not.
       if (!error || hasCode(error, 'PEER_REPLACED')) this.#connections.close(error)

@@ -5,7 +5,7 @@ import { Emitter } from './emitter.ts'
 import { ParleyError } from './errors.ts'
 import { type Identity, withToken } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
-import { onOnline } from './online.ts'
+import { onOnline } from './page-events.ts'
 import { asParleyError, byeError, closeError, errorOf, left } from './server-errors.ts'
 
 export interface SignalingOptions {
