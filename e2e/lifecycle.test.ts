@@ -11,6 +11,7 @@ import { type Program, startProgram } from './program.ts'
 import { startRestartable } from './restartable.ts'
 import { enter, identities, messagesOn, parleyAt } from './sdk-peer.ts'
 import type { ProgramOptions } from './sdk-program.ts'
+import { startSilentProxy } from './silent-proxy.ts'
 
 // What becomes of connections when a peer leaves, crashes, comes back, or is there twice.
 
@@ -362,6 +363,43 @@ describe('after a restart of the server', () => {
     await connection.otherSide.doubt
     expect(connection.status).toBe('connected')
     await echo(connection)
+  })
+})
+
+describe('while this peer is away', () => {
+  withWebRtc('another one that leaves and comes back is told to have done so, and is connected to', async () => {
+    const { urls, room } = await place()
+    const { wsUrl, die } = await startSilentProxy(urls.wsUrl)
+    const clock = manualClock()
+    const ada = await enter({ ...urls, wsUrl }, room, 'ada', { parley: { clock } })
+    const bob = await startPeer(urls, room, 'bob')
+    await sees(ada, 'bob')
+    const old = await ada.connect('bob')
+    const events: unknown[] = []
+    ada.on('peerLeft', (id, reason) => events.push(['left', id, reason]))
+    ada.on('peerJoined', ({ id }) => events.push(['joined', id]))
+    die()
+    bob.signal('SIGSTOP')
+    await startPeer(urls, room, 'bob', { refreshToken: bob.refreshToken })
+    expect([events, old.status]).toEqual([[], 'connected'])
+
+    const back = ada.once('peerJoined')
+    const connected = ada.once('state', ({ status }) => status === 'connected')
+    // So long it takes until a silent connection is tested, and given up.
+    clock.advance(20_000)
+    clock.advance(10_000)
+    await Promise.all([back, connected])
+    expect(events).toEqual([
+      ['left', 'bob', 'replaced'],
+      ['joined', 'bob'],
+    ])
+    const connecting = ada.connect('bob')
+    // Over the connection there is no answer, so that bob is asked by way of the server.
+    clock.advance(300)
+    const connection = await connecting
+    expect(connection).not.toBe(old)
+    await echo(connection)
+    expect(old.error?.message).toBe('bob does not have this connection any more.')
   })
 })
 

@@ -55,10 +55,11 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.ready.catch(() => {})
     this.#isOurs = !offer
     this.#channels = new DataChannels(peerId)
-    this.#search = new Search(parts.clock)
+    const help = () => this.negotiation.restart()
+    this.#search = new Search(parts.clock, help, error => this.end(error))
     this.otherSide = new OtherSide(this, parts.clock)
     this.#attempt = this.#begin(offer)
-    this.#seek(tryAgainAfter, id => (this.negotiation.isUnanswered ? unanswered(id) : unreachable(id)))
+    this.#search.begin(tryAgainAfter, () => (this.negotiation.isUnanswered ? unanswered : unreachable)(peerId))
   }
 
   /** For whatever WebRTC can do; negotiation is seen to. Before the connection is ready it may be replaced by another. */
@@ -236,17 +237,8 @@ export class Connection extends Emitter<ConnectionEvents> {
       this.end(this.otherSide.whySilent)
       return
     }
-    this.#seek(ms, lost)
+    this.#search.begin(ms, () => lost(this.peerId))
     this.#become('interrupted')
-  }
-
-  /** Has ICE restarted after `ms` milliseconds, and ends with that error if there is no way in the end. */
-  #seek(ms: number, error: (peerId: string) => ParleyError): void {
-    this.#search.go(
-      ms,
-      () => this.negotiation.restart(),
-      () => this.end(error(this.peerId)),
-    )
   }
 
   #become(status: ConnectionStatus): void {

@@ -103,8 +103,8 @@ export class Parley {
     const WebSocket = this.options.WebSocket ?? globalThis.WebSocket
     if (!WebSocket) throw new ParleyError('UNSUPPORTED', 'There is no WebSocket here; hand one in, as that of "ws".')
     const RTCPeerConnection = this.options.RTCPeerConnection ?? globalThis.RTCPeerConnection
-    const platform = { WebSocket, RTCPeerConnection, clock: this.#clock, random: Math.random }
-    return Room.join(this.address.wsUrl, await this.signIn(), options, platform, turn)
+    const platform = { WebSocket, RTCPeerConnection, clock: this.#clock, random: Math.random, turn }
+    return Room.join(this.address.wsUrl, await this.signIn(), options, platform)
   }
 
   /**

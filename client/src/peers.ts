@@ -1,4 +1,4 @@
-import type { JsonObject, LeaveReason, PeerDescription } from '@parley/protocol'
+import type { JsonObject, LeaveReason, PeerDescription, ServerMessage } from '@parley/protocol'
 
 /** Another peer of the room, as it describes itself. */
 export interface Peer {
@@ -19,6 +19,11 @@ export const peerOf = ({ peer_id, role, metadata, connected_at }: PeerDescriptio
   connectedAt: connected_at,
 })
 
+type PresenceMessage = Extract<
+  ServerMessage,
+  { readonly type: 'peer_joined' | 'peer_left' | 'peer_updated' | 'peers_changed' }
+>
+
 export interface RosterListener {
   joined(peer: Peer): void
   /** @param isTold whether the server has just said so; otherwise it was found by comparing */
@@ -31,6 +36,25 @@ export class Roster {
   readonly peers = new Map<string, Peer>()
 
   constructor(private readonly listener: RosterListener) {}
+
+  /** What the server tells. */
+  hear(message: PresenceMessage): void {
+    switch (message.type) {
+      case 'peer_joined':
+        this.join(message.peer)
+        return
+      case 'peer_left':
+        this.leave(message.peer_id, message.reason)
+        return
+      case 'peer_updated':
+        this.update(message.peer)
+        return
+      case 'peers_changed':
+        for (const { peer_id, reason } of message.left) this.leave(peer_id, reason)
+        for (const peer of message.joined) this.join(peer)
+        for (const peer of message.updated) this.update(peer)
+    }
+  }
 
   join(description: PeerDescription): void {
     this.listener.joined(this.#keep(description))

@@ -34,6 +34,8 @@ export interface Platform {
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
+  /** Of the call of `join`, see `takePlace`. */
+  readonly turn: number
 }
 
 /** What `RTCPeerConnection` needs to find a way. */

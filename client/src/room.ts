@@ -3,13 +3,14 @@ import type { Connection } from './connection.ts'
 import type { ConnectOptions, ProtocolHandler } from './connection-types.ts'
 import { Connections } from './connections.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
-import { hasCode, type ParleyError } from './errors.ts'
+import { hasCode } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { onPageEnd } from './page-events.ts'
 import { type Peer, peerOf, Roster } from './peers.ts'
-import { leavePlace, type PlaceHolder, takePlace } from './places.ts'
+import { leavePlace, takePlace } from './places.ts'
 import { randomId } from './random-id.ts'
+import { registrationOf } from './registration.ts'
 import type { IceServers, JoinOptions, PeerFilters, Platform, RoomEvents } from './room-types.ts'
 import { Signaling } from './signaling.ts'
 
@@ -17,7 +18,7 @@ import { Signaling } from './signaling.ts'
  * A room that this peer is in. It stays in it when the connection breaks, until `leave` or until the server says that it
  * is over: see `state`. Requests reject with ParleyError; those made while the connection is away wait for it.
  */
-export class Room extends Emitter<RoomEvents> implements PlaceHolder {
+export class Room extends Emitter<RoomEvents> {
   /** How the others call this peer. */
   readonly peerId: string
   readonly #signaling: Signaling
@@ -39,7 +40,6 @@ export class Room extends Emitter<RoomEvents> implements PlaceHolder {
   #iceServers: readonly IceServer[] = []
   readonly #connections: Connections
   readonly #protocols = new Map<string, ProtocolHandler>()
-  #release = () => {}
   /** The others need not wait for the ICE of a tab that was closed to fail. */
   readonly #offPageEnd = onPageEnd(() => this.leave())
 
@@ -50,7 +50,8 @@ export class Room extends Emitter<RoomEvents> implements PlaceHolder {
     platform: Platform,
   ) {
     super()
-    this.#signaling = new Signaling({ ...platform, wsUrl, identity, registration: () => this.#registration() })
+    const registration = () => registrationOf(options, this.peerId, this.#metadata, this.#channels)
+    this.#signaling = new Signaling({ ...platform, wsUrl, identity, registration })
     this.#signaling.on('registered', reply => this.#registered(reply))
     this.#signaling.on('message', message => this.#receive(message))
     this.#signaling.on('state', state => this.#changed(state))
@@ -72,32 +73,17 @@ export class Room extends Emitter<RoomEvents> implements PlaceHolder {
     })
   }
 
-  /**
-   * @param turn of the call, see `takePlace`
-   * @throws ParleyError that says why this peer may not enter, or cannot reach the server
-   */
-  static async join(
-    wsUrl: string,
-    identity: Identity,
-    options: JoinOptions,
-    platform: Platform,
-    turn: number,
-  ): Promise<Room> {
+  /** @throws ParleyError that says why this peer may not enter, or cannot reach the server */
+  static async join(wsUrl: string, identity: Identity, options: JoinOptions, platform: Platform): Promise<Room> {
     const room = new Room(wsUrl, identity, options, platform)
-    const place = JSON.stringify([wsUrl, options.roomId, room.peerId, identity.username])
-    room.#release = () => leavePlace(place, room)
-    await takePlace(place, turn, room, () => room.#signaling.open())
+    const signaling = room.#signaling
+    const key = JSON.stringify([wsUrl, room.id, room.peerId, identity.username])
+    signaling.on(
+      'state',
+      ({ status }) => status === 'closed' && signaling.released.then(() => leavePlace(key, signaling)),
+    )
+    await takePlace(key, platform.turn, signaling, () => signaling.open())
     return room
-  }
-
-  /** @internal */
-  replaced(error: ParleyError): Promise<void> {
-    return this.#signaling.retire(error)
-  }
-
-  /** @internal */
-  kept(): void {
-    this.#signaling.stay()
   }
 
   /** The room's own. */
@@ -218,20 +204,6 @@ export class Room extends Emitter<RoomEvents> implements PlaceHolder {
     return (await this.#signaling.request(message)) as unknown as ServerMessageOf<Type>
   }
 
-  #registration() {
-    const { roomId, token, role, isAdmin } = this.options
-    return {
-      peer_id: this.peerId,
-      room_id: roomId,
-      token,
-      metadata: this.#metadata,
-      channels: [...this.#channels],
-      features: ['acks', 'presence', 'channels', 'token-refresh'],
-      ...(role !== undefined && { role }),
-      ...(isAdmin && { is_admin: true }),
-    }
-  }
-
   #registered(reply: RegisteredAuth): void {
     this.#auth = reply
     this.#registrations++
@@ -243,12 +215,9 @@ export class Room extends Emitter<RoomEvents> implements PlaceHolder {
 
   #changed(state: ConnectionState): void {
     if (state.status === 'closed') {
-      const { error } = state
       this.#offPageEnd()
-      // When the room is over, its peers may still have something to say to each other. After it was left, or when another
-      // one is this peer now, they have not.
-      if (!error || hasCode(error, 'PEER_REPLACED')) this.#connections.close(error)
-      void this.#signaling.released.then(this.#release)
+      // When the room is over, its peers may go on; not when this one has left it, or another one is this peer now.
+      if (!state.error || hasCode(state.error, 'PEER_REPLACED')) this.#connections.close(state.error)
     }
     this.emit('state', state)
   }
@@ -261,18 +230,10 @@ export class Room extends Emitter<RoomEvents> implements PlaceHolder {
         if (!this.#connections.receive(message)) this.emit('signal', message)
         return
       case 'peer_joined':
-        this.#roster.join(message.peer)
-        return
       case 'peer_left':
-        this.#roster.leave(message.peer_id, message.reason)
-        return
       case 'peer_updated':
-        this.#roster.update(message.peer)
-        return
       case 'peers_changed':
-        for (const { peer_id, reason } of message.left) this.#roster.leave(peer_id, reason)
-        for (const peer of message.joined) this.#roster.join(peer)
-        for (const peer of message.updated) this.#roster.update(peer)
+        this.#roster.hear(message)
         return
       case 'peer_message':
         if (!this.#connections.hear(message.from_peer_id, message.payload)) {

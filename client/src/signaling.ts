@@ -1,11 +1,13 @@
 import type { Bye, RegisteredAuth, ServerMessage } from '@parley/protocol'
 import { pauseBefore } from './backoff.ts'
 import type { Clock } from './clock.ts'
+import { closeSocket } from './close-socket.ts'
 import { Emitter } from './emitter.ts'
 import { ParleyError } from './errors.ts'
 import { type Identity, withToken } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { onOnline } from './page-events.ts'
+import type { PlaceHolder } from './places.ts'
 import { asParleyError, byeError, closeError, errorOf, left } from './server-errors.ts'
 
 export interface SignalingOptions {
@@ -40,9 +42,6 @@ const registerWithin = 15_000
 const testAfter = 20_000
 const answerWithin = 10_000
 
-/** Milliseconds that the end of a WebSocket is waited for; without a network it may take long. */
-const releasedWithin = 2_000
-
 /** Bytes of one message that a server takes by default. Not read from the protocol's table, as all of that would come along. */
 export const messageBytes = 1024 * 1024
 
@@ -56,7 +55,7 @@ const passing: readonly string[] = ['PEER_ID_TAKEN', 'INTERNAL']
  * The connection of one peer to the server: registered, and again whenever it breaks. Each request has exactly one
  * outcome. Those made while the connection is away wait for it, in order.
  */
-export class Signaling extends Emitter<SignalingEvents> {
+export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   #state: ConnectionState
   #socket: WebSocket | undefined
   #isTrying = false
@@ -129,14 +128,14 @@ export class Signaling extends Emitter<SignalingEvents> {
    * Another one wants to be this peer. If it is registered, the server ends this one when it has let that one in, and tells
    * the others what has happened. If it is not, it must not be by then, so it ends at once. Resolves when it cannot be.
    */
-  retire(error: ParleyError): Promise<void> {
+  replaced(error: ParleyError): Promise<void> {
     if (this.#state.status === 'connected') this.#retirement = error
     else this.#end(error)
     return this.#released
   }
 
-  /** It is not to be replaced after all. */
-  stay(): void {
+  /** The other one has not come in. */
+  kept(): void {
     this.#retirement = undefined
   }
 
@@ -305,26 +304,13 @@ export class Signaling extends Emitter<SignalingEvents> {
     if (!socket) return
     this.#socket = undefined
     socket.onopen = socket.onmessage = null
-    this.#released = end(socket, this.options.clock)
+    this.#released = closeSocket(socket, this.options.clock)
   }
 
   #become(state: ConnectionState): void {
     this.#state = state
     this.emit('state', state)
   }
-}
-
-/** Closes a WebSocket. Resolves when the server has seen that, or the network keeps it from that for too long. */
-function end(socket: WebSocket, clock: Clock): Promise<void> {
-  if (socket.readyState === socket.CLOSED) return Promise.resolve()
-  return new Promise(resolve => {
-    const cancel = clock.after(releasedWithin, resolve)
-    socket.onclose = () => {
-      cancel()
-      resolve()
-    }
-    socket.close()
-  })
 }
 
 /** Whether the text would have more bytes in UTF-8 than the server takes. */
