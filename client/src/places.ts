@@ -6,6 +6,8 @@ export interface PlaceHolder {
   replaced(error: ParleyError): Promise<void>
   /** Its successor has not come in: it may go on, if it is there still. */
   kept(): void
+  /** Resolves when it is over, and the server knows. */
+  readonly over: Promise<void>
 }
 
 interface Place {
@@ -44,22 +46,25 @@ export async function takePlace(
   }
   const isFree = Promise.all([before?.isFree, before?.holder.replaced(replaced())])
   const place = { turn, holder, isFree }
-  places.set(key, place)
+  keep(key, place)
   try {
     await isFree
     await enter()
   } catch (error) {
     if (before && places.get(key) === place) {
-      places.set(key, before)
+      keep(key, before)
       before.holder.kept()
     }
     throw error
   }
 }
 
-/** The holder is over, and the server knows. */
-export function leavePlace(key: string, holder: PlaceHolder): void {
-  if (places.get(key)?.holder === holder) places.delete(key)
+/** Until its holder is over. */
+function keep(key: string, place: Place): void {
+  places.set(key, place)
+  void place.holder.over.then(() => {
+    if (places.get(key) === place) places.delete(key)
+  })
 }
 
 const replaced = () => new ParleyError('PEER_REPLACED', 'A later call of join has taken the place of this peer.')

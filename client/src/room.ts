@@ -8,7 +8,7 @@ import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { onPageEnd } from './page-events.ts'
 import { type Peer, peerOf, Roster } from './peers.ts'
-import { leavePlace, takePlace } from './places.ts'
+import { takePlace } from './places.ts'
 import { randomId } from './random-id.ts'
 import { registrationOf } from './registration.ts'
 import type { IceServers, JoinOptions, PeerFilters, Platform, RoomEvents } from './room-types.ts'
@@ -78,10 +78,6 @@ export class Room extends Emitter<RoomEvents> {
     const room = new Room(wsUrl, identity, options, platform)
     const signaling = room.#signaling
     const key = JSON.stringify([wsUrl, room.id, room.peerId, identity.username])
-    signaling.on(
-      'state',
-      ({ status }) => status === 'closed' && signaling.released.then(() => leavePlace(key, signaling)),
-    )
     await takePlace(key, platform.turn, signaling, () => signaling.open())
     return room
   }

@@ -56,6 +56,8 @@ const passing: readonly string[] = ['PEER_ID_TAKEN', 'INTERNAL']
  * outcome. Those made while the connection is away wait for it, in order.
  */
 export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
+  readonly over: Promise<void>
+  #tellOver = () => {}
   #state: ConnectionState
   #socket: WebSocket | undefined
   #isTrying = false
@@ -77,6 +79,9 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
 
   constructor(private readonly options: SignalingOptions) {
     super()
+    this.over = new Promise(resolve => {
+      this.#tellOver = resolve
+    })
     const error = new ParleyError('DISCONNECTED', 'Not connected yet.')
     this.#state = { status: 'reconnecting', attempt: 1, retryAt: options.clock.now(), error }
   }
@@ -137,11 +142,6 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   /** The other one has not come in. */
   kept(): void {
     this.#retirement = undefined
-  }
-
-  /** Resolves when the server has seen the end of the last WebSocket that this side has closed. */
-  get released(): Promise<void> {
-    return this.#released
   }
 
   #send(pending: Pending): void {
@@ -289,6 +289,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     this.#become(error ? { status: 'closed', error } : { status: 'closed' })
     this.#rejectUnanswered(error ?? left())
     for (const { reject } of this.#waiting.splice(0)) reject(error ?? left())
+    void this.#released.then(this.#tellOver)
   }
 
   #rejectUnanswered(error: ParleyError): void {
