@@ -8,6 +8,7 @@ import { type Identity, withToken } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
 import { onOnline } from './page-events.ts'
 import type { PlaceHolder } from './places.ts'
+import { Requests } from './requests.ts'
 import { asParleyError, byeError, closeError, errorOf, left } from './server-errors.ts'
 
 export interface SignalingOptions {
@@ -28,22 +29,12 @@ interface SignalingEvents {
   message: [Incoming]
 }
 
-interface Pending {
-  readonly id: string
-  readonly text: string
-  readonly resolve: (answer: ServerMessage) => void
-  readonly reject: (error: ParleyError) => void
-}
-
 /** Milliseconds from the start of an attempt to the answer to `register`; the server itself answers within 5 s. */
 const registerWithin = 15_000
 
 /** Milliseconds without a message after which a connection is tested, and that the test may take. */
 const testAfter = 20_000
 const answerWithin = 10_000
-
-/** Bytes of one message that a server takes by default. Not read from the protocol's table, as all of that would come along. */
-export const messageBytes = 1024 * 1024
 
 /** The request_id of `register`; those of all other requests are numbers. */
 const registerId = 'register'
@@ -71,10 +62,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   #released = Promise.resolve()
   /** Why it will not register again. */
   #retirement: ParleyError | undefined
-  #lastId = 0
-  /** Sent and not answered, by request_id. */
-  readonly #unanswered = new Map<string, Pending>()
-  #waiting: Pending[] = []
+  readonly #requests = new Requests()
   readonly #offOnline = onOnline(() => this.#networkIsBack())
 
   constructor(private readonly options: SignalingOptions) {
@@ -110,16 +98,9 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
    *   answer came: then nobody knows whether the message has arrived
    */
   request(message: Outgoing): Promise<ServerMessage> {
-    const id = String(++this.#lastId)
-    const text = JSON.stringify({ ...message, request_id: id })
-    return new Promise((resolve, reject) => {
-      const pending = { id, text, resolve, reject }
-      if (this.#state.status === 'closed') reject(this.#state.error ?? left())
-      else if (isTooBig(text)) {
-        reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${messageBytes} bytes.`))
-      } else if (this.#state.status === 'connected') this.#send(pending)
-      else this.#waiting.push(pending)
-    })
+    const { status } = this.#state
+    if (status === 'closed') return Promise.reject(this.#state.error ?? left())
+    return this.#requests.make(message, status === 'connected' ? this.#send : undefined)
   }
 
   /** Leaves the room. What has no answer yet is rejected with LEFT. */
@@ -144,10 +125,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     this.#retirement = undefined
   }
 
-  #send(pending: Pending): void {
-    this.#unanswered.set(pending.id, pending)
-    this.#socket?.send(pending.text)
-  }
+  readonly #send = (text: string): void => this.#socket?.send(text)
 
   /** One attempt, which ends with the peer registered. @throws ParleyError */
   async #try(): Promise<void> {
@@ -194,7 +172,8 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
             return resolve()
           case 'error':
             if (message.request_id === registerId) return fail(errorOf(message))
-            if (message.request_id !== undefined) return this.#answered(message.request_id)?.reject(errorOf(message))
+            if (message.request_id !== undefined)
+              return this.#requests.answered(message.request_id)?.reject(errorOf(message))
             // The answer to nothing: the room has ended.
             if (message.code === 'ROOM_EXPIRED') fail(errorOf(message))
             return
@@ -208,24 +187,18 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
           default: {
             const id = 'request_id' in message ? message.request_id : undefined
             if (id === undefined) this.emit('message', message)
-            else this.#answered(id)?.resolve(message)
+            else this.#requests.answered(id)?.resolve(message)
           }
         }
       }
     })
   }
 
-  #answered(id: string): Pending | undefined {
-    const pending = this.#unanswered.get(id)
-    this.#unanswered.delete(id)
-    return pending
-  }
-
   #registered(reply: RegisteredAuth): void {
     this.#attempt = 0
     this.#become({ status: 'connected' })
     this.emit('registered', reply)
-    for (const pending of this.#waiting.splice(0)) this.#send(pending)
+    this.#requests.flush(this.#send)
   }
 
   /** A connection can die without a word, as when the network has changed; a page does not see the server's pings. */
@@ -270,7 +243,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
     const sentence = 'The connection broke before the server had answered.'
-    this.#rejectUnanswered(new ParleyError('DISCONNECTED', sentence, { cause: error }))
+    this.#requests.rejectSent(new ParleyError('DISCONNECTED', sentence, { cause: error }))
     if (pause === 0) this.#retry()
     else this.#plan(pause, () => this.#retry())
   }
@@ -287,15 +260,8 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     this.#abandon()
     this.#refuse(error ?? left())
     this.#become(error ? { status: 'closed', error } : { status: 'closed' })
-    this.#rejectUnanswered(error ?? left())
-    for (const { reject } of this.#waiting.splice(0)) reject(error ?? left())
+    this.#requests.rejectAll(error ?? left())
     void this.#released.then(this.#tellOver)
-  }
-
-  #rejectUnanswered(error: ParleyError): void {
-    const unanswered = [...this.#unanswered.values()]
-    this.#unanswered.clear()
-    for (const { reject } of unanswered) reject(error)
   }
 
   /** Lets go of the socket, whatever state it is in. */
@@ -313,7 +279,3 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     this.emit('state', state)
   }
 }
-
-/** Whether the text would have more bytes in UTF-8 than the server takes. */
-const isTooBig = (text: string): boolean =>
-  text.length * 3 > messageBytes && new TextEncoder().encode(text).length > messageBytes
