@@ -118,7 +118,8 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /**
-   * Connects to a peer; if there is a connection already, or one is being made by either side, it is that one.
+   * Connects to a peer; if there is a connection already, or one is being made by either side, it is that one, unless the
+   * peer has registered again and does not have it any more. If the peer leaves, this rejects with PEER_NOT_FOUND.
    * @throws ParleyError PEER_NOT_FOUND, DECLINED, TIMEOUT if it does not answer, UNREACHABLE, ABORTED, UNSUPPORTED
    */
   connect(peerId: string, options: ConnectOptions = {}): Promise<Connection> {
