@@ -117,6 +117,45 @@ describe('two tabs', () => {
     await connect(ada, bob)
   })
 
+  twoTabs('learn at once that the other tab was closed', async (ada, bob) => {
+    await connect(ada, bob)
+    const start = performance.now()
+    await bob.close()
+    await ada.evaluate(() => window.tab.status('closed'))
+    expect(performance.now() - start).toBeLessThan(4_000)
+    // It was closed on purpose, and so the tab says, if there is time for that; otherwise the server says so.
+    expect(await ada.evaluate(() => window.tab.ended()?.retryable)).not.toBe(true)
+  })
+
+  twoTabs('learn that the other tab has crashed', async (ada, bob, place) => {
+    await connect(ada, bob)
+    const start = performance.now()
+    await place.crash(bob)
+    await ada.evaluate(() => window.tab.status('closed'))
+    expect(performance.now() - start).toBeLessThan(8_000)
+    expect((await ada.evaluate(() => window.tab.ended()))?.code).toBe('CHANNEL_CLOSED')
+  })
+
+  twoTabs('connect anew when one has crashed and comes back', async (ada, bob, place) => {
+    await connect(ada, bob)
+    const used = ada.evaluate(() => window.tab.connectWhenJoined('bob'))
+    await place.crash(bob)
+    await ada.waitForFunction(() => !window.tab.room.peers.has('bob'))
+    const again = await place.enter('bob')
+    expect(await used).toBe(false)
+    await chat(ada, again)
+  })
+
+  twoTabs('do not wait for one that leaves while it is called', async (ada, _bob, place) => {
+    const shy = await place.enter('far', { isDeaf: true })
+    const code = ada.evaluate(() => window.tab.codeOfConnect('far'))
+    await shy.evaluate(() => window.tab.hear())
+    const start = performance.now()
+    await shy.close()
+    expect(await code).toBe('PEER_NOT_FOUND')
+    expect(performance.now() - start).toBeLessThan(4_000)
+  })
+
   twoTabs('are told why there will be no connection', async (ada, _bob, place) => {
     await place.enter('shy', { isShy: true })
     expect(await ada.evaluate(() => window.tab.codeOfConnect('shy'))).toBe('DECLINED')
@@ -164,6 +203,31 @@ describe('while the server is away', () => {
     await connected
     await chat(bob, ada)
     expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
+  })
+})
+
+describe('a tab that is loaded again', () => {
+  const username = (page: Page) => page.evaluate(() => window.tab.username)
+
+  twoTabs('after its network was gone has its place back at once', async (ada, bob, place) => {
+    await connect(ada, bob)
+    const before = await username(bob)
+    place.cutNetwork()
+    await bob.reload()
+    const start = performance.now()
+    // The server has heard nothing of the end of the connection before.
+    await place.enterAgain(bob, 'bob')
+    expect(performance.now() - start).toBeLessThan(2_000)
+    expect(await username(bob)).toBe(before)
+  })
+
+  twoTabs('is somebody else if it wants to be, and so is another tab', async (ada, bob, place) => {
+    expect(await username(ada)).not.toBe(await username(bob))
+    const before = await username(bob)
+    await bob.reload()
+    await ada.waitForFunction(() => !window.tab.room.peers.has('bob'))
+    await place.enterAgain(bob, 'bob', { keepIdentity: false })
+    expect(await username(bob)).not.toBe(before)
   })
 })
 

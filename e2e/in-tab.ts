@@ -27,6 +27,10 @@ class Kept<T> {
 export interface EnterOptions extends Omit<JoinOptions, 'roomId' | 'token' | 'peerId' | 'accept'> {
   /** Does not let others connect to it. */
   readonly isShy?: boolean
+  /** Has no WebRTC, and keeps the signals that it gets. */
+  readonly isDeaf?: boolean
+  /** Default: it does. */
+  readonly keepIdentity?: boolean
   /** Times that its time is faster than that of others. Default: 1. */
   readonly speed?: number
 }
@@ -79,18 +83,22 @@ export const tab = {
   /** What the state of the room has been since it was entered. */
   states: [] as Room['state']['status'][],
 
-  /** Enters the room as a new identity. */
+  /** Enters the room, as a new identity in a new tab. */
   async enter(
     httpUrl: string,
     wsUrl: string,
     { roomId, token }: CreatedRoom,
     peerId: string,
-    { isShy, speed = 1, ...options }: EnterOptions = {},
+    { isShy, isDeaf, keepIdentity, speed = 1, ...options }: EnterOptions = {},
   ): Promise<void> {
-    const parley = new Parley(httpUrl, { wsUrl, clock: clockOf(speed) })
+    if (isDeaf) Reflect.deleteProperty(window, 'RTCPeerConnection')
+    const kept = keepIdentity === undefined ? {} : { keepIdentity }
+    const parley = new Parley(httpUrl, { wsUrl, clock: clockOf(speed), ...kept })
+    tab.username = (await parley.signIn()).username
     const entered = await parley.join({ roomId, token, peerId, ...options, ...(isShy && { accept: () => false }) })
     entered.on('connection', tab.keep)
     entered.on('state', ({ status }) => tab.states.push(status))
+    entered.on('signal', signal => inbox.push(signal))
     entered.on('message', (_from, payload) => inbox.push(payload))
     onFile(entered, async file => {
       const { name, size } = file
@@ -135,6 +143,21 @@ export const tab = {
   async sees(peerId: string): Promise<void> {
     if (!room.value.peers.has(peerId)) await room.value.once('peerJoined', ({ id }) => id === peerId)
   },
+
+  /** How the connection has ended: its code, and whether it may be had again. */
+  ended: () =>
+    connection.value.error && { code: connection.value.error.code, retryable: connection.value.error.retryable },
+
+  /** Connects to that peer as soon as it joins, and tells whether the old connection was used for that. */
+  async connectWhenJoined(peerId: string): Promise<boolean> {
+    const old = connection.value
+    await room.value.once('peerJoined', ({ id }) => id === peerId)
+    await tab.connect(peerId)
+    return connection.value === old
+  },
+
+  /** Who this page is to the server. */
+  username: '',
 
   /** The code that connecting ends with. */
   async codeOfConnect(peerId: string): Promise<string> {

@@ -16,6 +16,8 @@ export interface Registration {
 /** A peer that knows the quick reference, on the WebSocket that every browser has. */
 export class PlainPeer {
   readonly messages = new Inbox<Message>()
+  /** Types of all that has arrived so far. */
+  readonly types: unknown[] = []
   /** The `registered_auth` that it got, once it is registered. */
   registration: Message = {}
   /** The code that the WebSocket was closed with. */
@@ -25,7 +27,11 @@ export class PlainPeer {
     readonly id: string,
     private readonly socket: WebSocket,
   ) {
-    socket.onmessage = ({ data }) => this.messages.push(JSON.parse(String(data)))
+    socket.onmessage = ({ data }) => {
+      const message: Message = JSON.parse(String(data))
+      this.types.push(message.type)
+      this.messages.push(message)
+    }
     this.closed = new Promise(resolve => {
       socket.onclose = ({ code }) => {
         resolve(code)
@@ -56,7 +62,7 @@ export class PlainPeer {
     return peer
   }
 
-  /** Closes the WebSocket, as by leaving. */
+  /** Leaves on purpose. */
   close(): void {
     this.socket.close(1000)
   }

@@ -4,6 +4,7 @@ import { loopbackArgs, openPage, startChromium, type WatchedPage } from './chrom
 import type { EnterOptions } from './in-tab.ts'
 import { bundle, html, script, servePages } from './page-server.ts'
 import { type RestartableServer, startRestartable } from './restartable.ts'
+import { startSilentProxy } from './silent-proxy.ts'
 
 /** A browser whose pages have the SDK, a server, and a room in it. */
 export interface Place {
@@ -12,7 +13,11 @@ export interface Place {
   /** A new page, in a context of its own, that is in the room. Its `tab` is that of in-tab.ts. */
   enter(peerId: string, options?: EnterOptions): Promise<Page>
   /** Has a page that was loaded again enter as well. */
-  enterAgain(page: Page, peerId: string): Promise<void>
+  enterAgain(page: Page, peerId: string, options?: EnterOptions): Promise<void>
+  /** Has the network be gone for all WebSockets that there are, without a word. New ones work. */
+  cutNetwork(): void
+  /** Ends the process of a page, as a crash does. */
+  crash(page: Page): Promise<void>
   /** What the pages have complained about so far. */
   complaints(): string[]
 }
@@ -27,7 +32,8 @@ export async function startPlace(settings: Readonly<Record<string, string>> = {}
     startChromium(loopbackArgs),
     startRestartable({ PARLEY_ALLOWED_ORIGINS: origin, ...settings }),
   ])
-  const { httpUrl, wsUrl } = server
+  const { httpUrl } = server
+  const { wsUrl, die } = await startSilentProxy(server.wsUrl)
   const room = await new Parley(httpUrl, { wsUrl }).createRoom()
   const tabs: WatchedPage[] = []
 
@@ -45,6 +51,13 @@ export async function startPlace(settings: Readonly<Record<string, string>> = {}
       return tab.page
     },
     enterAgain: enter,
+    cutNetwork: die,
+    async crash(page) {
+      const crashed = page.waitForEvent('crash')
+      // It has no answer.
+      page.goto('chrome://crash').catch(() => {})
+      await crashed
+    },
     complaints: () => tabs.flatMap(({ complaints }) => complaints),
   }
 }

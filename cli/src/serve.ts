@@ -54,7 +54,7 @@ export async function serve(room: Room, options: ServeOptions, context: Context)
         connections.delete(connection)
         if (!wasConnected) return
         // Whoever was lost may come back and go on.
-        if (connection.error) setTimeout(() => connections.size === 0 && resolve(), comesBackWithin).unref()
+        if (connection.error?.retryable) setTimeout(() => connections.size === 0 && resolve(), comesBackWithin).unref()
         else resolve()
       })
     })

@@ -35,8 +35,8 @@ export async function stayConnected(room: Room, first: Connection, options: Stay
     connected(connection)
     await ended(connection, signal)
     const { error } = connection
-    // A peer that was killed and one that has closed the connection look alike; the server knows which it was.
-    if (signal.aborted || (!error && (await hasLeft(signal)))) return
+    // One that was closed on purpose may be wanted again, unless the peer has left the room.
+    if (signal.aborted || (!error?.retryable && (await hasLeft(signal)))) return
     lost(error ?? new ParleyError('CHANNEL_CLOSED', `The connection to ${peerId} has ended.`, { retryable: true }))
     try {
       connection = await connectAgain(room, peerId, options)

@@ -1,17 +1,15 @@
-import { closed, lost, unanswered, unreachable } from './connection-errors.ts'
+import { Attempt } from './attempt.ts'
+import { closed, declined, forgotten, lost, unanswered, unreachable } from './connection-errors.ts'
 import type { ConnectionEvents, ConnectionParts, ConnectionStatus } from './connection-types.ts'
+import { DataChannels } from './data-channels.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
-import { ParleyError } from './errors.ts'
-import { HeldChannel } from './held-channel.ts'
-import { type LinkWord, noteIn } from './link.ts'
+import type { ParleyError } from './errors.ts'
+import { type LinkWord, payloadOf } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
-import { Negotiation } from './negotiation.ts'
-import { newPeerConnection } from './new-peer-connection.ts'
-import { onOnline } from './online.ts'
-import { randomId } from './random-id.ts'
-
-/** Milliseconds that two peers may take to find a way to each other, at first and after an interruption. */
-const findWithin = 30_000
+import type { Negotiation } from './negotiation.ts'
+import { OtherSide } from './other-side.ts'
+import { onOnline } from './page-events.ts'
+import { Search } from './search.ts'
 
 /** Milliseconds after which they try once more: what they have told each other may have been lost, or not been all. */
 const tryAgainAfter = 10_000
@@ -23,12 +21,6 @@ const mostAttempts = 3
 const patience = 3_000
 
 /**
- * Both sides open this channel, under the same number, without a word about it: so there is something to connect for, and
- * its end says that the other side has closed the connection. Numbers of other channels are given out from below.
- */
-const control = { label: 'parley', protocol: 'parley.control.1', negotiated: true, id: 1000 } as const
-
-/**
  * The way to another peer: one `RTCPeerConnection`, negotiated anew whenever that needs it. It does not depend on the
  * server once it is there. When it has broken for good it is `closed`, and `Room.connect` makes another one.
  */
@@ -37,17 +29,16 @@ export class Connection extends Emitter<ConnectionEvents> {
   readonly ready: Promise<void>
   #status: ConnectionStatus = 'connecting'
   #error: ParleyError | undefined
-  #control: RTCDataChannel | undefined
-  #unclaimed: HeldChannel[] = []
-  #cancelTimer = () => {}
-  /** When there has been no way for too long; undefined while there is one. Milliseconds since the epoch. */
-  #giveUpAt: number | undefined
+  readonly #channels: DataChannels
+  readonly #search: Search
   #settle: { resolve(): void; reject(error: ParleyError): void } = { resolve() {}, reject() {} }
-  #negotiation: Negotiation
+  #attempt: Attempt
   /** Whether this side wants it, also if the other has begun at the same time. */
   readonly #isOurs: boolean
   #attempts = 1
   readonly #offOnline = onOnline(() => this.restart())
+  /** What is known of the other peer. @internal */
+  readonly otherSide: OtherSide
 
   /** @param offer that of the other side; undefined if this side makes the first one @throws ParleyError UNSUPPORTED */
   constructor(
@@ -63,19 +54,22 @@ export class Connection extends Emitter<ConnectionEvents> {
     // Whoever waits for it is told; nobody has to.
     this.ready.catch(() => {})
     this.#isOurs = !offer
-    this.#negotiation = this.#begin(offer)
-    if (!offer) this.#openControl()
-    this.#seek(tryAgainAfter, id => (this.#negotiation.isUnanswered ? unanswered(id) : unreachable(id)))
+    this.#channels = new DataChannels(peerId)
+    const help = () => this.negotiation.restart()
+    this.#search = new Search(parts.clock, help, error => this.end(error))
+    this.otherSide = new OtherSide(this, parts.clock)
+    this.#attempt = this.#begin(offer)
+    this.#search.begin(tryAgainAfter, () => (this.negotiation.isUnanswered ? unanswered : unreachable)(peerId))
   }
 
   /** For whatever WebRTC can do; negotiation is seen to. Before the connection is ready it may be replaced by another. */
   get pc(): RTCPeerConnection {
-    return this.#negotiation.pc
+    return this.#attempt.pc
   }
 
   /** Whether the other peer has not this library; undefined before it has answered. */
   get isPlain(): boolean | undefined {
-    return this.#negotiation.isPlain
+    return this.negotiation.isPlain
   }
 
   /** As the event of the same name last told. */
@@ -83,36 +77,22 @@ export class Connection extends Emitter<ConnectionEvents> {
     return this.#status
   }
 
-  /** Why it is closed; undefined if it is not, or one of the two has closed it on purpose. */
+  /**
+   * Why it is closed; undefined if it is not, or one of the two has closed it on purpose. If it is `retryable`, the way
+   * was lost; otherwise the other peer has left the room, or was removed from it.
+   */
   get error(): ParleyError | undefined {
     return this.#error
   }
 
   /** Opens a data channel. Resolves when it is open. @throws ParleyError CHANNEL_CLOSED */
   async open(label: string, init: RTCDataChannelInit = {}): Promise<RTCDataChannel> {
+    const { doubt } = this.otherSide
+    if (doubt) await doubt
     if (this.#status === 'closed') throw this.#error ?? closed(this.peerId)
-    const channel = this.#newChannel(label, init)
-    channel.binaryType = 'arraybuffer'
-    const settled = new AbortController()
-    const { signal } = settled
-    await Promise.race([
-      ...['open', 'close', 'error'].map(
-        name => new Promise(resolve => channel.addEventListener(name, resolve, { signal })),
-      ),
-      this.once('status', status => status === 'closed', signal),
-    ])
-    settled.abort()
+    const channel = await this.#channels.open(this.pc, label, init)
     if (channel.readyState !== 'open') throw this.#error ?? closed(this.peerId)
     return channel
-  }
-
-  /** @throws ParleyError CHANNEL_CLOSED, if the way is lost and nobody has been told yet */
-  #newChannel(label: string, init: RTCDataChannelInit): RTCDataChannel {
-    try {
-      return this.pc.createDataChannel(label, init)
-    } catch (cause) {
-      throw (cause as Error).name === 'InvalidStateError' ? lost(this.peerId) : cause
-    }
   }
 
   override on<Name extends keyof ConnectionEvents>(
@@ -120,13 +100,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     listener: (...args: ConnectionEvents[Name]) => void,
   ): Unsubscribe {
     const off = super.on(name, listener)
-    if (name === 'channel') {
-      // Not before the caller has the result: the listener may want to end its subscription.
-      const unclaimed = this.#unclaimed.splice(0)
-      queueMicrotask(() => {
-        for (const held of unclaimed) this.#hand(held)
-      })
-    }
+    if (name === 'channel') this.#channels.release(this.#hand)
     return off
   }
 
@@ -136,19 +110,19 @@ export class Connection extends Emitter<ConnectionEvents> {
    */
   restart(): void {
     if (this.#status === 'closed' || this.#status === 'connecting') return
-    this.#negotiation.restart()
+    this.negotiation.restart()
   }
 
-  /** Ends it for both. */
+  /** Ends it for both: the other side is told that this is on purpose. */
   close(): void {
-    this.#end(undefined)
+    this.end(undefined)
   }
 
   // The members from here on are for Connections, which knows what belongs to whom.
 
   /** @internal */
   get negotiation(): Negotiation {
-    return this.#negotiation
+    return this.#attempt.negotiation
   }
 
   /**
@@ -156,36 +130,72 @@ export class Connection extends Emitter<ConnectionEvents> {
    * is not rolled back but forgotten, for after that Chromium often finds no candidates. @internal
    */
   giveWay(offer: IncomingSignal): void {
-    this.#letGo()
-    this.#negotiation = this.#begin(offer)
+    this.#attempt.end()
+    this.#attempt = this.#begin(offer)
   }
 
-  /** The other side has begun afresh, or will not. @internal */
-  end(error: ParleyError): void {
-    this.#end(error)
+  /** @internal */
+  end(error: ParleyError | undefined): void {
+    if (this.#status === 'closed') return
+    this.#error = error
+    this.#search.end()
+    this.otherSide.trust()
+    this.#offOnline()
+    // What may be tried again is lost, and silence says that to the other side.
+    this.#attempt.end(error?.retryable ? undefined : this.parts.clock)
+    this.#channels.close()
+    this.#settle.reject(error ?? closed(this.peerId))
+    this.#become('closed')
   }
 
   /** The other side has said something of this connection. @internal */
   hear({ word }: LinkWord): void {
-    if (word === 'restart') this.#negotiation.restart()
-    else this.#end(new ParleyError('DECLINED', `${this.peerId} does not want to connect.`))
+    if (word === 'restart') this.negotiation.restart()
+    else if (word === 'known') this.otherSide.trust()
+    else if (word === 'declined') this.end(declined(this.peerId))
+    else if (this.#status === 'connecting') this.#again(unreachable(this.peerId))
+    else this.end(forgotten(this.peerId))
+  }
+
+  /** Asks over the connection whether the other side is there. @internal */
+  ping(): void {
+    this.#attempt.ping()
+  }
+
+  /** Asks by way of the server whether the other side still has the connection. @internal */
+  ask(): void {
+    const { link } = this.negotiation
+    // That there is no answer is seen by who asks.
+    if (link !== undefined) this.parts.tell(this.peerId, payloadOf({ link, word: 'ask' })).catch(() => {})
+  }
+
+  /** Begins again, if this side has begun: the other one has forgotten what it was told. @internal */
+  callAgain(): void {
+    if (!this.#isOurs) return
+    this.#attempt.end()
+    try {
+      this.#attempt = this.#begin(undefined)
+    } catch (error) {
+      this.end(error as ParleyError)
+    }
   }
 
   /** @throws ParleyError UNSUPPORTED */
-  #begin(offer: IncomingSignal | undefined): Negotiation {
-    const pc = newPeerConnection(this.parts)
-    pc.ondatachannel = ({ channel }) => this.#hold(channel)
-    pc.onconnectionstatechange = () => this.#look()
-    const negotiation = new Negotiation(pc, this.peerId, this.parts, {
-      link: offer ? noteIn(offer)?.link : randomId(),
-      isFirst: !offer,
-      heard: () => this.#heard(),
+  #begin(offer: IncomingSignal | undefined): Attempt {
+    return new Attempt(this.peerId, this.parts, offer, {
+      changed: () => this.#look(),
+      channel: channel => this.#receive(channel),
+      heard: () => this.otherSide.trust(),
+      parted: () => this.end(undefined),
+      ended: () => {
+        if (this.#status === 'connecting') this.#again(unreachable(this.peerId))
+        // If it has been closed at this end, the program has done so with `pc`.
+        else this.end(this.pc.signalingState === 'closed' ? undefined : this.otherSide.whySilent)
+      },
       // What is connected stays so while it can.
       failed: error =>
-        this.#status === 'connecting' && (error.code === 'UNREACHABLE' ? this.#again(error) : this.#end(error)),
+        this.#status === 'connecting' && (error.code === 'UNREACHABLE' ? this.#again(error) : this.end(error)),
     })
-    if (offer) negotiation.receive(offer)
-    return negotiation
   }
 
   /**
@@ -194,65 +204,27 @@ export class Connection extends Emitter<ConnectionEvents> {
    */
   #again(error: ParleyError): void {
     if (!this.#isOurs) return
-    if (++this.#attempts > mostAttempts) {
-      this.#end(error)
-      return
-    }
-    this.#letGo()
-    this.#negotiation = this.#begin(undefined)
-    this.#openControl()
+    if (++this.#attempts > mostAttempts) this.end(error)
+    else this.callAgain()
   }
 
-  #letGo(): void {
-    this.#negotiation.stop()
-    const { pc } = this
-    pc.ondatachannel = pc.onconnectionstatechange = null
-    if (this.#control) this.#control.onopen = this.#control.onclose = null
-    this.#control = undefined
-    pc.close()
-  }
-
-  /** The other side has described itself, so it is known whether it has this library. */
-  #heard(): void {
-    if (!this.#negotiation.isPlain) this.#openControl()
-    this.#look()
-  }
-
-  #openControl(): void {
-    if (this.#control) return
-    const { label, ...init } = control
-    this.#control = this.pc.createDataChannel(label, init)
-    this.#control.onopen = () => this.#look()
-    // Only the end of the whole connection closes it.
-    this.#control.onclose = () => {
-      if (this.#status === 'connecting') this.#again(unreachable(this.peerId))
-      else this.#end(undefined)
-    }
-  }
-
-  #hold(channel: RTCDataChannel): void {
+  #receive(channel: RTCDataChannel): void {
     const take = this.parts.protocols.get(channel.protocol)
-    const held = new HeldChannel(channel)
-    if (take) held.release(() => take(channel, this))
-    else if (channel.protocol.startsWith('parley.')) held.refuse()
-    else if (this.hasListeners('channel')) this.#hand(held)
-    else this.#unclaimed.push(held)
+    const hand = this.hasListeners('channel') ? this.#hand : undefined
+    this.#channels.receive(channel, take && (channel => take(channel, this)), hand)
   }
 
-  #hand(held: HeldChannel): void {
-    held.release(channel => this.emit('channel', channel))
-  }
+  readonly #hand = (channel: RTCDataChannel) => this.emit('channel', channel)
 
   /** Acts on how the connection is now. */
   #look(): void {
     const { connectionState } = this.pc
-    const isControlled = this.#negotiation.isPlain || this.#control?.readyState === 'open'
-    if (connectionState === 'connected' && isControlled) {
-      this.#cancelTimer()
-      this.#giveUpAt = undefined
+    if (this.#attempt.isConnected) {
+      this.#search.end()
+      if (this.#status === 'connecting') this.otherSide.trust()
       this.#settle.resolve()
       this.#become('connected')
-    } else if (connectionState === 'closed') this.#end(undefined)
+    } else if (connectionState === 'closed') this.end(undefined)
     else if (this.#status === 'connecting') {
       if (connectionState === 'failed') this.#again(unreachable(this.peerId))
     } else if (connectionState === 'disconnected') this.#interrupted(patience)
@@ -261,34 +233,12 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** @param ms that it may still heal by itself */
   #interrupted(ms: number): void {
-    if (ms === 0 && !this.#negotiation.canRestart) {
-      this.#end(lost(this.peerId))
+    if (ms === 0 && !this.negotiation.canRestart) {
+      this.end(this.otherSide.whySilent)
       return
     }
-    this.#seek(ms, lost)
+    this.#search.begin(ms, () => lost(this.peerId))
     this.#become('interrupted')
-  }
-
-  /** Has ICE restarted after `ms` milliseconds, and ends with that error if there is no way in the end. */
-  #seek(ms: number, error: (peerId: string) => ParleyError): void {
-    const { clock } = this.parts
-    this.#giveUpAt ??= clock.now() + findWithin
-    const giveUpAt = this.#giveUpAt
-    this.#cancelTimer()
-    this.#cancelTimer = clock.after(ms, () => {
-      this.#negotiation.restart()
-      this.#cancelTimer = clock.after(giveUpAt - clock.now(), () => this.#end(error(this.peerId)))
-    })
-  }
-
-  #end(error: ParleyError | undefined): void {
-    if (this.#status === 'closed') return
-    this.#error = error
-    this.#cancelTimer()
-    this.#offOnline()
-    this.#letGo()
-    this.#settle.reject(error ?? closed(this.peerId))
-    this.#become('closed')
   }
 
   #become(status: ConnectionStatus): void {

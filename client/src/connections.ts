@@ -1,7 +1,8 @@
+import type { LeaveReason } from '@parley/protocol'
 import { Connection } from './connection.ts'
 import type { ConnectionParts, ConnectOptions } from './connection-types.ts'
 import { ParleyError } from './errors.ts'
-import { noteIn, payloadOf, wordIn } from './link.ts'
+import { type LinkWord, noteIn, payloadOf, wordIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 
 export interface ConnectionsParts extends ConnectionParts {
@@ -25,8 +26,10 @@ export class Connections {
   async connect(peerId: string, { signal }: ConnectOptions): Promise<Connection> {
     if (peerId === this.parts.peerId) throw new ParleyError('INVALID_ARGUMENT', 'A peer cannot connect to itself.')
     if (signal?.aborted) throw aborted(signal)
+    const doubt = this.#connections.get(peerId)?.otherSide.doubt
+    if (doubt) await orAborted(doubt, signal)
     const connection = this.#connections.get(peerId) ?? this.#keep(new Connection(peerId, this.parts))
-    await (signal ? Promise.race([connection.ready, abortion(signal)]) : connection.ready)
+    await orAborted(connection.ready, signal)
     return connection
   }
 
@@ -39,7 +42,11 @@ export class Connections {
     }
     // What belongs to a connection that has ended is of no use to anybody.
     const note = noteIn(signal)
-    if (signal.type !== 'offer' || note?.begins === false) return note !== undefined
+    if (signal.type !== 'offer') return note !== undefined
+    if (note?.begins === false) {
+      this.#say(signal.sender, { link: note.link, word: 'unknown' })
+      return true
+    }
     if (!this.parts.RTCPeerConnection || typeof signal.sdp !== 'string') return false
     if (current?.status === 'connecting') {
       this.#meet(current, signal)
@@ -54,13 +61,33 @@ export class Connections {
   hear(from: string, payload: unknown): boolean {
     const word = wordIn(payload)
     if (!word) return false
+    const { link } = word
     const connection = this.#connections.get(from)
-    if (connection?.negotiation.link === word.link) connection.hear(word)
+    const isKnown = connection?.negotiation.link === link
+    if (word.word === 'ask') this.#say(from, { link, word: isKnown ? 'known' : 'unknown' })
+    else if (isKnown) connection.hear(word)
+    else if (word.word === 'restart') this.#say(from, { link, word: 'unknown' })
     return true
   }
 
-  close(): void {
-    for (const connection of [...this.#connections.values()]) connection.close()
+  /** The server says that a peer has gone. */
+  departed(peerId: string, reason: LeaveReason): void {
+    this.#connections.get(peerId)?.otherSide.departed(reason)
+  }
+
+  /** The server says that a peer has registered, for the first time or again. */
+  returned(peerId: string): void {
+    this.#connections.get(peerId)?.otherSide.returned()
+  }
+
+  /** This peer has registered again. What has happened while it was away is not known. */
+  verify(): void {
+    for (const connection of [...this.#connections.values()]) connection.otherSide.verify()
+  }
+
+  /** @param error why; undefined if this peer wants it */
+  close(error: ParleyError | undefined): void {
+    for (const connection of [...this.#connections.values()]) connection.end(error)
   }
 
   /**
@@ -79,7 +106,13 @@ export class Connections {
     }
     const link = noteIn(offer)?.link
     // Without it the other side would wait in vain; one without this library has to.
-    if (link !== undefined) this.parts.tell(offer.sender, payloadOf({ link, word: 'declined' })).catch(() => {})
+    if (link !== undefined) this.#say(offer.sender, { link, word: 'declined' })
+  }
+
+  /** Only to a peer that has this library, as is known of one that has written a note or a word. */
+  #say(peerId: string, word: LinkWord): void {
+    // If it does not arrive, the other side finds out by itself, only later.
+    this.parts.tell(peerId, payloadOf(word)).catch(() => {})
   }
 
   #keep(connection: Connection): Connection {
@@ -92,11 +125,13 @@ export class Connections {
   }
 }
 
-/** Rejects when `signal` is aborted. */
-function abortion(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
+/** @throws ParleyError ABORTED when `signal` is aborted before */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise
+  const abortion = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(aborted(signal)), { once: true })
   })
+  return Promise.race([promise, abortion])
 }
 
 const aborted = ({ reason }: AbortSignal) =>

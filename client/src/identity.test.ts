@@ -115,3 +115,26 @@ test('what is no answer of Parley says so', async () => {
   const nobody = await errorOf(ask('http://127.0.0.1:1', { method: 'GET', path: '/' }))
   expect([nobody.code, nobody.retryable]).toEqual(['DISCONNECTED', true])
 })
+
+test('a kept identity comes back, and each new refresh token is kept', async () => {
+  let kept: string | undefined
+  const store = {
+    get: () => kept,
+    set(refreshToken: string) {
+      kept = refreshToken
+    },
+  }
+  let number = 0
+  const { httpUrl, asked } = serve((path, body) => {
+    if (path === '/refresh-token' && body.refresh_token !== `refresh ${number}`) return problem(401, 'INVALID_TOKEN')
+    number++
+    return Response.json({ id_token: `${number}`, username: 'me', refresh_token: `refresh ${number}` })
+  })
+  const identity = await signIn(httpUrl, { store })
+  expect(kept).toBe('refresh 1')
+  await identity.renew()
+  expect(kept).toBe('refresh 2')
+  await signIn(httpUrl, { store })
+  expect(kept).toBe('refresh 3')
+  expect(asked).toEqual(['/anonymous-signin', '/refresh-token', '/refresh-token'])
+})

@@ -1,6 +1,7 @@
 import { ask } from './api.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { hasCode } from './errors.ts'
+import type { IdentityStore } from './kept-identity.ts'
 
 /** Who somebody is to the server, for as long as it takes. */
 export interface Identity {
@@ -28,6 +29,8 @@ export async function withToken<T>(identity: Identity, act: (idToken: string) =>
 export interface SignInOptions {
   /** That of an identity to come back to. If it is not valid any more, this is a new one. */
   readonly refreshToken?: string | undefined
+  /** Has that of an identity to come back to, and keeps each new one. @internal */
+  readonly store?: IdentityStore | undefined
   /** Default: that of the platform. */
   readonly clock?: Clock
 }
@@ -56,7 +59,8 @@ const usualLife = 3_600_000
  */
 export async function signIn(httpUrl: string, options: SignInOptions = {}): Promise<Identity> {
   const { clock = systemClock } = options
-  let current = await obtain(httpUrl, options.refreshToken)
+  const { store } = options
+  let current = kept(await obtain(httpUrl, options.refreshToken ?? store?.get()))
   let freshUntil = freshness(current)
   let renewal: Promise<string> | undefined
 
@@ -65,8 +69,13 @@ export async function signIn(httpUrl: string, options: SignInOptions = {}): Prom
     return now + renewAt * (expires_at === undefined ? usualLife : expires_at * 1000 - now)
   }
 
+  function kept(signedIn: SignedIn): SignedIn {
+    if (signedIn.refresh_token !== undefined) store?.set(signedIn.refresh_token)
+    return signedIn
+  }
+
   async function renewNow(): Promise<string> {
-    current = { ...current, ...(await obtain(httpUrl, current.refresh_token)) }
+    current = kept({ ...current, ...(await obtain(httpUrl, current.refresh_token)) })
     freshUntil = freshness(current)
     return current.id_token
   }

@@ -9,8 +9,9 @@ test('a note is read from a signal, and nothing from that of another library', (
 })
 
 test('a word is read as it was written, and nothing from what people send each other', () => {
-  expect(wordIn(payloadOf({ link: 'a', word: 'restart' }))).toEqual({ link: 'a', word: 'restart' })
-  expect(wordIn(payloadOf({ link: 'a', word: 'declined' }))).toEqual({ link: 'a', word: 'declined' })
+  for (const word of ['declined', 'restart', 'ask', 'known', 'unknown'] as const) {
+    expect(wordIn(payloadOf({ link: 'a', word }))).toEqual({ link: 'a', word })
+  }
   for (const payload of [null, 1, 'a', [], {}, { parley: 1 }, { parley: { link: 'a', word: 'other' } }]) {
     expect(wordIn(payload)).toBeUndefined()
   }

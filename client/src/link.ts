@@ -22,17 +22,23 @@ export function noteIn({ parley }: JsonObject): LinkNote | undefined {
 /** What they say to each other in the payload of a `peer_message`. */
 export interface LinkWord {
   readonly link: string
-  /** `declined`: will not connect. `restart`: whoever of the two does that should restart ICE. */
-  readonly word: 'declined' | 'restart'
+  /**
+   * `declined`: will not connect. `restart`: the side that restarts ICE should do so. `ask`: is this connection still
+   * there? It is answered by `known` or `unknown`; `unknown` also answers other words, and offers, about no connection.
+   */
+  readonly word: Word
 }
+
+const words = ['declined', 'restart', 'ask', 'known', 'unknown'] as const
+type Word = (typeof words)[number]
 
 export const payloadOf = (word: LinkWord): JsonObject => ({ parley: word })
 
 /** The word in a payload; undefined if it is somebody else's. */
 export function wordIn(payload: unknown): LinkWord | undefined {
   const { link, word } = members(members(payload).parley)
-  if (typeof link !== 'string' || (word !== 'declined' && word !== 'restart')) return undefined
-  return { link, word }
+  const known = words.find(each => each === word)
+  return typeof link === 'string' && known ? { link, word: known } : undefined
 }
 
 /** What an object says; nothing, if it is none. */

@@ -4,6 +4,8 @@ import { ask, type Request } from './api.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { ParleyError } from './errors.ts'
 import { type Identity, signIn, withToken } from './identity.ts'
+import { identityStore } from './kept-identity.ts'
+import { nextTurn } from './places.ts'
 import { Room } from './room.ts'
 import type { JoinOptions } from './room-types.ts'
 
@@ -15,8 +17,18 @@ export interface ParleyOptions {
   readonly WebSocket?: typeof WebSocket
   /** Default: the browser's. Elsewhere see `@parley/client/node-datachannel`. */
   readonly RTCPeerConnection?: typeof RTCPeerConnection
-  /** Who this is; default: a new anonymous identity, as soon as one is needed. */
+  /**
+   * Who this is; default: an anonymous identity, as soon as one is needed. In a browser it is that of the same tab before
+   * the page was loaded again, see `keepIdentity`; otherwise a new one.
+   */
   readonly identity?: Identity
+  /**
+   * Whether a browser keeps the anonymous identity for this tab, by its refresh token in `sessionStorage`, one for each
+   * address of a server; default: it does. So a page that is loaded again has its peer id and its rooms back at once. Every
+   * script of the page's origin can read the token, and a tab that is duplicated starts as the same identity. With `false`
+   * nothing is kept.
+   */
+  readonly keepIdentity?: boolean
   /** Default: that of the platform. */
   readonly clock?: Clock
 }
@@ -62,7 +74,9 @@ export class Parley {
 
   /** Who this is: from the first call on the same identity, whose tokens are renewed in time. @throws ParleyError */
   signIn(): Promise<Identity> {
-    this.#identity ??= signIn(this.address.httpUrl, { clock: this.#clock }).catch(error => {
+    const { httpUrl } = this.address
+    const store = this.options.keepIdentity === false ? undefined : identityStore(httpUrl)
+    this.#identity ??= signIn(httpUrl, { clock: this.#clock, store }).catch(error => {
       this.#identity = undefined
       throw error
     })
@@ -81,12 +95,16 @@ export class Parley {
     return { roomId: room_id, token, expiresAt: expires_at === null ? Number.POSITIVE_INFINITY : expires_at }
   }
 
-  /** Enters a room. @throws ParleyError that says why not */
+  /**
+   * Enters a room. A later call for the same room and peer id takes the place of this one: then this one rejects with
+   * PEER_REPLACED, or its room is closed with that. @throws ParleyError that says why not
+   */
   async join(options: JoinOptions): Promise<Room> {
+    const turn = nextTurn()
     const WebSocket = this.options.WebSocket ?? globalThis.WebSocket
     if (!WebSocket) throw new ParleyError('UNSUPPORTED', 'There is no WebSocket here; hand one in, as that of "ws".')
     const RTCPeerConnection = this.options.RTCPeerConnection ?? globalThis.RTCPeerConnection
-    const platform = { WebSocket, RTCPeerConnection, clock: this.#clock, random: Math.random }
+    const platform = { WebSocket, RTCPeerConnection, clock: this.#clock, random: Math.random, turn }
     return Room.join(this.address.wsUrl, await this.signIn(), options, platform)
   }
 

@@ -32,11 +32,32 @@ test('after an absence, what differs is told, and nothing else', () => {
   const { roster, events } = listen()
   for (const id of ['gone', 'same', 'changed']) roster.join(described(id))
   events.length = 0
-  roster.reconcile([described('same', {}, 2), described('changed', { x: 1 }), described('new')])
+  roster.reconcile([described('same'), described('changed', { x: 1 }), described('new')])
   expect(events).toEqual([
     'gone left: disconnected, same,changed',
     'changed updated: {"x":1}',
     'new joined, same,changed,new',
   ])
-  expect(roster.peers.get('same')?.connectedAt).toBe(2)
+})
+
+test('a peer that has left and come back during an absence is told to have done so', () => {
+  const { roster, events } = listen()
+  for (const id of ['same', 'again']) roster.join(described(id))
+  events.length = 0
+  roster.reconcile([described('same'), described('again', { x: 1 }, 2)])
+  expect(events).toEqual(['again left: replaced, same', 'again joined, same,again'])
+  expect(roster.peers.get('again')?.connectedAt).toBe(2)
+})
+
+test('the server says that a peer has left, or it is found by comparing', () => {
+  const told: unknown[] = []
+  const roster = new Roster({ joined() {}, left: (...event) => told.push(event), updated() {} })
+  for (const id of ['told', 'absent', 'again']) roster.join(described(id))
+  roster.leave('told', 'disconnected')
+  roster.reconcile([described('again', {}, 2)])
+  expect(told).toEqual([
+    ['told', 'disconnected', true],
+    ['absent', 'disconnected', false],
+    ['again', 'replaced', false],
+  ])
 })

@@ -1,4 +1,4 @@
-import type { JsonObject, LeaveReason, PeerDescription } from '@parley/protocol'
+import type { JsonObject, LeaveReason, PeerDescription, ServerMessage } from '@parley/protocol'
 
 /** Another peer of the room, as it describes itself. */
 export interface Peer {
@@ -19,9 +19,15 @@ export const peerOf = ({ peer_id, role, metadata, connected_at }: PeerDescriptio
   connectedAt: connected_at,
 })
 
+type PresenceMessage = Extract<
+  ServerMessage,
+  { readonly type: 'peer_joined' | 'peer_left' | 'peer_updated' | 'peers_changed' }
+>
+
 export interface RosterListener {
   joined(peer: Peer): void
-  left(id: string, reason: LeaveReason): void
+  /** @param isTold whether the server has just said so; otherwise it was found by comparing */
+  left(id: string, reason: LeaveReason, isTold: boolean): void
   updated(peer: Peer): void
 }
 
@@ -31,16 +37,39 @@ export class Roster {
 
   constructor(private readonly listener: RosterListener) {}
 
+  /** What the server tells. */
+  hear(message: PresenceMessage): void {
+    switch (message.type) {
+      case 'peer_joined':
+        this.join(message.peer)
+        return
+      case 'peer_left':
+        this.leave(message.peer_id, message.reason)
+        return
+      case 'peer_updated':
+        this.update(message.peer)
+        return
+      case 'peers_changed':
+        for (const { peer_id, reason } of message.left) this.leave(peer_id, reason)
+        for (const peer of message.joined) this.join(peer)
+        for (const peer of message.updated) this.update(peer)
+    }
+  }
+
   join(description: PeerDescription): void {
     this.listener.joined(this.#keep(description))
   }
 
   leave(id: string, reason: LeaveReason): void {
-    if (this.peers.delete(id)) this.listener.left(id, reason)
+    this.#drop(id, reason, true)
   }
 
   update(description: PeerDescription): void {
     this.listener.updated(this.#keep(description))
+  }
+
+  #drop(id: string, reason: LeaveReason, isTold: boolean): void {
+    if (this.peers.delete(id)) this.listener.left(id, reason, isTold)
   }
 
   #keep(description: PeerDescription): Peer {
@@ -49,12 +78,17 @@ export class Roster {
     return peer
   }
 
-  /** What has changed while nobody told, found by comparing with the room as it is now. */
+  /**
+   * What has changed while nobody told, found by comparing with the room as it is now. A peer that has registered again
+   * meanwhile has left and joined; after a restart of the server that is everybody.
+   */
   reconcile(descriptions: readonly PeerDescription[]): void {
     const now = new Set(descriptions.map(({ peer_id }) => peer_id))
-    for (const id of [...this.peers.keys()]) if (!now.has(id)) this.leave(id, 'disconnected')
+    for (const id of [...this.peers.keys()]) if (!now.has(id)) this.#drop(id, 'disconnected', false)
     for (const description of descriptions) {
-      const before = this.peers.get(description.peer_id)
+      const { peer_id: id, connected_at } = description
+      if (this.peers.get(id)?.connectedAt !== connected_at) this.#drop(id, 'replaced', false)
+      const before = this.peers.get(id)
       if (!before) this.join(description)
       else if (isChanged(before, description)) this.update(description)
       else this.#keep(description)

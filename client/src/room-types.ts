@@ -34,6 +34,8 @@ export interface Platform {
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
+  /** Of the call of `join`, see `takePlace`. */
+  readonly turn: number
 }
 
 /** What `RTCPeerConnection` needs to find a way. */
@@ -58,7 +60,7 @@ export interface PeerFilters {
 export interface RoomEvents {
   /** How the connection to the server is. Data channels do not depend on it. */
   state: [ConnectionState]
-  /** A peer has entered the room, or was found in it when this one came back. */
+  /** A peer has entered the room, or was found in it when this one came back; also one that has registered again. */
   peerJoined: [Peer]
   /** A peer is gone: `left`, `disconnected`, `replaced` (and joins again), `removed` or `room_closed`. */
   peerLeft: [id: string, reason: LeaveReason]

@@ -3,10 +3,14 @@ import type { Connection } from './connection.ts'
 import type { ConnectOptions, ProtocolHandler } from './connection-types.ts'
 import { Connections } from './connections.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
+import { hasCode } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
+import { onPageEnd } from './page-events.ts'
 import { type Peer, peerOf, Roster } from './peers.ts'
+import { takePlace } from './places.ts'
 import { randomId } from './random-id.ts'
+import { registrationOf } from './registration.ts'
 import type { IceServers, JoinOptions, PeerFilters, Platform, RoomEvents } from './room-types.ts'
 import { Signaling } from './signaling.ts'
 
@@ -19,8 +23,14 @@ export class Room extends Emitter<RoomEvents> {
   readonly peerId: string
   readonly #signaling: Signaling
   #roster = new Roster({
-    joined: peer => this.emit('peerJoined', peer),
-    left: (id, reason) => this.emit('peerLeft', id, reason),
+    joined: peer => {
+      this.#connections.returned(peer.id)
+      this.emit('peerJoined', peer)
+    },
+    left: (id, reason, isTold) => {
+      if (isTold) this.#connections.departed(id, reason)
+      this.emit('peerLeft', id, reason)
+    },
     updated: peer => this.emit('peerUpdated', peer),
   })
   #channels: Set<string>
@@ -30,6 +40,8 @@ export class Room extends Emitter<RoomEvents> {
   #iceServers: readonly IceServer[] = []
   readonly #connections: Connections
   readonly #protocols = new Map<string, ProtocolHandler>()
+  /** The others need not wait for the ICE of a tab that was closed to fail. */
+  readonly #offPageEnd = onPageEnd(() => this.leave())
 
   private constructor(
     wsUrl: string,
@@ -38,7 +50,8 @@ export class Room extends Emitter<RoomEvents> {
     platform: Platform,
   ) {
     super()
-    this.#signaling = new Signaling({ ...platform, wsUrl, identity, registration: () => this.#registration() })
+    const registration = () => registrationOf(options, this.peerId, this.#metadata, this.#channels)
+    this.#signaling = new Signaling({ ...platform, wsUrl, identity, registration })
     this.#signaling.on('registered', reply => this.#registered(reply))
     this.#signaling.on('message', message => this.#receive(message))
     this.#signaling.on('state', state => this.#changed(state))
@@ -63,7 +76,9 @@ export class Room extends Emitter<RoomEvents> {
   /** @throws ParleyError that says why this peer may not enter, or cannot reach the server */
   static async join(wsUrl: string, identity: Identity, options: JoinOptions, platform: Platform): Promise<Room> {
     const room = new Room(wsUrl, identity, options, platform)
-    await room.#signaling.open()
+    const signaling = room.#signaling
+    const key = JSON.stringify([wsUrl, room.id, room.peerId, identity.username])
+    await takePlace(key, platform.turn, signaling, () => signaling.open())
     return room
   }
 
@@ -103,7 +118,8 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /**
-   * Connects to a peer; if there is a connection already, or one is being made by either side, it is that one.
+   * Connects to a peer; if there is a connection already, or one is being made by either side, it is that one, unless the
+   * peer has registered again and does not have it any more. If the peer leaves, this rejects with PEER_NOT_FOUND.
    * @throws ParleyError PEER_NOT_FOUND, DECLINED, TIMEOUT if it does not answer, UNREACHABLE, ABORTED, UNSUPPORTED
    */
   connect(peerId: string, options: ConnectOptions = {}): Promise<Connection> {
@@ -185,31 +201,21 @@ export class Room extends Emitter<RoomEvents> {
     return (await this.#signaling.request(message)) as unknown as ServerMessageOf<Type>
   }
 
-  #registration() {
-    const { roomId, token, role, isAdmin } = this.options
-    return {
-      peer_id: this.peerId,
-      room_id: roomId,
-      token,
-      metadata: this.#metadata,
-      channels: [...this.#channels],
-      features: ['acks', 'presence', 'channels', 'token-refresh'],
-      ...(role !== undefined && { role }),
-      ...(isAdmin && { is_admin: true }),
-    }
-  }
-
   #registered(reply: RegisteredAuth): void {
     this.#auth = reply
     this.#registrations++
     this.#iceServers = reply.ice_servers
     if (reply.channels) this.#channels = new Set(reply.channels)
+    if (this.#registrations > 1) this.#connections.verify()
     this.#roster.reconcile(reply.roster ?? [])
   }
 
   #changed(state: ConnectionState): void {
-    // When the room is over, its peers may still have something to say to each other.
-    if (state.status === 'closed' && !state.error) this.#connections.close()
+    if (state.status === 'closed') {
+      this.#offPageEnd()
+      // When the room is over, its peers may go on; not when this one has left it, or another one is this peer now.
+      if (!state.error || hasCode(state.error, 'PEER_REPLACED')) this.#connections.close(state.error)
+    }
     this.emit('state', state)
   }
 
@@ -221,18 +227,10 @@ export class Room extends Emitter<RoomEvents> {
         if (!this.#connections.receive(message)) this.emit('signal', message)
         return
       case 'peer_joined':
-        this.#roster.join(message.peer)
-        return
       case 'peer_left':
-        this.#roster.leave(message.peer_id, message.reason)
-        return
       case 'peer_updated':
-        this.#roster.update(message.peer)
-        return
       case 'peers_changed':
-        for (const { peer_id, reason } of message.left) this.#roster.leave(peer_id, reason)
-        for (const peer of message.joined) this.#roster.join(peer)
-        for (const peer of message.updated) this.#roster.update(peer)
+        this.#roster.hear(message)
         return
       case 'peer_message':
         if (!this.#connections.hear(message.from_peer_id, message.payload)) {

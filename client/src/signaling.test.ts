@@ -6,7 +6,8 @@ import { longestPause } from './backoff.ts'
 import type { ParleyError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { ConnectionState } from './messages.ts'
-import { messageBytes, Signaling } from './signaling.ts'
+import { messageBytes } from './requests.ts'
+import { Signaling } from './signaling.ts'
 
 const identity: Identity = {
   username: 'me',

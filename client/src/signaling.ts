@@ -1,11 +1,14 @@
 import type { Bye, RegisteredAuth, ServerMessage } from '@parley/protocol'
 import { pauseBefore } from './backoff.ts'
 import type { Clock } from './clock.ts'
+import { closeSocket } from './close-socket.ts'
 import { Emitter } from './emitter.ts'
 import { ParleyError } from './errors.ts'
 import { type Identity, withToken } from './identity.ts'
 import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
-import { onOnline } from './online.ts'
+import { onOnline } from './page-events.ts'
+import type { PlaceHolder } from './places.ts'
+import { Requests } from './requests.ts'
 import { asParleyError, byeError, closeError, errorOf, left } from './server-errors.ts'
 
 export interface SignalingOptions {
@@ -26,22 +29,12 @@ interface SignalingEvents {
   message: [Incoming]
 }
 
-interface Pending {
-  readonly id: string
-  readonly text: string
-  readonly resolve: (answer: ServerMessage) => void
-  readonly reject: (error: ParleyError) => void
-}
-
 /** Milliseconds from the start of an attempt to the answer to `register`; the server itself answers within 5 s. */
 const registerWithin = 15_000
 
 /** Milliseconds without a message after which a connection is tested, and that the test may take. */
 const testAfter = 20_000
 const answerWithin = 10_000
-
-/** Bytes of one message that a server takes by default. Not read from the protocol's table, as all of that would come along. */
-export const messageBytes = 1024 * 1024
 
 /** The request_id of `register`; those of all other requests are numbers. */
 const registerId = 'register'
@@ -53,7 +46,9 @@ const passing: readonly string[] = ['PEER_ID_TAKEN', 'INTERNAL']
  * The connection of one peer to the server: registered, and again whenever it breaks. Each request has exactly one
  * outcome. Those made while the connection is away wait for it, in order.
  */
-export class Signaling extends Emitter<SignalingEvents> {
+export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
+  readonly over: Promise<void>
+  #tellOver = () => {}
   #state: ConnectionState
   #socket: WebSocket | undefined
   #isTrying = false
@@ -62,14 +57,19 @@ export class Signaling extends Emitter<SignalingEvents> {
   #cancelTimer = () => {}
   /** Gives the current socket up. */
   #fail: (error: ParleyError) => void = () => {}
-  #lastId = 0
-  /** Sent and not answered, by request_id. */
-  readonly #unanswered = new Map<string, Pending>()
-  #waiting: Pending[] = []
+  /** Ends the current attempt. */
+  #refuse: (error: ParleyError) => void = () => {}
+  #released = Promise.resolve()
+  /** Why it will not register again. */
+  #retirement: ParleyError | undefined
+  readonly #requests = new Requests()
   readonly #offOnline = onOnline(() => this.#networkIsBack())
 
   constructor(private readonly options: SignalingOptions) {
     super()
+    this.over = new Promise(resolve => {
+      this.#tellOver = resolve
+    })
     const error = new ParleyError('DISCONNECTED', 'Not connected yet.')
     this.#state = { status: 'reconnecting', attempt: 1, retryAt: options.clock.now(), error }
   }
@@ -98,16 +98,9 @@ export class Signaling extends Emitter<SignalingEvents> {
    *   answer came: then nobody knows whether the message has arrived
    */
   request(message: Outgoing): Promise<ServerMessage> {
-    const id = String(++this.#lastId)
-    const text = JSON.stringify({ ...message, request_id: id })
-    return new Promise((resolve, reject) => {
-      const pending = { id, text, resolve, reject }
-      if (this.#state.status === 'closed') reject(this.#state.error ?? left())
-      else if (isTooBig(text)) {
-        reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${messageBytes} bytes.`))
-      } else if (this.#state.status === 'connected') this.#send(pending)
-      else this.#waiting.push(pending)
-    })
+    const { status } = this.#state
+    if (status === 'closed') return Promise.reject(this.#state.error ?? left())
+    return this.#requests.make(message, status === 'connected' ? this.#send : undefined)
   }
 
   /** Leaves the room. What has no answer yet is rejected with LEFT. */
@@ -117,10 +110,22 @@ export class Signaling extends Emitter<SignalingEvents> {
     else this.#end(undefined)
   }
 
-  #send(pending: Pending): void {
-    this.#unanswered.set(pending.id, pending)
-    this.#socket?.send(pending.text)
+  /**
+   * Another one wants to be this peer. If it is registered, the server ends this one when it has let that one in, and tells
+   * the others what has happened. If it is not, it must not be by then, so it ends at once. Resolves when it cannot be.
+   */
+  replaced(error: ParleyError): Promise<void> {
+    if (this.#state.status === 'connected') this.#retirement = error
+    else this.#end(error)
+    return this.#released
   }
+
+  /** The other one has not come in. */
+  kept(): void {
+    this.#retirement = undefined
+  }
+
+  readonly #send = (text: string): void => this.#socket?.send(text)
 
   /** One attempt, which ends with the peer registered. @throws ParleyError */
   async #try(): Promise<void> {
@@ -135,11 +140,12 @@ export class Signaling extends Emitter<SignalingEvents> {
 
   /** Resolves when the peer is registered. From then on the end of the connection is told to `#lost`. @throws ParleyError */
   async #connect(idToken: string): Promise<void> {
-    if (this.#state.status === 'closed') throw left()
+    if (this.#state.status === 'closed') throw this.#state.error ?? left()
     const { WebSocket, wsUrl, registration, clock } = this.options
     const socket = new WebSocket(wsUrl)
     this.#socket = socket
     await new Promise<void>((resolve, reject) => {
+      this.#refuse = reject
       let isRegistered = false
       let bye: Bye | undefined
       const fail = (error: ParleyError) => {
@@ -166,7 +172,8 @@ export class Signaling extends Emitter<SignalingEvents> {
             return resolve()
           case 'error':
             if (message.request_id === registerId) return fail(errorOf(message))
-            if (message.request_id !== undefined) return this.#answered(message.request_id)?.reject(errorOf(message))
+            if (message.request_id !== undefined)
+              return this.#requests.answered(message.request_id)?.reject(errorOf(message))
             // The answer to nothing: the room has ended.
             if (message.code === 'ROOM_EXPIRED') fail(errorOf(message))
             return
@@ -180,24 +187,18 @@ export class Signaling extends Emitter<SignalingEvents> {
           default: {
             const id = 'request_id' in message ? message.request_id : undefined
             if (id === undefined) this.emit('message', message)
-            else this.#answered(id)?.resolve(message)
+            else this.#requests.answered(id)?.resolve(message)
           }
         }
       }
     })
   }
 
-  #answered(id: string): Pending | undefined {
-    const pending = this.#unanswered.get(id)
-    this.#unanswered.delete(id)
-    return pending
-  }
-
   #registered(reply: RegisteredAuth): void {
     this.#attempt = 0
     this.#become({ status: 'connected' })
     this.emit('registered', reply)
-    for (const pending of this.#waiting.splice(0)) this.#send(pending)
+    this.#requests.flush(this.#send)
   }
 
   /** A connection can die without a word, as when the network has changed; a page does not see the server's pings. */
@@ -233,8 +234,8 @@ export class Signaling extends Emitter<SignalingEvents> {
   /** A registered connection, or an attempt to have one again, has failed. */
   #lost(error: ParleyError): void {
     if (this.#state.status === 'closed') return
-    if (!error.retryable && !passing.includes(error.code)) {
-      this.#end(error)
+    if (this.#retirement || (!error.retryable && !passing.includes(error.code))) {
+      this.#end(this.#retirement ?? error)
       return
     }
     const { clock, random } = this.options
@@ -242,7 +243,7 @@ export class Signaling extends Emitter<SignalingEvents> {
     const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
     const sentence = 'The connection broke before the server had answered.'
-    this.#rejectUnanswered(new ParleyError('DISCONNECTED', sentence, { cause: error }))
+    this.#requests.rejectSent(new ParleyError('DISCONNECTED', sentence, { cause: error }))
     if (pause === 0) this.#retry()
     else this.#plan(pause, () => this.#retry())
   }
@@ -257,15 +258,10 @@ export class Signaling extends Emitter<SignalingEvents> {
     if (this.#state.status === 'closed') return
     this.#offOnline()
     this.#abandon()
+    this.#refuse(error ?? left())
     this.#become(error ? { status: 'closed', error } : { status: 'closed' })
-    this.#rejectUnanswered(error ?? left())
-    for (const { reject } of this.#waiting.splice(0)) reject(error ?? left())
-  }
-
-  #rejectUnanswered(error: ParleyError): void {
-    const unanswered = [...this.#unanswered.values()]
-    this.#unanswered.clear()
-    for (const { reject } of unanswered) reject(error)
+    this.#requests.rejectAll(error ?? left())
+    void this.#released.then(this.#tellOver)
   }
 
   /** Lets go of the socket, whatever state it is in. */
@@ -274,8 +270,8 @@ export class Signaling extends Emitter<SignalingEvents> {
     const socket = this.#socket
     if (!socket) return
     this.#socket = undefined
-    socket.onopen = socket.onmessage = socket.onclose = null
-    socket.close()
+    socket.onopen = socket.onmessage = null
+    this.#released = closeSocket(socket, this.options.clock)
   }
 
   #become(state: ConnectionState): void {
@@ -283,7 +279,3 @@ export class Signaling extends Emitter<SignalingEvents> {
     this.emit('state', state)
   }
 }
-
-/** Whether the text would have more bytes in UTF-8 than the server takes. */
-const isTooBig = (text: string): boolean =>
-  text.length * 3 > messageBytes && new TextEncoder().encode(text).length > messageBytes

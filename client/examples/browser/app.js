@@ -1,4 +1,4 @@
-import { Parley, serverAddress, signIn } from '@parley/client'
+import { Parley } from '@parley/client'
 import { onFile, sendFile } from '@parley/client/files'
 import { cardOf, forgetCards, removeCard, showLine, showTransfer } from './cards.js'
 
@@ -34,15 +34,8 @@ async function enter({ peerId, invitation, server, ws }) {
   const invited = sessionIn(invitation)
   if (invitation && !invited) throw new Error('This is not the link of a room.')
   const where = invited ? { server: invited.server, ws: invited.ws } : { server, ws }
-  const { httpUrl } = serverAddress(where.server, where.ws || undefined)
-
-  // The same identity after the page was loaded again: so it may have its name back at once, whatever became of its
-  // connection. Of this tab, as two tabs are two peers.
-  const remembered = `parley ${httpUrl}`
-  const identity = await signIn(httpUrl, { refreshToken: sessionStorage.getItem(remembered) ?? undefined })
-  if (identity.refreshToken) sessionStorage.setItem(remembered, identity.refreshToken)
-
-  const parley = new Parley(where.server, { identity, ...(where.ws && { wsUrl: where.ws }) })
+  // The SDK keeps the identity of this tab. So a page that was loaded again has its name back at once.
+  const parley = new Parley(where.server, { ...(where.ws && { wsUrl: where.ws }) })
   const { roomId, token } = invited ? { roomId: invited.room, token: invited.token } : await parley.createRoom()
   const joined = await parley.join({ roomId, token, peerId })
 
