@@ -1,5 +1,6 @@
 import { onTestFinished } from 'bun:test'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Browser as AnyBrowser } from './browsers.ts'
 
 const executablePath = Bun.which('chromium')
 
@@ -12,14 +13,31 @@ export const hasChromium = executablePath !== null
  */
 export const loopbackArgs = ['--allow-loopback-in-peer-connection'] as const
 
-/** A browser without a window. It ends with the test at the latest. */
-export async function startChromium(extraArgs: readonly string[] = []): Promise<Browser> {
+async function launch(extraArgs: readonly string[]): Promise<Browser> {
   if (!executablePath) throw new Error('There is no chromium on this machine.')
   // Its sandbox needs rights that a container does not give.
   const args = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-background-networking', ...extraArgs]
-  const browser = await chromium.launch({ executablePath, args })
+  return chromium.launch({ executablePath, args })
+}
+
+/** A browser without a window. It ends with the test at the latest. */
+export async function startChromium(extraArgs: readonly string[] = []): Promise<Browser> {
+  const browser = await launch(extraArgs)
   onTestFinished(() => browser.close())
   return browser
+}
+
+/** Starts the browser for tests that run in others, too. */
+export async function launchChromium(): Promise<AnyBrowser> {
+  const browser = await launch(loopbackArgs)
+  return {
+    async open(url) {
+      const opened = await openPage(browser, { permissions: ['microphone'] })
+      await opened.page.goto(url)
+      return opened
+    },
+    close: () => browser.close(),
+  }
 }
 
 /** A page, and what it did that a reader does not see. */

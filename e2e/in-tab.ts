@@ -196,7 +196,10 @@ export const tab = {
   /** Adds what a camera would give. */
   addVideo(): void {
     const { pc } = connection.value
-    for (const track of document.createElement('canvas').captureStream().getTracks()) pc.addTrack(track)
+    const canvas = document.createElement('canvas')
+    // Firefox captures nothing before that.
+    canvas.getContext('2d')
+    for (const track of canvas.captureStream().getTracks()) pc.addTrack(track)
   },
 
   /** Whether so many tracks are agreed upon in both directions. Chromium sometimes forgets to tell of one by an event. */

@@ -1,0 +1,49 @@
+import { afterAll } from 'bun:test'
+import { hasChromium, launchChromium } from './chromium.ts'
+import { hasFirefox, launchFirefox } from './firefox.ts'
+
+/** A page in a browser: one that runs code of a test and tells what came of it. */
+export interface Page {
+  /** Runs `act` in the page. It sees nothing of the test but `given`, which is copied, as its result is. */
+  evaluate<Result>(act: () => Result): Promise<Awaited<Result>>
+  evaluate<Result, Given>(act: (given: Given) => Result, given: Given): Promise<Awaited<Result>>
+  /** Resolves when `holds` does. */
+  waitForFunction<Given>(holds: (given: Given) => boolean, given: Given): Promise<unknown>
+  /** Loads it again. */
+  reload(): Promise<unknown>
+  /** Closes it as a person closes a tab. */
+  close(): Promise<void>
+}
+
+/** A page, and what it has complained about: errors and warnings in its console, exceptions that nobody caught. */
+export interface OpenedPage {
+  readonly page: Page
+  readonly complaints: readonly string[]
+}
+
+/** A browser that is running, without a window. Its pages may use WebRTC over loopback. */
+export interface Browser {
+  /** Opens a page that shares no storage with the others. */
+  open(url: string): Promise<OpenedPage>
+  close(): Promise<void>
+}
+
+const launchers = { chromium: launchChromium, firefox: launchFirefox } as const
+
+export type BrowserName = keyof typeof launchers
+
+/** Which browsers are installed, as Debian has them; for `needs`. */
+export const installed: Readonly<Record<BrowserName, boolean>> = { chromium: hasChromium, firefox: hasFirefox }
+
+/** The browsers of a test file. Each is started when a test first needs it, and ends after the last test. */
+export function sharedBrowsers(): (name: BrowserName) => Promise<Browser> {
+  const running = new Map<BrowserName, Promise<Browser>>()
+  afterAll(async () => {
+    for (const browser of running.values()) await (await browser).close()
+  })
+  return name => {
+    const browser = running.get(name) ?? launchers[name]()
+    running.set(name, browser)
+    return browser
+  }
+}
