@@ -25,6 +25,8 @@ export interface OpenedPage {
 export interface Browser {
   /** Opens a page that shares no storage with the others. */
   open(url: string): Promise<OpenedPage>
+  /** Whether it has not ended. */
+  isRunning(): boolean
   close(): Promise<void>
 }
 
@@ -35,15 +37,26 @@ export type BrowserName = keyof typeof launchers
 /** Which browsers are installed, as Debian has them; for `needs`. */
 export const installed: Readonly<Record<BrowserName, boolean>> = { chromium: hasChromium, firefox: hasFirefox }
 
-/** The browsers of a test file. Each is started when a test first needs it, and ends after the last test. */
+/**
+ * The browsers of a test file. Each is started when a test first needs it, and ends after the last test. One that has ended
+ * is started again: Bun ends what a test has started that takes too long.
+ */
 export function sharedBrowsers(): (name: BrowserName) => Promise<Browser> {
-  const running = new Map<BrowserName, Promise<Browser>>()
+  const started = new Map<BrowserName, Promise<Browser>>()
   afterAll(async () => {
-    for (const browser of running.values()) await (await browser).close()
+    for (const browser of await Promise.all(started.values())) if (browser.isRunning()) await browser.close()
   })
-  return name => {
-    const browser = running.get(name) ?? launchers[name]()
-    running.set(name, browser)
+
+  const start = (name: BrowserName) => {
+    const browser = launchers[name]()
+    started.set(name, browser)
     return browser
+  }
+  return async name => {
+    const browser = started.get(name) ?? start(name)
+    if ((await browser).isRunning()) return browser
+    // Somebody else may have found that out, too, and started it.
+    const newer = started.get(name)
+    return newer && newer !== browser ? newer : start(name)
   }
 }

@@ -36,6 +36,7 @@ export async function launchChromium(): Promise<AnyBrowser> {
       await opened.page.goto(url)
       return opened
     },
+    isRunning: () => browser.isConnected(),
     close: () => browser.close(),
   }
 }

@@ -50,6 +50,7 @@ export async function launchFirefox(): Promise<Browser> {
       }
       return { page: opened, complaints }
     },
+    isRunning: () => browser.connected,
     close: () => browser.close(),
   }
 }

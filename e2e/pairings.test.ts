@@ -2,7 +2,7 @@ import { describe, expect } from 'bun:test'
 import { type BrowserName, installed, type Page, sharedBrowsers } from './browsers.ts'
 import { needs } from './needs.ts'
 import { type Place, startPlace } from './tab.ts'
-import { call, connect, link, passes } from './two-tabs.ts'
+import { call, connect, hear, inBoth, link, passes, restarting } from './two-tabs.ts'
 
 const start = sharedBrowsers()
 
@@ -28,13 +28,42 @@ for (const [hers, his] of pairings) {
         await Promise.all([ada.close(), bob.close()])
       })
 
-    declare('connect and chat both ways, whoever begins', async (ada, bob) => {
-      await connect(ada, bob)
-      await ada.evaluate(() => window.tab.connection.close())
-      await bob.evaluate(() => window.tab.status('closed'))
-      await connect(bob, ada)
-      await bob.evaluate(() => window.tab.connection.close())
-      await ada.evaluate(() => window.tab.status('closed'))
+    /** Declares it for a connection that ada has begun, and one that bob has. */
+    const declareBoth = (name: string, body: (first: Page, second: Page) => Promise<void>) => {
+      const run = async (first: Page, second: Page) => {
+        await connect(first, second)
+        await body(first, second)
+        await second.evaluate(() => window.tab.connection.close())
+        await first.evaluate(() => window.tab.status('closed'))
+        expect(await first.evaluate(() => window.tab.connection.error?.code)).toBeUndefined()
+      }
+      declare(`${name}; ada has begun`, run)
+      declare(`${name}; bob has begun`, (ada, bob) => run(bob, ada))
+    }
+
+    declareBoth('send each other a file of 3 MB at the same time', async (first, second) => {
+      const send = async (from: Page, to: Page) => {
+        const peerId = await to.evaluate(() => window.tab.room.peerId)
+        return from.evaluate(peerId => window.tab.sendFile(peerId, 'dice.bin', 3_000_000), peerId)
+      }
+      const [hers, his] = await Promise.all([send(first, second), send(second, first)])
+      expect(await hear(second)).toMatchObject({ size: 3_000_000, sha256: hers.sha256 })
+      expect(await hear(first)).toMatchObject({ size: 3_000_000, sha256: his.sha256 })
+    })
+
+    declareBoth('restart ICE from either side', async (first, second) => {
+      for (const one of [first, second, second, first]) {
+        await restarting(first, second, () => one.evaluate(() => window.tab.connection.restart()))
+      }
+      await restarting(first, second, () => inBoth([first, second], () => window.tab.connection.restart()))
+    })
+
+    declareBoth('add tracks at the same time', async (first, second) => {
+      for (let round = 1; round <= 5; round++) {
+        await inBoth([first, second], () => window.tab.addVideo())
+        for (const page of [first, second]) await page.waitForFunction(round => window.tab.hasTracks(round), round)
+      }
+      await passes(first, second, 'still here')
     })
 
     declare('end with one connection when both connect in the same instant, 20 times', async (ada, bob) => {
