@@ -1,7 +1,7 @@
 import { closed, lost, unanswered, unreachable } from './connection-errors.ts'
 import type { ConnectionEvents, ConnectionParts, ConnectionStatus } from './connection-types.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
-import { ParleyError } from './errors.ts'
+import { hasCode, ParleyError } from './errors.ts'
 import { HeldChannel } from './held-channel.ts'
 import { type LinkWord, noteIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
@@ -131,8 +131,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /**
-   * Looks for a better way, as after a change of the network. One of the two does it, the one whose peer id is greater;
-   * the other asks it to. Where one of them cannot restart ICE nothing happens before the way is lost.
+   * Looks for a better way, as after a change of the network. The side that made the first offer restarts ICE; the other
+   * asks it to. Where one of them cannot restart ICE nothing happens before the way is lost.
    */
   restart(): void {
     if (this.#status === 'closed' || this.#status === 'connecting') return
@@ -167,7 +167,7 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** The other side has said something of this connection. @internal */
   hear({ word }: LinkWord): void {
-    if (word === 'restart') this.#negotiation.restart()
+    if (word !== 'declined') this.#negotiation.hear(word)
     else this.#end(new ParleyError('DECLINED', `${this.peerId} does not want to connect.`))
   }
 
@@ -180,9 +180,12 @@ export class Connection extends Emitter<ConnectionEvents> {
       link: offer ? noteIn(offer)?.link : randomId(),
       isFirst: !offer,
       heard: () => this.#heard(),
-      // What is connected stays so while it can.
-      failed: error =>
-        this.#status === 'connecting' && (error.code === 'UNREACHABLE' ? this.#again(error) : this.#end(error)),
+      failed: error => {
+        // What is connected stays so while it can.
+        if (this.#status !== 'connecting') this.emit('negotiationFailed', error)
+        else if (hasCode(error, 'UNREACHABLE', 'NEGOTIATION_FAILED')) this.#again(error)
+        else this.#end(error)
+      },
     })
     if (offer) negotiation.receive(offer)
     return negotiation
