@@ -180,12 +180,8 @@ export class Connection extends Emitter<ConnectionEvents> {
       link: offer ? noteIn(offer)?.link : randomId(),
       isFirst: !offer,
       heard: () => this.#heard(),
-      failed: error => {
-        // What is connected stays so while it can.
-        if (this.#status !== 'connecting') this.emit('negotiationFailed', error)
-        else if (hasCode(error, 'UNREACHABLE', 'NEGOTIATION_FAILED')) this.#again(error)
-        else this.#end(error)
-      },
+      // What is connected stays so while it can.
+      failed: error => (this.#status === 'connecting' ? this.#again(error) : this.emit('negotiationFailed', error)),
     })
     if (offer) negotiation.receive(offer)
     return negotiation
@@ -196,8 +192,9 @@ export class Connection extends Emitter<ConnectionEvents> {
    * attempt may fail by chance: libdatachannel refuses a certificate that is faster than the description it is named in.
    */
   #again(error: ParleyError): void {
-    if (!this.#isOurs) return
-    if (++this.#attempts > mostAttempts) {
+    const isFinal = !hasCode(error, 'UNREACHABLE', 'NEGOTIATION_FAILED')
+    if (!isFinal && !this.#isOurs) return
+    if (isFinal || ++this.#attempts > mostAttempts) {
       this.#end(error)
       return
     }

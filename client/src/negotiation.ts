@@ -1,11 +1,11 @@
-import type { SignalType } from '@parley/protocol'
-import { notAgreed } from './connection-errors.ts'
+import { Agreement } from './agreement.ts'
 import type { ConnectionParts } from './connection-types.ts'
-import { countdown } from './countdown.ts'
-import { Delivery } from './delivery.ts'
-import { ParleyError } from './errors.ts'
-import { type LinkNote, type LinkWord, noteIn, payloadOf } from './link.ts'
+import type { ParleyError } from './errors.ts'
+import { canRestartIce, IceRestart } from './ice-restart.ts'
+import { type LinkNote, type LinkWord, noteIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
+import { Outbox, type Sent } from './outbox.ts'
+import { fingerprint, ufrag } from './sdp.ts'
 import { Turns } from './turns.ts'
 
 export interface NegotiationOptions {
@@ -15,17 +15,14 @@ export interface NegotiationOptions {
   readonly isFirst: boolean
   /** A description of the other side has been taken. */
   heard(): void
-  /** It cannot be brought to an end. */
+  /** It cannot be brought to an end, or a change cannot. */
   failed(error: ParleyError): void
 }
-
-/** Milliseconds that the other side may take to answer, while the server can be reached. */
-const answerWithin = 10_000
 
 /**
  * Perfect negotiation (W3C WebRTC 1.0, section 10.7): when both sides offer, the polite one gives way. Polite is the one
  * whose peer id is smaller, so both agree on it without a word. Once the first offer has been answered, two sides with this
- * library take turns. What cannot be agreed upon is offered once more, and then reported.
+ * library take turns.
  */
 export class Negotiation {
   /** What the other side has said of itself: null if it has not this library, undefined before it has said anything. */
@@ -33,26 +30,17 @@ export class Negotiation {
   #isOffering = false
   /** Whether an offer of the other side is being answered. */
   #isAnswering = false
-  /** Whether an offer has been answered: then there is something to go back to. */
-  #hasAgreed = false
   /** Counts the offers of this side. */
   #round = 0
-  /** Offers of this side, one after the other, that were not agreed upon. */
-  #failures = 0
-  /** Why this side could not take the last offer of the other. */
-  #refusal: unknown
-  readonly #turns: Turns
-  #cancelCountdown = () => {}
-  /** Whether ICE is to be restarted by an offer that is not answered yet. */
-  #isRestarting = false
-  /** The last description of this side: one before it need not arrive any more. */
-  #said: RTCSessionDescription | undefined
   /** Candidates that came before the description that they belong to. */
   #early: RTCIceCandidateInit[] = []
   /** What arrives is handled in order, also while what came before is awaited. */
   #queue = Promise.resolve()
   readonly #ended = new AbortController()
-  readonly #delivery: Delivery
+  readonly #outbox: Outbox
+  readonly #iceRestart: IceRestart
+  readonly #turns: Turns
+  readonly #agreement: Agreement
 
   constructor(
     readonly pc: RTCPeerConnection,
@@ -60,18 +48,40 @@ export class Negotiation {
     private readonly parts: ConnectionParts,
     private readonly options: NegotiationOptions,
   ) {
-    this.#delivery = new Delivery(peerId, parts, this.#ended.signal)
+    this.#iceRestart = new IceRestart(pc, parts)
+    this.#outbox = new Outbox(peerId, parts, {
+      link: options.link,
+      restart: canRestartIce(pc),
+      ended: this.#ended.signal,
+      isUnanswered: () => this.isUnanswered,
+      sent: what => what !== 'candidate' && this.#agreement.wait(),
+      unsent: (what, error) => this.#unsent(what, error),
+    })
+    const othersTake = () => this.#other?.turns === true
     this.#turns = new Turns({
       leads: options.isFirst,
-      othersTake: () => this.#other?.turns === true,
+      othersTake,
       isIdle: () => pc.signalingState === 'stable' && !this.#isOffering && !this.#isAnswering,
       offer: () => void this.#offer(),
-      say: word => void this.#tell(word),
+      say: word => this.#outbox.say(word),
+    })
+    this.#agreement = new Agreement({
+      peerId,
+      pc,
+      turns: this.#turns,
+      clock: parts.clock,
+      isOnline: parts.isOnline,
+      canTell: othersTake,
+      tell: word => this.#outbox.say(word),
+      failed: error => {
+        this.#iceRestart.end()
+        if (!this.#ended.signal.aborted) options.failed(error)
+      },
     })
     pc.onnegotiationneeded = () => this.#turns.need()
     pc.onicecandidate = ({ candidate }) => {
       // The end of the candidates is not sent: deployed peers do not know it.
-      if (candidate?.candidate) void this.#post('candidate', { candidate: candidate.toJSON() })
+      if (candidate?.candidate) this.#outbox.candidate(candidate)
     }
   }
 
@@ -115,10 +125,9 @@ export class Negotiation {
 
   /** Handles what the other side says beside its signals. */
   hear(word: LinkWord['word']): void {
-    if (word === 'restart') void this.#restartIce()
+    if (word === 'restart') void this.#iceRestart.begin()
     else if (word === 'turn' || word === 'go') this.#turns.hear(word)
-    else if (word === 'failed') this.#report(this.#refusal ?? 'the other side says that it cannot take the answer.')
-    else if (word === 'refused') void this.#miss('the other side cannot take the offer.')
+    else if (word === 'refused' || word === 'failed') this.#agreement.hear(word)
   }
 
   /**
@@ -128,13 +137,13 @@ export class Negotiation {
    */
   restart(): void {
     if (!this.canRestart) return
-    if (this.options.isFirst) void this.#restartIce()
-    else void this.#tell('restart')
+    if (this.options.isFirst) void this.#iceRestart.begin()
+    else this.#outbox.say('restart')
   }
 
   stop(): void {
     this.#ended.abort()
-    this.#cancelCountdown()
+    this.#agreement.end()
     this.pc.onnegotiationneeded = this.pc.onicecandidate = null
   }
 
@@ -142,16 +151,14 @@ export class Negotiation {
     this.#isOffering = true
     try {
       await this.pc.setLocalDescription()
-      // Otherwise this side has given way meanwhile.
-      if (this.pc.signalingState === 'have-local-offer') {
-        this.#round++
-        this.#say(this.#round)
-      }
-    } catch (cause) {
-      await this.#miss(cause)
-    } finally {
       this.#isOffering = false
+    } catch (cause) {
+      this.#isOffering = false
+      await this.#agreement.missed(cause)
+      return
     }
+    // Otherwise this side has given way meanwhile.
+    if (this.pc.signalingState === 'have-local-offer') this.#say(++this.#round)
   }
 
   async #handle(signal: IncomingSignal): Promise<void> {
@@ -165,13 +172,16 @@ export class Negotiation {
   async #take(signal: IncomingSignal, sdp: string): Promise<void> {
     const round = noteIn(signal)?.round ?? this.#round
     // One that comes after its offer was taken back says nothing about the next one.
-    if (this.pc.signalingState !== 'have-local-offer' || round !== this.#round) return
+    if (this.pc.signalingState !== 'have-local-offer' || round !== this.#round) {
+      this.#agreement.answeredLate()
+      return
+    }
     try {
       await this.#describe(signal, { type: 'answer', sdp })
-      this.#isRestarting = false
-      this.#agreed()
+      this.#iceRestart.end()
+      this.#agreement.reached()
     } catch (cause) {
-      await this.#miss(cause)
+      await this.#agreement.missed(cause)
     }
   }
 
@@ -181,7 +191,7 @@ export class Negotiation {
     this.#isAnswering = true
     try {
       // The answer to an ICE restart gathers candidates, too.
-      if (pc.remoteDescription && ufrag(pc.remoteDescription) !== ufrag(description)) await this.#refresh()
+      if (pc.remoteDescription && ufrag(pc.remoteDescription) !== ufrag(description)) await this.#iceRestart.refresh()
       const collides = this.#isOffering || pc.signalingState !== 'stable'
       if (collides && !this.isPolite) return
       this.#turns.taken()
@@ -189,9 +199,9 @@ export class Negotiation {
       await pc.setLocalDescription()
       this.#say(noteIn(signal)?.round)
       this.#isAnswering = false
-      this.#agreed()
+      this.#agreement.reached()
     } catch (cause) {
-      await this.#refuse(cause)
+      await this.#agreement.refused(cause)
     } finally {
       this.#isAnswering = false
     }
@@ -204,14 +214,6 @@ export class Negotiation {
     this.options.heard()
   }
 
-  #agreed(): void {
-    this.#cancelCountdown()
-    this.#hasAgreed = true
-    this.#failures = 0
-    this.#refusal = undefined
-    this.#turns.resume()
-  }
-
   /** A candidate that is of no use, as one of a description that was given up, is no fault: others may be. */
   async #add(candidate: unknown): Promise<void> {
     if (typeof candidate !== 'object' || candidate === null) return
@@ -219,134 +221,16 @@ export class Negotiation {
     else await this.pc.addIceCandidate(candidate).catch(() => {})
   }
 
-  async #restartIce(): Promise<void> {
-    if (this.#isRestarting) return
-    this.#isRestarting = true
-    await this.#refresh()
-    // If this side is offering already, there is another offer after that.
-    if (!this.#ended.signal.aborted) this.pc.restartIce()
-  }
-
-  /** For the candidates that are gathered from now on. */
-  async #refresh(): Promise<void> {
-    const { refresh, configuration } = this.parts
-    try {
-      // By the first try it may only be found that the connection to the server is dead.
-      await refresh().catch(refresh)
-      this.pc.setConfiguration(configuration())
-    } catch {
-      // What it has may do.
-    }
-  }
-
   /** Tells the other side the description that this side has now. */
   #say(round: number | undefined): void {
-    const description = this.pc.localDescription
-    if (!description) return
-    this.#said = description
-    const type = description.type === 'offer' ? 'offer' : 'answer'
-    void this.#post(type, { sdp: description.sdp }, description, round)
+    const { localDescription } = this.pc
+    if (localDescription) this.#outbox.describe(localDescription, round)
   }
 
-  /** Sends a signal until it is out of date. Never rejects. */
-  async #post(type: SignalType, content: object, description?: RTCSessionDescription, round?: number): Promise<void> {
-    const { link, isUnanswered } = this
-    const begins = type === 'offer' && isUnanswered
-    const parley = { link, restart: canRestartIce(this.pc), begins, turns: true, round }
-    const message = { type, target: this.peerId, ...content, ...(link !== undefined && { parley }) }
-    const isOutdated = () => this.#ended.signal.aborted || (description && description !== this.#said) === true
-    const isCall = () => this.isUnanswered
-    try {
-      const isSent = await this.#delivery.send(() => this.parts.signal(message), { isOutdated, isCall })
-      if (isSent && type === 'offer' && this.#hasAgreed && !isOutdated()) this.#wait()
-    } catch (error) {
-      if (!this.#hasAgreed) this.options.failed(error as ParleyError)
-      else if (type === 'offer') await this.#miss(error)
-      else if (type === 'answer') this.#report(error)
-    }
-  }
-
-  /** Says that to the other side. Never rejects. */
-  async #tell(word: LinkWord['word']): Promise<void> {
-    const { link } = this
-    if (link === undefined) return
-    const isOutdated = () => this.#ended.signal.aborted
-    const attempt = () => this.parts.tell(this.peerId, payloadOf({ link, word }))
-    try {
-      const isSent = await this.#delivery.send(attempt, { isOutdated, isCall: () => false })
-      if (isSent && this.#turns.isWaiting) this.#wait()
-    } catch (error) {
-      this.#report(error)
-    }
-  }
-
-  /** Gives the other side its time for what it is to do. */
-  #wait(): void {
-    const { clock, isOnline } = this.parts
-    this.#cancelCountdown()
-    this.#cancelCountdown = countdown(clock, answerWithin, isOnline, () => {
-      const silence = `the other side has not answered within ${answerWithin / 1_000} s.`
-      if (this.pc.signalingState === 'have-local-offer') void this.#miss(silence)
-      else if (this.#turns.isWaiting) {
-        if (!this.options.isFirst) this.#report(silence)
-        this.#turns.takeBack()
-      }
-    })
-  }
-
-  /** What this side has offered is not agreed upon: it is taken back, and offered once more. */
-  async #miss(cause: unknown): Promise<void> {
-    this.#cancelCountdown()
-    if (!this.#hasAgreed) {
-      this.#report(cause)
-      return
-    }
-    this.#failures++
-    await rollBack(this.pc)
-    if (this.#failures < 2) {
-      this.#isOffering = false
-      this.#turns.need()
-      return
-    }
-    this.#isRestarting = false
-    this.#turns.stop()
-    this.#report(cause)
-    if (this.#other?.turns) await this.#tell('failed')
-  }
-
-  /** What the other side has offered cannot be taken. It will offer once more, and say if that has failed. */
-  async #refuse(cause: unknown): Promise<void> {
-    this.#refusal = cause
-    if (!this.#hasAgreed || !this.#other?.turns) {
-      this.#report(cause)
-      return
-    }
-    await rollBack(this.pc)
-    await this.#tell('refused')
-  }
-
-  #report(cause: unknown): void {
-    if (this.#ended.signal.aborted) return
-    const error = notAgreed(this.peerId, cause)
-    this.options.failed(this.#hasAgreed ? error : new ParleyError('UNREACHABLE', error.message, { cause }))
+  #unsent(what: Sent, error: ParleyError): void {
+    if (!this.#agreement.isReached) this.options.failed(error)
+    else if (what === 'offer') void this.#agreement.missed(error)
+    // Other candidates may do.
+    else if (what !== 'candidate') this.#agreement.report(error)
   }
 }
-
-/** Goes back to what was agreed upon before, if it can. */
-async function rollBack(pc: RTCPeerConnection): Promise<void> {
-  try {
-    if (pc.signalingState === 'have-local-offer') await pc.setLocalDescription({ type: 'rollback' })
-    else if (pc.signalingState === 'have-remote-offer') await pc.setRemoteDescription({ type: 'rollback' })
-  } catch {
-    // As in Chromium, when it has refused a description. The next attempt fails as well, and that is reported.
-  }
-}
-
-const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce === 'function'
-
-/** What ICE calls itself in a description, something else after each restart (RFC 8839 section 5.4). */
-const ufrag = ({ sdp = '' }: RTCSessionDescriptionInit): string | undefined => /^a=ice-ufrag:(.*)$/m.exec(sdp)?.[1]
-
-/** That of the certificate in an SDP, which every `RTCPeerConnection` makes anew (RFC 8122 section 5). */
-const fingerprint = (sdp: unknown): string | undefined =>
-  typeof sdp === 'string' ? /^a=fingerprint:(.*)$/m.exec(sdp)?.[1] : undefined

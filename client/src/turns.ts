@@ -42,8 +42,7 @@ export class Turns {
   }
 
   hear(word: TurnWord): void {
-    if (word === 'turn') this.#isAsked = true
-    else this.#isAsked = false
+    this.#isAsked = word === 'turn'
     if (word === 'turn') this.look()
     // What was to be offered may have been settled meanwhile; the turn is given back by an offer all the same.
     else if (this.parts.isIdle()) this.#offer()
@@ -54,10 +53,16 @@ export class Turns {
     this.#isTheirs = false
   }
 
-  /** The other side does nothing of what this one waits for. */
-  takeBack(): void {
-    this.#isTheirs = this.#isAsked = false
-    this.look()
+  /** The other side does nothing of what this one waits for. Returns whether this side has waited for its turn. */
+  takeBack(): boolean {
+    const hasWaited = this.isWaiting && !this.parts.leads
+    this.#isTheirs = false
+    if (hasWaited) {
+      // It is not asked again and again; it may still say something.
+      this.#isAsked = false
+      this.stop()
+    } else this.look()
+    return hasWaited
   }
 
   /** There is no sense in further offers of this side. */
