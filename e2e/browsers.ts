@@ -13,6 +13,7 @@ export interface Page {
   reload(): Promise<unknown>
   /** Closes it as a person closes a tab. */
   close(): Promise<void>
+  isClosed(): boolean
 }
 
 /** A page, and what it has complained about: errors and warnings in its console, exceptions that nobody caught. */

@@ -47,6 +47,7 @@ export async function launchFirefox(): Promise<Browser> {
         waitForFunction: (holds, given) => page.waitForFunction(holds as (given: unknown) => boolean, {}, given),
         reload: () => page.reload(),
         close: () => page.close(),
+        isClosed: () => page.isClosed(),
       }
       return { page: opened, complaints }
     },

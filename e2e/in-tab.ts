@@ -79,6 +79,9 @@ export const tab = {
   /** What the state of the room has been since it was entered. */
   states: [] as Room['state']['status'][],
 
+  /** The codes of what was not agreed upon, on any connection. */
+  disagreements: [] as string[],
+
   /** Enters the room as a new identity. */
   async enter(
     httpUrl: string,
@@ -101,6 +104,7 @@ export const tab = {
 
   keep(made: Connection): void {
     connection.last = made
+    made.on('negotiationFailed', error => tab.disagreements.push(error.code))
     made.on('channel', channel => channel.label === 'chat' && tab.keepChat(channel))
   },
 

@@ -1,32 +1,13 @@
 import { describe, expect } from 'bun:test'
-import { type BrowserName, installed, type Page, sharedBrowsers } from './browsers.ts'
-import { needs } from './needs.ts'
-import { type Place, startPlace } from './tab.ts'
+import { type Page, sharedBrowsers } from './browsers.ts'
+import { inPairing, pairings } from './pairing.ts'
 import { call, connect, hear, inBoth, link, passes, restarting } from './two-tabs.ts'
 
 const start = sharedBrowsers()
 
-/** Of ada and bob; ada is the polite one, as her id is smaller. */
-const pairings: readonly (readonly [BrowserName, BrowserName])[] = [
-  ['chromium', 'chromium'],
-  ['chromium', 'firefox'],
-  ['firefox', 'chromium'],
-  ['firefox', 'firefox'],
-]
-
-for (const [hers, his] of pairings) {
-  describe(`ada in ${hers} and bob in ${his}`, () => {
-    /** Declares a test with both in a room, who do not complain of anything. */
-    const declare = (name: string, body: (ada: Page, bob: Page, place: Place) => Promise<void>) =>
-      needs({ [hers]: installed[hers], [his]: installed[his] })(name, async () => {
-        const place = await startPlace()
-        const [ada, bob] = await Promise.all([place.enter('ada', {}, start(hers)), place.enter('bob', {}, start(his))])
-        await ada.evaluate(() => window.tab.sees('bob'))
-        await bob.evaluate(() => window.tab.sees('ada'))
-        await body(ada, bob, place)
-        expect(place.complaints()).toEqual([])
-        await Promise.all([ada.close(), bob.close()])
-      })
+for (const pairing of pairings) {
+  describe(`ada in ${pairing[0]} and bob in ${pairing[1]}`, () => {
+    const declare = inPairing(start, pairing)
 
     /** Declares it for a connection that ada has begun, and one that bob has. */
     const declareBoth = (name: string, body: (first: Page, second: Page) => Promise<void>) => {
@@ -52,7 +33,7 @@ for (const [hers, his] of pairings) {
     })
 
     declareBoth('restart ICE from either side', async (first, second) => {
-      for (const one of [first, second, second, first]) {
+      for (const one of [first, second]) {
         await restarting(first, second, () => one.evaluate(() => window.tab.connection.restart()))
       }
       await restarting(first, second, () => inBoth([first, second], () => window.tab.connection.restart()))
@@ -79,3 +60,29 @@ for (const [hers, his] of pairings) {
     })
   })
 }
+
+describe('ada in firefox and bob in chromium', () => {
+  const declare = inPairing(start, ['firefox', 'chromium'])
+
+  declare(
+    'are both told what they cannot agree upon, and go on talking',
+    async (ada, bob) => {
+      await connect(ada, bob)
+      // Chromium does not forget the header extensions of an offer that was rolled back, and Firefox has other numbers for them.
+      await bob.evaluate(async () => {
+        const { pc } = window.tab.connection
+        const transceiver = pc.addTransceiver('video')
+        await pc.setLocalDescription()
+        await pc.setLocalDescription({ type: 'rollback' })
+        transceiver.stop()
+      })
+      await ada.evaluate(() => window.tab.addVideo())
+      for (const page of [ada, bob]) await page.waitForFunction(() => window.tab.disagreements.length > 0, undefined)
+      await passes(ada, bob, 'still here')
+      await passes(bob, ada, 'me too')
+      expect(await inBoth([ada, bob], () => window.tab.connection.pc.signalingState)).toEqual(['stable', 'stable'])
+      expect(await inBoth([ada, bob], () => window.tab.connection.status)).toEqual(['connected', 'connected'])
+    },
+    ['NEGOTIATION_FAILED'],
+  )
+})
