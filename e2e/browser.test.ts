@@ -2,11 +2,12 @@ import { describe, expect } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Page } from 'playwright-core'
+import type { Page } from './browsers.ts'
 import { hasChromium } from './chromium.ts'
 import { newFolder, startCli } from './cli-process.ts'
 import { hasDataChannel, needs } from './needs.ts'
 import { type Place, startPlace } from './tab.ts'
+import { chat, connect, hear, inBoth, link, passes, restarting, say } from './two-tabs.ts'
 
 const inChromium = needs({ chromium: hasChromium })
 const withCli = needs({ chromium: hasChromium, 'node-datachannel': await hasDataChannel() })
@@ -26,34 +27,6 @@ function twoTabs(name: string, body: TwoTabs, settings: Readonly<Record<string, 
     expect(place.complaints().filter(complaint => !outage.test(complaint))).toEqual([])
   })
 }
-
-/** Does the same in both at once. */
-const inBoth = <Result>(pages: readonly [Page, Page], act: () => Result) =>
-  Promise.all([pages[0].evaluate(act), pages[1].evaluate(act)])
-
-const say = (page: Page, text: string) => page.evaluate(text => window.tab.chat.send(text), text)
-const hear = (page: Page) => page.evaluate(() => window.tab.hear())
-
-/** One says something, and the other hears it. */
-async function passes(from: Page, to: Page, text: string): Promise<void> {
-  await say(from, text)
-  expect(await hear(to)).toBe(text)
-}
-
-/** Opens a chat on which both have said something. */
-async function chat(from: Page, to: Page): Promise<void> {
-  await from.evaluate(() => window.tab.openChat())
-  await passes(from, to, 'hello')
-  await passes(to, from, 'hello to you')
-}
-
-async function connect(ada: Page, bob: Page): Promise<void> {
-  await ada.evaluate(() => window.tab.connect('bob'))
-  await chat(ada, bob)
-}
-
-const link = (page: Page, peerId: string) =>
-  page.evaluate(peerId => window.tab.room.connection(peerId)?.negotiation.link, peerId)
 
 describe('two tabs', () => {
   twoTabs('connect and chat both ways', connect)
@@ -233,16 +206,6 @@ describe('a tab that is loaded again', () => {
 
 /** The credentials are there to be compared; nobody listens at that address. */
 const turn = { PARLEY_TURN_URLS: 'turn:127.0.0.1:9?transport=udp', PARLEY_TURN_SECRET: 'secret' }
-
-/** Does something that restarts ICE, and waits until it has been on both sides. */
-async function restarting(ada: Page, bob: Page, act: () => Promise<unknown>): Promise<void> {
-  const before = await inBoth([ada, bob], () => window.tab.ufrags())
-  await act()
-  await ada.evaluate(ufrags => window.tab.restarted(ufrags), before[0])
-  await bob.evaluate(ufrags => window.tab.restarted(ufrags), before[1])
-  await passes(ada, bob, 'still here')
-  await passes(bob, ada, 'me too')
-}
 
 describe('a connection', () => {
   inChromium('is tried once more when there is no way at first', async () => {

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'bun:test'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Browser as AnyBrowser, Page as AnyPage } from './browsers.ts'
 
 const executablePath = Bun.which('chromium')
 
@@ -12,14 +13,42 @@ export const hasChromium = executablePath !== null
  */
 export const loopbackArgs = ['--allow-loopback-in-peer-connection'] as const
 
-/** A browser without a window. It ends with the test at the latest. */
-export async function startChromium(extraArgs: readonly string[] = []): Promise<Browser> {
+async function launch(extraArgs: readonly string[]): Promise<Browser> {
   if (!executablePath) throw new Error('There is no chromium on this machine.')
   // Its sandbox needs rights that a container does not give.
   const args = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-background-networking', ...extraArgs]
-  const browser = await chromium.launch({ executablePath, args })
+  return chromium.launch({ executablePath, args })
+}
+
+/** A browser without a window. It ends with the test at the latest. */
+export async function startChromium(extraArgs: readonly string[] = []): Promise<Browser> {
+  const browser = await launch(extraArgs)
   onTestFinished(() => browser.close())
   return browser
+}
+
+/** Starts the browser for tests that run in others, too. `crash` ends the process of one of its pages. */
+export async function launchChromium(): Promise<AnyBrowser & { crash(page: AnyPage): Promise<void> }> {
+  const browser = await launch(loopbackArgs)
+  const pages = new Map<AnyPage, Page>()
+  return {
+    async open(url) {
+      const opened = await openPage(browser, { permissions: ['microphone'] })
+      pages.set(opened.page, opened.page)
+      await opened.page.goto(url)
+      return opened
+    },
+    async crash(page) {
+      const own = pages.get(page)
+      if (!own) throw new Error('This is no page of this browser.')
+      const crashed = own.waitForEvent('crash')
+      // It has no answer.
+      own.goto('chrome://crash').catch(() => {})
+      await crashed
+    },
+    isRunning: () => browser.isConnected(),
+    close: () => browser.close(),
+  }
 }
 
 /** A page, and what it did that a reader does not see. */

@@ -83,6 +83,9 @@ export const tab = {
   /** What the state of the room has been since it was entered. */
   states: [] as Room['state']['status'][],
 
+  /** The codes of what was not agreed upon, on any connection. */
+  disagreements: [] as string[],
+
   /** Enters the room, as a new identity in a new tab. */
   async enter(
     httpUrl: string,
@@ -109,6 +112,7 @@ export const tab = {
 
   keep(made: Connection): void {
     connection.last = made
+    made.on('negotiationFailed', error => tab.disagreements.push(error.code))
     made.on('channel', channel => channel.label === 'chat' && tab.keepChat(channel))
   },
 
@@ -219,7 +223,10 @@ export const tab = {
   /** Adds what a camera would give. */
   addVideo(): void {
     const { pc } = connection.value
-    for (const track of document.createElement('canvas').captureStream().getTracks()) pc.addTrack(track)
+    const canvas = document.createElement('canvas')
+    // Firefox captures nothing before that.
+    canvas.getContext('2d')
+    for (const track of canvas.captureStream().getTracks()) pc.addTrack(track)
   },
 
   /** Whether so many tracks are agreed upon in both directions. Chromium sometimes forgets to tell of one by an event. */

@@ -33,3 +33,11 @@ export const unreachable = (peerId: string) =>
     'UNREACHABLE',
     `${peerId} was found, but there is no way to it; peers behind different firewalls need a TURN server.`,
   )
+
+/** A change of a connection was not agreed upon. */
+export const notAgreed = (peerId: string, cause: unknown) =>
+  new ParleyError(
+    'NEGOTIATION_FAILED',
+    `A change of the connection to ${peerId} was not agreed upon: ${cause instanceof Error ? cause.message : cause}`,
+    { cause },
+  )

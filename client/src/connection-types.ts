@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Connection } from './connection.ts'
+import type { ParleyError } from './errors.ts'
 import type { IncomingSignal } from './messages.ts'
 
 /** How the way to another peer is. `interrupted`: it may come back by itself, or by an ICE restart. */
@@ -11,6 +12,12 @@ export interface ConnectionEvents {
   status: [ConnectionStatus]
   /** The other peer has opened a data channel. What has arrived on it waits for the listeners that are added now. */
   channel: [RTCDataChannel]
+  /**
+   * A change, such as a new track, was not agreed upon, also when it was tried again: NEGOTIATION_FAILED, whose `cause` says
+   * why. The connection goes on as it was, data channels and all. It may be that no change is possible any more, not even
+   * an ICE restart; then close it, connect again, and add the tracks to the new connection.
+   */
+  negotiationFailed: [ParleyError]
 }
 
 /** What `Room.connect` may be told. */
@@ -37,6 +44,8 @@ export interface ConnectionParts {
     readonly [member: string]: unknown
   }): Promise<void>
   tell(peerId: string, payload: unknown): Promise<void>
+  /** Whether the server can be reached. */
+  isOnline(): boolean
   /** Who takes the channels of a protocol. */
   readonly protocols: ReadonlyMap<string, ProtocolHandler>
   /** Resolves when that peer registers, unless `signal` is aborted before. */

@@ -3,7 +3,7 @@ import { closed, declined, forgotten, lost, unanswered, unreachable } from './co
 import type { ConnectionEvents, ConnectionParts, ConnectionStatus } from './connection-types.ts'
 import { DataChannels } from './data-channels.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
-import type { ParleyError } from './errors.ts'
+import { hasCode, type ParleyError } from './errors.ts'
 import { type LinkWord, payloadOf } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 import type { Negotiation } from './negotiation.ts'
@@ -105,8 +105,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /**
-   * Looks for a better way, as after a change of the network. One of the two does it, the one whose peer id is greater;
-   * the other asks it to. Where one of them cannot restart ICE nothing happens before the way is lost.
+   * Looks for a better way, as after a change of the network. The side that made the first offer restarts ICE; the other
+   * asks it to. Where one of them cannot restart ICE nothing happens before the way is lost.
    */
   restart(): void {
     if (this.#status === 'closed' || this.#status === 'connecting') return
@@ -150,9 +150,9 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** The other side has said something of this connection. @internal */
   hear({ word }: LinkWord): void {
-    if (word === 'restart') this.negotiation.restart()
-    else if (word === 'known') this.otherSide.trust()
+    if (word === 'known') this.otherSide.trust()
     else if (word === 'declined') this.end(declined(this.peerId))
+    else if (word !== 'unknown') this.negotiation.hear(word)
     else if (this.#status === 'connecting') this.#again(unreachable(this.peerId))
     else this.end(forgotten(this.peerId))
   }
@@ -193,8 +193,7 @@ export class Connection extends Emitter<ConnectionEvents> {
         else this.end(this.pc.signalingState === 'closed' ? undefined : this.otherSide.whySilent)
       },
       // What is connected stays so while it can.
-      failed: error =>
-        this.#status === 'connecting' && (error.code === 'UNREACHABLE' ? this.#again(error) : this.end(error)),
+      failed: error => (this.#status === 'connecting' ? this.#again(error) : this.emit('negotiationFailed', error)),
     })
   }
 
@@ -203,8 +202,9 @@ export class Connection extends Emitter<ConnectionEvents> {
    * attempt may fail by chance: libdatachannel refuses a certificate that is faster than the description it is named in.
    */
   #again(error: ParleyError): void {
-    if (!this.#isOurs) return
-    if (++this.#attempts > mostAttempts) this.end(error)
+    const isFinal = !hasCode(error, 'UNREACHABLE', 'NEGOTIATION_FAILED')
+    if (!isFinal && !this.#isOurs) return
+    if (isFinal || ++this.#attempts > mostAttempts) this.end(error)
     else this.callAgain()
   }
 

@@ -12,6 +12,8 @@ export type LocalErrorCode =
   | 'ABORTED'
   /** The peers have found no way to each other. */
   | 'UNREACHABLE'
+  /** A change of a connection, such as a new track, was not agreed upon. What was agreed before goes on. */
+  | 'NEGOTIATION_FAILED'
   /** The data channel or its peer connection has ended. */
   | 'CHANNEL_CLOSED'
   /** The other peer does not want it. */

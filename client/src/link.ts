@@ -11,25 +11,38 @@ export interface LinkNote {
   readonly restart: boolean
   /** Whether this is the offer that the connection begins with. */
   readonly begins: boolean
+  /** Whether the sender asks before it offers, or is asked. */
+  readonly turns: boolean
+  /** Counts the offers of the sender; an answer has the number of its offer. */
+  readonly round: number | undefined
 }
 
 /** The note in a signal; undefined if its sender does not write any. */
 export function noteIn({ parley }: JsonObject): LinkNote | undefined {
-  const { link, restart, begins } = members(parley)
-  return typeof link === 'string' ? { link, restart: restart === true, begins: begins === true } : undefined
+  const { link, restart, begins, turns, round } = members(parley)
+  if (typeof link !== 'string') return undefined
+  return {
+    link,
+    restart: restart === true,
+    begins: begins === true,
+    turns: turns === true,
+    round: typeof round === 'number' ? round : undefined,
+  }
 }
 
 /** What they say to each other in the payload of a `peer_message`. */
 export interface LinkWord {
   readonly link: string
   /**
-   * `declined`: will not connect. `restart`: the side that restarts ICE should do so. `ask`: is this connection still
-   * there? It is answered by `known` or `unknown`; `unknown` also answers other words, and offers, about no connection.
+   * `declined`: will not connect. `restart`: you made the first offer, so restart ICE. `turn`: let me offer; `go`: go ahead.
+   * `refused`: your offer cannot be taken. `failed`: what I have offered was not agreed upon, and I offer it no more.
+   * `ask`: do you still have this connection? The answer is `known` or `unknown`; `unknown` also answers what is said, or
+   * offered, about a connection that is not there.
    */
   readonly word: Word
 }
 
-const words = ['declined', 'restart', 'ask', 'known', 'unknown'] as const
+const words = ['declined', 'restart', 'turn', 'go', 'refused', 'failed', 'ask', 'known', 'unknown'] as const
 type Word = (typeof words)[number]
 
 export const payloadOf = (word: LinkWord): JsonObject => ({ parley: word })

@@ -1,8 +1,12 @@
-import type { SignalType } from '@parley/protocol'
+import { Agreement } from './agreement.ts'
 import type { ConnectionParts } from './connection-types.ts'
-import { ParleyError } from './errors.ts'
-import { type LinkNote, noteIn, payloadOf } from './link.ts'
+import type { ParleyError } from './errors.ts'
+import { canRestartIce, IceRestart } from './ice-restart.ts'
+import { type LinkNote, type LinkWord, noteIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
+import { Outbox, type Sent } from './outbox.ts'
+import { fingerprint, ufrag } from './sdp.ts'
+import { Turns } from './turns.ts'
 
 export interface NegotiationOptions {
   /** Names the connection; undefined with a peer that gives them no names. */
@@ -11,32 +15,32 @@ export interface NegotiationOptions {
   readonly isFirst: boolean
   /** A description of the other side has been taken. */
   heard(): void
-  /** It cannot be brought to an end. */
+  /** It cannot be brought to an end, or a change cannot. */
   failed(error: ParleyError): void
 }
 
-/** Milliseconds before something is sent again that the other peer's full queue has refused. */
-const retryAfter = 1_000
-
 /**
- * Perfect negotiation (W3C WebRTC 1.0, section 10.7): either side may offer at any time, and when both do the polite one
- * gives way. Polite is the one whose peer id is smaller, so both agree on it without a word.
+ * Perfect negotiation (W3C WebRTC 1.0, section 10.7): when both sides offer, the polite one gives way. Polite is the one
+ * whose peer id is smaller, so both agree on it without a word. Once the first offer has been answered, two sides with this
+ * library take turns.
  */
 export class Negotiation {
   /** What the other side has said of itself: null if it has not this library, undefined before it has said anything. */
   #other: LinkNote | null | undefined
   #isOffering = false
-  /** Whether ICE is to be restarted by an offer that is not answered yet. */
-  #isRestarting = false
-  /** The last description of this side: one before it need not arrive any more. */
-  #said: RTCSessionDescription | undefined
+  /** Whether an offer of the other side is being answered. */
+  #isAnswering = false
+  /** Counts the offers of this side. */
+  #round = 0
   /** Candidates that came before the description that they belong to. */
   #early: RTCIceCandidateInit[] = []
   /** What arrives is handled in order, also while what came before is awaited. */
   #queue = Promise.resolve()
   readonly #ended = new AbortController()
-  /** Registrations of this peer before the start. */
-  readonly #registrations: number
+  readonly #outbox: Outbox
+  readonly #iceRestart: IceRestart
+  readonly #turns: Turns
+  readonly #agreement: Agreement
 
   constructor(
     readonly pc: RTCPeerConnection,
@@ -44,11 +48,40 @@ export class Negotiation {
     private readonly parts: ConnectionParts,
     private readonly options: NegotiationOptions,
   ) {
-    this.#registrations = parts.registrations()
-    pc.onnegotiationneeded = () => void this.#offer()
+    this.#iceRestart = new IceRestart(pc, parts)
+    this.#outbox = new Outbox(peerId, parts, {
+      link: options.link,
+      restart: canRestartIce(pc),
+      ended: this.#ended.signal,
+      isUnanswered: () => this.isUnanswered,
+      sent: what => what !== 'candidate' && this.#agreement.wait(),
+      unsent: (what, error) => this.#unsent(what, error),
+    })
+    const othersTake = () => this.#other?.turns === true
+    this.#turns = new Turns({
+      leads: options.isFirst,
+      othersTake,
+      isIdle: () => pc.signalingState === 'stable' && !this.#isOffering && !this.#isAnswering,
+      offer: () => void this.#offer(),
+      say: word => this.#outbox.say(word),
+    })
+    this.#agreement = new Agreement({
+      peerId,
+      pc,
+      turns: this.#turns,
+      clock: parts.clock,
+      isOnline: parts.isOnline,
+      canTell: othersTake,
+      tell: word => this.#outbox.say(word),
+      failed: error => {
+        this.#iceRestart.end()
+        if (!this.#ended.signal.aborted) options.failed(error)
+      },
+    })
+    pc.onnegotiationneeded = () => this.#turns.need()
     pc.onicecandidate = ({ candidate }) => {
       // The end of the candidates is not sent: deployed peers do not know it.
-      if (candidate?.candidate) void this.#post('candidate', { candidate: candidate.toJSON() })
+      if (candidate?.candidate) this.#outbox.candidate(candidate)
     }
   }
 
@@ -87,19 +120,30 @@ export class Negotiation {
 
   /** Handles a signal that is about this connection. */
   receive(signal: IncomingSignal): void {
-    this.#queue = this.#queue.then(() => this.#handle(signal)).catch(cause => this.#failed(cause))
+    this.#queue = this.#queue.then(() => this.#handle(signal))
   }
 
-  /** Restarts ICE with fresh TURN credentials, or asks the other side to: one of the two does it. */
+  /** Handles what the other side says beside its signals. */
+  hear(word: LinkWord['word']): void {
+    if (word === 'restart') void this.#iceRestart.begin()
+    else if (word === 'turn' || word === 'go') this.#turns.hear(word)
+    else if (word === 'refused' || word === 'failed') this.#agreement.hear(word)
+  }
+
+  /**
+   * Restarts ICE with fresh TURN credentials, or asks the other side to: the one that made the first offer does it. By that
+   * the DTLS roles stay as they are: to the offer of the other side Firefox answers with another role than it has, which
+   * Chromium refuses.
+   */
   restart(): void {
-    const { link } = this
-    if (!this.canRestart || link === undefined) return
-    if (this.isPolite) this.parts.tell(this.peerId, payloadOf({ link, word: 'restart' })).catch(() => {})
-    else void this.#restartIce()
+    if (!this.canRestart) return
+    if (this.options.isFirst) void this.#iceRestart.begin()
+    else this.#outbox.say('restart')
   }
 
   stop(): void {
     this.#ended.abort()
+    this.#agreement.end()
     this.pc.onnegotiationneeded = this.pc.onicecandidate = null
   }
 
@@ -107,38 +151,67 @@ export class Negotiation {
     this.#isOffering = true
     try {
       await this.pc.setLocalDescription()
-      // Otherwise this side has given way meanwhile.
-      if (this.pc.signalingState === 'have-local-offer') this.#say()
-    } catch (cause) {
-      this.#failed(cause)
-    } finally {
       this.#isOffering = false
+    } catch (cause) {
+      this.#isOffering = false
+      await this.#agreement.missed(cause)
+      return
     }
+    // Otherwise this side has given way meanwhile.
+    if (this.pc.signalingState === 'have-local-offer') this.#say(++this.#round)
   }
 
   async #handle(signal: IncomingSignal): Promise<void> {
     if (this.#ended.signal.aborted) return
     if (signal.type === 'candidate') await this.#add(signal.candidate)
-    else if (typeof signal.sdp === 'string') await this.#describe(signal, { type: signal.type, sdp: signal.sdp })
+    else if (typeof signal.sdp !== 'string') return
+    else if (signal.type === 'answer') await this.#take(signal, signal.sdp)
+    else await this.#answer(signal, signal.sdp)
+  }
+
+  async #take(signal: IncomingSignal, sdp: string): Promise<void> {
+    const round = noteIn(signal)?.round ?? this.#round
+    // One that comes after its offer was taken back says nothing about the next one.
+    if (this.pc.signalingState !== 'have-local-offer' || round !== this.#round) {
+      this.#agreement.answeredLate()
+      return
+    }
+    try {
+      await this.#describe(signal, { type: 'answer', sdp })
+      this.#iceRestart.end()
+      this.#agreement.reached()
+    } catch (cause) {
+      await this.#agreement.missed(cause)
+    }
+  }
+
+  async #answer(signal: IncomingSignal, sdp: string): Promise<void> {
+    const { pc } = this
+    const description = { type: 'offer', sdp } as const
+    this.#isAnswering = true
+    try {
+      // The answer to an ICE restart gathers candidates, too.
+      if (pc.remoteDescription && ufrag(pc.remoteDescription) !== ufrag(description)) await this.#iceRestart.refresh()
+      const collides = this.#isOffering || pc.signalingState !== 'stable'
+      if (collides && !this.isPolite) return
+      this.#turns.taken()
+      await this.#describe(signal, description)
+      await pc.setLocalDescription()
+      this.#say(noteIn(signal)?.round)
+      this.#isAnswering = false
+      this.#agreement.reached()
+    } catch (cause) {
+      await this.#agreement.refused(cause)
+    } finally {
+      this.#isAnswering = false
+    }
   }
 
   async #describe(signal: IncomingSignal, description: RTCSessionDescriptionInit): Promise<void> {
-    const { pc } = this
-    const isOffer = description.type === 'offer'
-    if (isOffer) {
-      // The answer to an ICE restart gathers candidates, too.
-      if (pc.remoteDescription && ufrag(pc.remoteDescription) !== ufrag(description)) await this.#refresh()
-      const collides = this.#isOffering || pc.signalingState !== 'stable'
-      if (collides && !this.isPolite) return
-    } else if (pc.signalingState !== 'have-local-offer') return
-    else this.#isRestarting = false
-    await pc.setRemoteDescription(description)
+    await this.pc.setRemoteDescription(description)
     this.#other = noteIn(signal) ?? null
     for (const candidate of this.#early.splice(0)) await this.#add(candidate)
     this.options.heard()
-    if (!isOffer) return
-    await pc.setLocalDescription()
-    this.#say()
   }
 
   /** A candidate that is of no use, as one of a description that was given up, is no fault: others may be. */
@@ -148,82 +221,16 @@ export class Negotiation {
     else await this.pc.addIceCandidate(candidate).catch(() => {})
   }
 
-  async #restartIce(): Promise<void> {
-    if (this.#isRestarting) return
-    this.#isRestarting = true
-    await this.#refresh()
-    // If this side is offering already, there is another offer after that.
-    if (!this.#ended.signal.aborted) this.pc.restartIce()
+  /** Tells the other side the description that this side has now. */
+  #say(round: number | undefined): void {
+    const { localDescription } = this.pc
+    if (localDescription) this.#outbox.describe(localDescription, round)
   }
 
-  /** For the candidates that are gathered from now on. */
-  async #refresh(): Promise<void> {
-    const { refresh, configuration } = this.parts
-    try {
-      // By the first try it may only be found that the connection to the server is dead.
-      await refresh().catch(refresh)
-      this.pc.setConfiguration(configuration())
-    } catch {
-      // What it has may do.
-    }
-  }
-
-  #say(): void {
-    const description = this.pc.localDescription
-    if (!description) return
-    this.#said = description
-    void this.#post(description.type === 'offer' ? 'offer' : 'answer', { sdp: description.sdp }, description)
-  }
-
-  /** Sends a signal, and again whenever the connection to the server has broken, until it is out of date. Never rejects. */
-  async #post(type: SignalType, content: object, description?: RTCSessionDescription): Promise<void> {
-    const { link } = this
-    const parley = { link, restart: canRestartIce(this.pc), begins: type === 'offer' && this.isUnanswered }
-    const isOutdated = () => this.#ended.signal.aborted || (description && description !== this.#said)
-    while (!isOutdated()) {
-      try {
-        await this.parts.signal({ type, target: this.peerId, ...content, ...(link !== undefined && { parley }) })
-        return
-      } catch (error) {
-        if (!(await this.#isWorthAnother(error as ParleyError))) {
-          if (!isOutdated()) this.options.failed(error as ParleyError)
-          return
-        }
-      }
-    }
-  }
-
-  /** Waits until it makes sense to send again. False: it never will. */
-  async #isWorthAnother({ code }: ParleyError): Promise<boolean> {
-    switch (code) {
-      case 'DISCONNECTED':
-        // What is sent waits for the connection.
-        return true
-      case 'PEER_NOT_FOUND':
-        // A server that has restarted does not know yet who is about to come back.
-        if (this.isUnanswered && this.#registrations === this.parts.registrations()) return false
-        await this.parts.arrival(this.peerId, this.#ended.signal)
-        return true
-      case 'DELIVERY_FAILED':
-        await new Promise<void>(resolve => this.parts.clock.after(retryAfter, resolve))
-        return true
-      default:
-        return false
-    }
-  }
-
-  #failed(cause: unknown): void {
-    if (this.#ended.signal.aborted) return
-    const sentence = `The connection to ${this.peerId} cannot be negotiated: ${cause instanceof Error ? cause.message : cause}`
-    this.options.failed(new ParleyError('UNREACHABLE', sentence, { cause }))
+  #unsent(what: Sent, error: ParleyError): void {
+    if (!this.#agreement.isReached) this.options.failed(error)
+    else if (what === 'offer') void this.#agreement.missed(error)
+    // Other candidates may do.
+    else if (what !== 'candidate') this.#agreement.report(error)
   }
 }
-
-const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce === 'function'
-
-/** What ICE calls itself in a description, something else after each restart (RFC 8839 section 5.4). */
-const ufrag = ({ sdp = '' }: RTCSessionDescriptionInit): string | undefined => /^a=ice-ufrag:(.*)$/m.exec(sdp)?.[1]
-
-/** That of the certificate in an SDP, which every `RTCPeerConnection` makes anew (RFC 8122 section 5). */
-const fingerprint = (sdp: unknown): string | undefined =>
-  typeof sdp === 'string' ? /^a=fingerprint:(.*)$/m.exec(sdp)?.[1] : undefined

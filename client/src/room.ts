@@ -66,6 +66,7 @@ export class Room extends Emitter<RoomEvents> {
       refresh: () => this.iceServers(),
       signal: message => this.signal(message),
       tell: (peerId, payload) => this.send(peerId, payload),
+      isOnline: () => this.state.status === 'connected',
       protocols: this.#protocols,
       arrival: (id, signal) => this.once('peerJoined', peer => peer.id === id, signal),
       registrations: () => this.#registrations,

@@ -56,6 +56,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'node-datachannel',
       'fast-check',
       'playwright-core',
+      'puppeteer-core',
       'cognito-local',
       'oidc-provider',
     ],

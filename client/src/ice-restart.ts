@@ -1,0 +1,39 @@
+import type { ConnectionParts } from './connection-types.ts'
+
+/** Whether the WebRTC of this side can restart ICE: libdatachannel cannot. */
+export const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce === 'function'
+
+/** Restarts ICE with fresh TURN credentials, once at a time. */
+export class IceRestart {
+  #isUnderWay = false
+
+  constructor(
+    private readonly pc: RTCPeerConnection,
+    private readonly parts: ConnectionParts,
+  ) {}
+
+  /** Has another offer be needed: the current one has to be answered before, if there is one. */
+  async begin(): Promise<void> {
+    if (this.#isUnderWay) return
+    this.#isUnderWay = true
+    await this.refresh()
+    if (this.pc.signalingState !== 'closed') this.pc.restartIce()
+  }
+
+  /** An offer of this side has been answered, or was given up. */
+  end(): void {
+    this.#isUnderWay = false
+  }
+
+  /** Gets TURN credentials for the candidates that are gathered from now on. Never rejects. */
+  async refresh(): Promise<void> {
+    const { refresh, configuration } = this.parts
+    try {
+      // By the first try it may only be found that the connection to the server is dead.
+      await refresh().catch(refresh)
+      this.pc.setConfiguration(configuration())
+    } catch {
+      // What it has may do.
+    }
+  }
+}
