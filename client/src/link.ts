@@ -11,12 +11,25 @@ export interface LinkNote {
   readonly restart: boolean
   /** Whether this is the offer that the connection begins with. */
   readonly begins: boolean
+  /** Whether the sender of this offer will say by `answered` when it has taken the answer. */
+  readonly confirms: boolean
+  /** Whether this says that, and nothing else. */
+  readonly answered: boolean
 }
 
 /** The note in a signal; undefined if its sender does not write any. */
 export function noteIn({ parley }: JsonObject): LinkNote | undefined {
-  const { link, restart, begins } = members(parley)
-  return typeof link === 'string' ? { link, restart: restart === true, begins: begins === true } : undefined
+  const { link, ...said } = members(parley)
+  const says = (member: string) => said[member] === true
+  return typeof link === 'string'
+    ? {
+        link,
+        restart: says('restart'),
+        begins: says('begins'),
+        confirms: says('confirms'),
+        answered: says('answered'),
+      }
+    : undefined
 }
 
 /** What they say to each other in the payload of a `peer_message`. */

@@ -30,8 +30,10 @@ export class Negotiation {
   #isRestarting = false
   /** The last description of this side: one before it need not arrive any more. */
   #said: RTCSessionDescription | undefined
-  /** Candidates that came before the description that they belong to. */
+  /** Candidates that came before the description that they belong to, or that wait until that is answered. */
   #early: RTCIceCandidateInit[] = []
+  /** Whether the other side has not taken the answer to its first offer yet, as far as this side knows, and that matters. */
+  #isEarly = false
   /** What arrives is handled in order, also while what came before is awaited. */
   #queue = Promise.resolve()
   readonly #ended = new AbortController()
@@ -118,7 +120,8 @@ export class Negotiation {
 
   async #handle(signal: IncomingSignal): Promise<void> {
     if (this.#ended.signal.aborted) return
-    if (signal.type === 'candidate') await this.#add(signal.candidate)
+    if (noteIn(signal)?.answered) await this.#useEarly()
+    else if (signal.type === 'candidate') await this.#add(signal.candidate)
     else if (typeof signal.sdp === 'string') await this.#describe(signal, { type: signal.type, sdp: signal.sdp })
   }
 
@@ -132,19 +135,30 @@ export class Negotiation {
       if (collides && !this.isPolite) return
     } else if (pc.signalingState !== 'have-local-offer') return
     else this.#isRestarting = false
-    await pc.setRemoteDescription(description)
-    this.#other = noteIn(signal) ?? null
-    for (const candidate of this.#early.splice(0)) await this.#add(candidate)
+    const note = noteIn(signal)
+    // Browsers, which can restart ICE, take what comes before the answer.
+    const isEarly = isOffer && note?.confirms === true && !(note.restart && canRestartIce(pc))
+    await pc.setRemoteDescription(isEarly ? withoutCandidates(description) : description)
+    const isAnswered = !isOffer && this.isUnanswered
+    this.#other = note ?? null
+    if (isEarly) this.#isEarly = true
+    else await this.#useEarly()
     this.options.heard()
+    if (isAnswered && note) void this.#post('candidate', {}, undefined, true)
     if (!isOffer) return
     await pc.setLocalDescription()
     this.#say()
   }
 
+  async #useEarly(): Promise<void> {
+    this.#isEarly = false
+    for (const candidate of this.#early.splice(0)) await this.#add(candidate)
+  }
+
   /** A candidate that is of no use, as one of a description that was given up, is no fault: others may be. */
   async #add(candidate: unknown): Promise<void> {
     if (typeof candidate !== 'object' || candidate === null) return
-    if (!this.pc.remoteDescription) this.#early.push(candidate)
+    if (!this.pc.remoteDescription || this.#isEarly) this.#early.push(candidate)
     else await this.pc.addIceCandidate(candidate).catch(() => {})
   }
 
@@ -176,9 +190,10 @@ export class Negotiation {
   }
 
   /** Sends a signal, and again whenever the connection to the server has broken, until it is out of date. Never rejects. */
-  async #post(type: SignalType, content: object, description?: RTCSessionDescription): Promise<void> {
+  async #post(type: SignalType, content: object, description?: RTCSessionDescription, answered = false): Promise<void> {
     const { link } = this
-    const parley = { link, restart: canRestartIce(this.pc), begins: type === 'offer' && this.isUnanswered }
+    const begins = type === 'offer' && this.isUnanswered
+    const parley = { link, restart: canRestartIce(this.pc), begins, confirms: begins, answered }
     const isOutdated = () => this.#ended.signal.aborted || (description && description !== this.#said)
     while (!isOutdated()) {
       try {
@@ -223,6 +238,15 @@ const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce =
 
 /** What ICE calls itself in a description, something else after each restart (RFC 8839 section 5.4). */
 const ufrag = ({ sdp = '' }: RTCSessionDescriptionInit): string | undefined => /^a=ice-ufrag:(.*)$/m.exec(sdp)?.[1]
+
+/**
+ * The first offer, whose candidates have to wait: each is also sent by itself. A check that reaches libdatachannel before it
+ * has taken the answer may cost a second, or the connection (docs/upstream/libdatachannel-description-after-ice.md).
+ */
+const withoutCandidates = ({ type, sdp = '' }: RTCSessionDescriptionInit): RTCSessionDescriptionInit => ({
+  type,
+  sdp: sdp.replace(/^a=(?:candidate:.*|end-of-candidates)\r?\n/gm, ''),
+})
 
 /** That of the certificate in an SDP, which every `RTCPeerConnection` makes anew (RFC 8122 section 5). */
 const fingerprint = (sdp: unknown): string | undefined =>
