@@ -1,4 +1,4 @@
-"""A peer with an unmodified aiortc that connects many times, and sends back what arrives on any channel.
+"""A peer with an unmodified aiortc that connects many times, and sends back the text that arrives on any channel.
 
     aiortc-echo-peer.py worker HTTP_URL WS_URL ROOM_ID TOKEN PEER_ID    answers every offer on a connection of its own
     aiortc-echo-peer.py client HTTP_URL WS_URL ROOM_ID TOKEN PEER_ID    makes an offer to each peer id that it reads
@@ -31,7 +31,8 @@ async def run(role, http_url, ws_url, room_id, token, peer_id):
 
         @current.on("datachannel")
         def on_channel(channel):
-            channel.on("message", channel.send)
+            # Bytes are only for the volume.
+            channel.on("message", lambda message: isinstance(message, str) and channel.send(message))
 
         return current
 

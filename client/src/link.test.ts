@@ -2,9 +2,15 @@ import { expect, test } from 'bun:test'
 import { noteIn, payloadOf, wordIn } from './link.ts'
 
 test('a note is read from a signal, and nothing from that of another library', () => {
-  const note = { link: 'a', restart: true, begins: true }
+  const note = { link: 'a', restart: true, begins: true, confirms: true, answered: false }
   expect(noteIn({ parley: note })).toEqual(note)
-  expect(noteIn({ parley: { link: 'a' } })).toEqual({ link: 'a', restart: false, begins: false })
+  expect(noteIn({ parley: { link: 'a' } })).toEqual({
+    link: 'a',
+    restart: false,
+    begins: false,
+    confirms: false,
+    answered: false,
+  })
   for (const parley of [undefined, null, 'a', [], {}, { link: 1 }]) expect(noteIn({ parley })).toBeUndefined()
 })
 

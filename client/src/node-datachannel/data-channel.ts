@@ -139,7 +139,7 @@ export class NodeDataChannel extends HandlerTarget {
   /** The connection has been closed. @internal */
   abandon(): void {
     this.#readyState = 'closed'
-    this.#native?.close()
+    this.#close()
   }
 
   /** The connection has broken. The library sees to the channels that have been open. @internal */
