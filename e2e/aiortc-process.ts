@@ -25,6 +25,9 @@ export const startAiortc = (...args: string[]): AiortcProcess => start('aiortc-p
 /** The same with `aiortc-file-peer.py`. */
 export const startAiortcFilePeer = (...args: string[]): AiortcProcess => start('aiortc-file-peer.py', args)
 
+/** The same with `aiortc-echo-peer.py`. */
+export const startAiortcEchoPeer = (...args: string[]): AiortcProcess => start('aiortc-echo-peer.py', args)
+
 function start(program: string, args: readonly string[]): AiortcProcess {
   const child = spawn(python, [join(import.meta.dir, program), ...args])
   const events = new Inbox<Message>()

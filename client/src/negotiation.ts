@@ -1,6 +1,7 @@
 import type { SignalType } from '@parley/protocol'
 import type { ConnectionParts } from './connection-types.ts'
 import { ParleyError } from './errors.ts'
+import { reaches, withoutCandidates } from './first-checks.ts'
 import { type LinkNote, noteIn, payloadOf } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 
@@ -144,7 +145,7 @@ export class Negotiation {
     if (isEarly) this.#isEarly = true
     else await this.#useEarly()
     this.options.heard()
-    if (isAnswered && note) void this.#post('candidate', {}, undefined, true)
+    if (isAnswered && note) void reaches(pc, this.parts.clock).then(() => this.#post('candidate', {}, undefined, true))
     if (!isOffer) return
     await pc.setLocalDescription()
     this.#say()
@@ -238,15 +239,6 @@ const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce =
 
 /** What ICE calls itself in a description, something else after each restart (RFC 8839 section 5.4). */
 const ufrag = ({ sdp = '' }: RTCSessionDescriptionInit): string | undefined => /^a=ice-ufrag:(.*)$/m.exec(sdp)?.[1]
-
-/**
- * The first offer, whose candidates have to wait: each is also sent by itself. A check that reaches libdatachannel before it
- * has taken the answer may cost a second, or the connection (docs/upstream/libdatachannel-description-after-ice.md).
- */
-const withoutCandidates = ({ type, sdp = '' }: RTCSessionDescriptionInit): RTCSessionDescriptionInit => ({
-  type,
-  sdp: sdp.replace(/^a=(?:candidate:.*|end-of-candidates)\r?\n/gm, ''),
-})
 
 /** That of the certificate in an SDP, which every `RTCPeerConnection` makes anew (RFC 8122 section 5). */
 const fingerprint = (sdp: unknown): string | undefined =>

@@ -45,7 +45,7 @@ const fault = async (act: () => unknown): Promise<string> => {
   }
 }
 
-type Signal = { description: RTCSessionDescription | null } | { candidate: RTCIceCandidate | null }
+type Signal = { description: RTCSessionDescriptionInit | null } | { candidate: RTCIceCandidate | null }
 
 /**
  * One end of a wire: negotiates as in the W3C's example of perfect negotiation, what arrives being handled in order. Only who
@@ -99,7 +99,7 @@ class End {
 }
 
 const withoutCandidates = (description: RTCSessionDescription | null) =>
-  description && { ...description, sdp: description.sdp.replace(/^a=candidate:.*\r\n/gm, '') }
+  description && { type: description.type, sdp: description.sdp.replace(/^a=candidate:.*\r\n/gm, '') }
 
 /** Joins two connections by a wire that begins to deliver at `start`. */
 function wire(polite: RTCPeerConnection, impolite: RTCPeerConnection, start = Promise.resolve()): void {

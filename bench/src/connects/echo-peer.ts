@@ -1,7 +1,7 @@
 import { Parley } from '@parley/client'
 import { nodeDataChannel } from '@parley/client/node-datachannel'
 import * as library from 'node-datachannel'
-import { lateSocket } from './late-socket.ts'
+import { lateSocket } from '../../../e2e/late-socket.ts'
 
 /** Enters a room under each of the names given, and sends back what arrives on any data channel. */
 const [http = '', wsUrl = '', roomId = '', token = '', delay = '0', ...names] = process.argv.slice(2)

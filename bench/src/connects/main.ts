@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util'
 import { type Connection, Parley, type Room } from '@parley/client'
 import { nodeDataChannel } from '@parley/client/node-datachannel'
 import * as library from 'node-datachannel'
+import { lateSocket } from '../../../e2e/late-socket.ts'
 import { cleanUp, startParley, temporaryFolder } from '../processes.ts'
 import { quantile } from '../stats.ts'
-import { lateSocket } from './late-socket.ts'
 
 /**
  * How long a connection takes from `connect` to the answer to its first message, how many attempts it takes, and how many stay
