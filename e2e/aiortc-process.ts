@@ -28,6 +28,9 @@ export const startAiortcFilePeer = (...args: string[]): AiortcProcess => start('
 /** The same with `deployed-worker.py`. */
 export const startDeployedWorker = (...args: string[]): AiortcProcess => start('deployed-worker.py', args)
 
+/** The same with `aiortc-echo-peer.py`. */
+export const startAiortcEchoPeer = (...args: string[]): AiortcProcess => start('aiortc-echo-peer.py', args)
+
 function start(program: string, args: readonly string[]): AiortcProcess {
   const child = spawn(python, [join(import.meta.dir, program), ...args])
   const events = new Inbox<Message>()

@@ -44,7 +44,8 @@ export async function launchFirefox(): Promise<Browser> {
       const opened: Page = {
         // Its types take what is given for a handle in the page, which it never is here.
         evaluate: (act: (given?: never) => unknown, given?: unknown) => page.evaluate(act, given as never) as never,
-        waitForFunction: (holds, given) => page.waitForFunction(holds as (given: unknown) => boolean, {}, given),
+        waitForFunction: (holds: (given: never) => boolean, given?: unknown) =>
+          page.waitForFunction(holds as (given: unknown) => boolean, {}, given),
         reload: () => page.reload(),
         close: () => page.close(),
         isClosed: () => page.isClosed(),

@@ -305,53 +305,31 @@ describe('a peer without this library', () => {
     channel.send('goodbye')
   }
 
-  /**
-   * Runs `act` again if it takes longer than 8 s, twice at the most. In some 5 % of connections between libdatachannel
-   * (0.24.5) and aiortc, aiortc hears nothing of what is sent to it after the channel has opened, whoever sends it; the cause is
-   * not known. Whatever else goes wrong fails at once.
-   */
-  async function unlessDeaf(act: () => Promise<void>): Promise<void> {
-    for (let attempt = 1; attempt <= 3; attempt++) {
-      const { promise: deaf, resolve } = Promise.withResolvers<'deaf'>()
-      const timer = setTimeout(() => resolve('deaf'), 8_000)
-      // What is left of an attempt that is given up ends with the test.
-      const outcome = act().then(() => 'done' as const)
-      outcome.catch(() => {})
-      const result = await Promise.race([outcome, deaf]).finally(() => clearTimeout(timer))
-      if (result === 'done') return
-    }
-    throw new Error('aiortc was deaf three times in a row')
-  }
+  withAiortc('is connected to', async () => {
+    const urls = await startParley({ command: 'bun' })
+    const room = await (await parleyAt(urls)).createRoom()
+    const worker = startAiortc('worker', urls.httpUrl, urls.wsUrl, room.roomId, room.token)
+    await worker.expect('registered')
+    const ada = await enter(urls, room, 'ada')
+    const connection = await ada.connect('aiortc-worker')
+    expect(connection.isPlain).toBe(true)
+    await converse(await connection.open('anything'))
+    expect(await worker.ended).toEqual({ code: 0, stderr: '' })
+    await status(connection, 'closed')
+  })
 
-  withAiortc('is connected to', () =>
-    unlessDeaf(async () => {
-      const urls = await startParley({ command: 'bun' })
-      const room = await (await parleyAt(urls)).createRoom()
-      const worker = startAiortc('worker', urls.httpUrl, urls.wsUrl, room.roomId, room.token)
-      await worker.expect('registered')
-      const ada = await enter(urls, room, 'ada')
-      const connection = await ada.connect('aiortc-worker')
-      expect(connection.isPlain).toBe(true)
-      await converse(await connection.open('anything'))
-      expect(await worker.ended).toEqual({ code: 0, stderr: '' })
-      await status(connection, 'closed')
-    }),
-  )
-
-  withAiortc('connects', () =>
-    unlessDeaf(async () => {
-      const urls = await startParley({ command: 'bun' })
-      const client = startAiortc('client', urls.httpUrl, urls.wsUrl)
-      const { room_id, token } = await client.expect('room')
-      const ada = await enter(urls, { roomId: String(room_id), token: String(token) }, 'ada')
-      const arrival = ada.once('connection')
-      client.tell('ada')
-      const [connection] = await arrival
-      const [channel] = await connection.once('channel')
-      await connection.ready
-      await converse(channel)
-      expect(await client.ended).toEqual({ code: 0, stderr: '' })
-      await status(connection, 'closed')
-    }),
-  )
+  withAiortc('connects', async () => {
+    const urls = await startParley({ command: 'bun' })
+    const client = startAiortc('client', urls.httpUrl, urls.wsUrl)
+    const { room_id, token } = await client.expect('room')
+    const ada = await enter(urls, { roomId: String(room_id), token: String(token) }, 'ada')
+    const arrival = ada.once('connection')
+    client.tell('ada')
+    const [connection] = await arrival
+    const [channel] = await connection.once('channel')
+    await connection.ready
+    await converse(channel)
+    expect(await client.ended).toEqual({ code: 0, stderr: '' })
+    await status(connection, 'closed')
+  })
 })

@@ -17,29 +17,15 @@ const toldWithin = 1_000
 /** Milliseconds from then until it has sent what ends it, of which it does not tell. Usually it is one. */
 const lastWords = 100
 
-export interface WebRtcOptions {
-  /** The only network address that is used; undefined: all. */
-  readonly bindAddress: string | undefined
-  /**
-   * Whether the other side is aiortc. When packets of it are lost while its receive window is full, aiortc takes none of those
-   * that are sent again, and the connection ends after some 15 s. So no more is sent at once than a socket holds.
-   */
-  readonly isLegacy?: boolean
-}
-
-/** Bytes that may be on their way to aiortc. */
-const legacyWindow = 64 * 1024
-
 /**
  * The WebRTC of Node and Bun, which is loaded by those who need it only.
+ * @param bindAddress the only network address that is used; undefined: all
  * @throws ParleyError UNSUPPORTED, if it is not installed for this platform
  */
-export async function webRtc({ bindAddress, isLegacy = false }: WebRtcOptions): Promise<WebRtc> {
+export async function webRtc({ bindAddress }: { readonly bindAddress: string | undefined }): Promise<WebRtc> {
   let library: NodeDataChannelModule
   try {
-    const loaded = await import('node-datachannel')
-    if (isLegacy) loaded.setSctpSettings({ sendBufferSize: legacyWindow })
-    library = loaded
+    library = await import('node-datachannel')
   } catch (cause) {
     const sentence = 'WebRTC is not there: the package node-datachannel is not installed for this platform.'
     throw new ParleyError('UNSUPPORTED', sentence, { cause })

@@ -2,12 +2,13 @@ import { expect, test } from 'bun:test'
 import { noteIn, payloadOf, wordIn } from './link.ts'
 
 test('a note is read from a signal, and nothing from that of another library', () => {
-  const note = { link: 'a', restart: true, begins: true, turns: true, round: 2 }
+  const note = { link: 'a', restart: true, begins: true, confirms: true, turns: true, round: 2 }
   expect(noteIn({ parley: note })).toEqual(note)
   expect(noteIn({ parley: { link: 'a' } })).toEqual({
     link: 'a',
     restart: false,
     begins: false,
+    confirms: false,
     turns: false,
     round: undefined,
   })

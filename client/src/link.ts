@@ -11,6 +11,8 @@ export interface LinkNote {
   readonly restart: boolean
   /** Whether this is the offer that the connection begins with. */
   readonly begins: boolean
+  /** Whether the sender of this offer will say `answered` when it has taken the answer. */
+  readonly confirms: boolean
   /** Whether the sender asks before it offers, or is asked. */
   readonly turns: boolean
   /** Counts the offers of the sender; an answer has the number of its offer. */
@@ -19,13 +21,15 @@ export interface LinkNote {
 
 /** The note in a signal; undefined if its sender does not write any. */
 export function noteIn({ parley }: JsonObject): LinkNote | undefined {
-  const { link, restart, begins, turns, round } = members(parley)
+  const { link, round, ...said } = members(parley)
   if (typeof link !== 'string') return undefined
+  const says = (member: string) => said[member] === true
   return {
     link,
-    restart: restart === true,
-    begins: begins === true,
-    turns: turns === true,
+    restart: says('restart'),
+    begins: says('begins'),
+    confirms: says('confirms'),
+    turns: says('turns'),
     round: typeof round === 'number' ? round : undefined,
   }
 }
@@ -36,13 +40,14 @@ export interface LinkWord {
   /**
    * `declined`: will not connect. `restart`: you made the first offer, so restart ICE. `turn`: let me offer; `go`: go ahead.
    * `refused`: your offer cannot be taken. `failed`: what I have offered was not agreed upon, and I offer it no more.
+   * `answered`: I have taken your answer, and you may look for a way to me.
    * `ask`: do you still have this connection? The answer is `known` or `unknown`; `unknown` also answers what is said, or
    * offered, about a connection that is not there.
    */
   readonly word: Word
 }
 
-const words = ['declined', 'restart', 'turn', 'go', 'refused', 'failed', 'ask', 'known', 'unknown'] as const
+const words = ['declined', 'restart', 'turn', 'go', 'refused', 'failed', 'answered', 'ask', 'known', 'unknown'] as const
 type Word = (typeof words)[number]
 
 export const payloadOf = (word: LinkWord): JsonObject => ({ parley: word })

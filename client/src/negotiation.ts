@@ -1,6 +1,7 @@
 import { Agreement } from './agreement.ts'
 import type { ConnectionParts } from './connection-types.ts'
 import type { ParleyError } from './errors.ts'
+import { reaches, withoutCandidates } from './first-checks.ts'
 import { canRestartIce, IceRestart } from './ice-restart.ts'
 import { type LinkNote, type LinkWord, noteIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
@@ -32,8 +33,10 @@ export class Negotiation {
   #isAnswering = false
   /** Counts the offers of this side. */
   #round = 0
-  /** Candidates that came before the description that they belong to. */
+  /** Candidates that came before the description that they belong to, or that wait until that is answered. */
   #early: RTCIceCandidateInit[] = []
+  /** Whether the other side has not taken the answer to its first offer yet, as far as this side knows, and that matters. */
+  #isEarly = false
   /** What arrives is handled in order, also while what came before is awaited. */
   #queue = Promise.resolve()
   readonly #ended = new AbortController()
@@ -128,6 +131,7 @@ export class Negotiation {
     if (word === 'restart') void this.#iceRestart.begin()
     else if (word === 'turn' || word === 'go') this.#turns.hear(word)
     else if (word === 'refused' || word === 'failed') this.#agreement.hear(word)
+    else if (word === 'answered') this.#queue = this.#queue.then(() => this.#useEarly())
   }
 
   /**
@@ -208,16 +212,29 @@ export class Negotiation {
   }
 
   async #describe(signal: IncomingSignal, description: RTCSessionDescriptionInit): Promise<void> {
-    await this.pc.setRemoteDescription(description)
-    this.#other = noteIn(signal) ?? null
-    for (const candidate of this.#early.splice(0)) await this.#add(candidate)
+    const { pc } = this
+    const note = noteIn(signal)
+    const isAnswer = description.type === 'answer'
+    // Browsers, which can restart ICE, take what comes before the answer.
+    const isEarly = !isAnswer && note?.confirms === true && !(note.restart && canRestartIce(pc))
+    await pc.setRemoteDescription(isEarly ? withoutCandidates(description) : description)
+    const isFirstAnswer = isAnswer && this.isUnanswered
+    this.#other = note ?? null
+    if (isEarly) this.#isEarly = true
+    else await this.#useEarly()
     this.options.heard()
+    if (isFirstAnswer && note) void reaches(pc, this.parts.clock).then(() => this.#outbox.say('answered'))
+  }
+
+  async #useEarly(): Promise<void> {
+    this.#isEarly = false
+    for (const candidate of this.#early.splice(0)) await this.#add(candidate)
   }
 
   /** A candidate that is of no use, as one of a description that was given up, is no fault: others may be. */
   async #add(candidate: unknown): Promise<void> {
     if (typeof candidate !== 'object' || candidate === null) return
-    if (!this.pc.remoteDescription) this.#early.push(candidate)
+    if (!this.pc.remoteDescription || this.#isEarly) this.#early.push(candidate)
     else await this.pc.addIceCandidate(candidate).catch(() => {})
   }
 

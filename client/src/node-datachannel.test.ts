@@ -45,9 +45,12 @@ const fault = async (act: () => unknown): Promise<string> => {
   }
 }
 
-type Signal = { description: RTCSessionDescription | null } | { candidate: RTCIceCandidate | null }
+type Signal = { description: RTCSessionDescriptionInit | null } | { candidate: RTCIceCandidate | null }
 
-/** One end of a wire: negotiates as in the W3C's example of perfect negotiation, what arrives being handled in order. */
+/**
+ * One end of a wire: negotiates as in the W3C's example of perfect negotiation, what arrives being handled in order. Only who
+ * answers tells its candidates, as the other side would otherwise be reached before it has the answer; see `nodeDataChannel`.
+ */
 class End {
   other: End | undefined
   #queue: Promise<void>
@@ -64,9 +67,11 @@ class End {
       this.#isOffering = true
       await pc.setLocalDescription()
       this.#isOffering = false
-      this.#send({ description: pc.localDescription })
+      this.#send({ description: withoutCandidates(pc.localDescription) })
     }
-    pc.onicecandidate = ({ candidate }) => this.#send({ candidate })
+    pc.onicecandidate = ({ candidate }) => {
+      if (pc.localDescription?.type === 'answer') this.#send({ candidate })
+    }
   }
 
   #send(signal: Signal): void {
@@ -92,6 +97,9 @@ class End {
     }
   }
 }
+
+const withoutCandidates = (description: RTCSessionDescription | null) =>
+  description && { type: description.type, sdp: description.sdp.replace(/^a=candidate:.*\r\n/gm, '') }
 
 /** Joins two connections by a wire that begins to deliver at `start`. */
 function wire(polite: RTCPeerConnection, impolite: RTCPeerConnection, start = Promise.resolve()): void {
@@ -507,6 +515,48 @@ test('a channel that cannot be is refused', async () => {
   ]) {
     expect([init, await fault(() => pc.createDataChannel('chat', init))]).toEqual([init, 'TypeError'])
   }
+  expect(await fault(() => pc.createDataChannel('chat', { negotiated: true, id: 1023 }))).toBe('OperationError')
+})
+
+/** Creates a channel in the moment in which the connection says that it is connected, and sends something there and back. */
+async function speakAtOnce(): Promise<unknown> {
+  const [a, b] = [await open(), await open()]
+  wire(a, b)
+  // So there is something to connect for, and no announcement.
+  for (const pc of [a, b]) pc.createDataChannel('control', { negotiated: true, id: 5 })
+  const far = nextChannel(b)
+  await untilState(a, 'connected')
+  const near = a.createDataChannel('chat')
+  const ended = next(near, 'close').then(() => 'closed')
+  const echo = messages(near, 1)
+  near.addEventListener('open', () => near.send('hello'))
+  ;(await far).addEventListener('message', ({ target, data }) => (target as RTCDataChannel).send(data))
+  return Promise.race([ended, echo])
+}
+
+// Without the gate some 5 % are opened twice, which the other side answers by closing them: 150 would pass once in 2,000 times.
+test('a channel that is created when the connection says that it is connected opens once, 150 times of 150', async () => {
+  for (let round = 0; round < 15; round++) {
+    const results = await Promise.all(Array.from({ length: 10 }, speakAtOnce))
+    expect(results).toEqual(Array.from({ length: 10 }, () => ['hello']))
+  }
+})
+
+test('a channel that waits for its connection ends when it is closed, or when the connection is', async () => {
+  const [a, b] = [await open(), await open()]
+  wire(a, b)
+  a.createDataChannel('first')
+  while (a.signalingState !== 'stable' || !a.remoteDescription) await next(a, 'signalingstatechange')
+  const [given, left] = [a.createDataChannel('given up'), a.createDataChannel('left')]
+  const told = record(given, 'open', 'closing', 'error', 'close')
+  const ends = [next(given, 'close'), next(left, 'close')]
+  given.close()
+  expect(given.readyState).toBe('closing')
+  await ends[0]
+  expect([given.readyState, told]).toEqual(['closed', ['close']])
+  a.close()
+  expect(left.readyState).toBe('closed')
+  await ends[1]
 })
 
 test('a property holds one listener, beside those that were added', async () => {

@@ -60,7 +60,8 @@ export class Outbox {
 
   #signal(type: SignalType, content: object, round?: number): () => Promise<void> {
     const { link, restart, isUnanswered } = this.options
-    const parley = { link, restart, begins: type === 'offer' && isUnanswered(), turns: true, round }
+    const begins = type === 'offer' && isUnanswered()
+    const parley = { link, restart, begins, confirms: begins, turns: true, round }
     const message = { type, target: this.peerId, ...content, ...(link !== undefined && { parley }) }
     return () => this.parts.signal(message)
   }
@@ -89,6 +90,7 @@ export class Outbox {
         // What is sent waits for the connection.
         return true
       case 'PEER_NOT_FOUND':
+      case 'PEER_NOT_IN_ROOM':
         // A server that has restarted does not know yet who is about to come back.
         if (this.options.isUnanswered() && this.#registrations === this.parts.registrations()) return false
         await this.parts.arrival(this.peerId, this.options.ended)

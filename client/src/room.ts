@@ -139,7 +139,7 @@ export class Room extends Emitter<RoomEvents> {
     }
   }
 
-  /** Any JSON for one peer. Resolves when it has been handed to that peer's socket. @throws ParleyError PEER_NOT_FOUND */
+  /** Any JSON for one peer. Resolves when it has been handed to that peer's socket. @throws ParleyError PEER_NOT_IN_ROOM */
   async send(peerId: string, payload: unknown): Promise<void> {
     await this.#request({ type: 'peer_message', to_peer_id: peerId, payload })
   }

@@ -61,6 +61,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'oidc-provider',
     ],
   ],
+  ['bench/src/connects/', ['bench/', 'e2e/late-socket.ts', '@parley/client', 'node-datachannel', 'node:', 'bun']],
   ['bench/', ['bench/', 'e2e/aws/', '@parley/protocol', 'node:', 'bun']],
   ['docs/', ['docs/', 'server/src/settings.ts', '@parley/protocol', 'node:', 'bun', 'typedoc']],
 ]

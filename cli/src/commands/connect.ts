@@ -67,7 +67,7 @@ export const connect = command({
     const sources: DiskSource[] = []
     for (const path of paths) sources.push(await diskSource(path))
 
-    const rtc = await webRtc({ bindAddress: values['bind-address'], isLegacy: values.legacy })
+    const rtc = await webRtc({ bindAddress: values['bind-address'] })
     const { httpUrl: url, wsUrl: ws, roomId, token, peerId: target } = session
     const parley = await openServer({ url, ws, anonymous: values.anonymous, ...rtc }, context)
     // The others in the room are nobody's business here.

@@ -1,8 +1,9 @@
+import { gateId } from './gated-peer.ts'
 import type { NativeDataChannelInit } from './library.ts'
 
 const longest = 65_535
 
-/** How a channel is to be, in the words of the library. @throws TypeError as `createDataChannel` does */
+/** How a channel is to be, in the words of the library. @throws TypeError, DOMException as `createDataChannel` does */
 export function nativeChannelInit(label: string, init: RTCDataChannelInit): NativeDataChannelInit {
   const { ordered = true, protocol = '', negotiated = false, id, maxPacketLifeTime, maxRetransmits } = init
   for (const text of [label, protocol]) {
@@ -15,6 +16,7 @@ export function nativeChannelInit(label: string, init: RTCDataChannelInit): Nati
   }
   if (negotiated && id === undefined) throw new TypeError('A negotiated data channel needs an id.')
   if (negotiated && !isBelow(longest, id)) throw new TypeError(`An id is a whole number below ${longest}.`)
+  if (negotiated && id === gateId) throw new DOMException(`The id ${gateId} is reserved.`, 'OperationError')
   for (const limit of [maxPacketLifeTime, maxRetransmits]) {
     if (limit !== undefined && !isBelow(longest + 1, limit)) {
       throw new TypeError(`maxPacketLifeTime and maxRetransmits are whole numbers up to ${longest}.`)

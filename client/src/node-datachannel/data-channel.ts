@@ -20,7 +20,6 @@ const noId = 65_535
  * makes `cleanup()` of the library crash.
  */
 export class NodeDataChannel extends HandlerTarget {
-  readonly label: string
   readonly protocol: string
   /** Of channels that the other peer has opened this and the next two are not known, and said to be the default. */
   readonly ordered: boolean
@@ -33,23 +32,24 @@ export class NodeDataChannel extends HandlerTarget {
   #lowThreshold = 0
   #maxMessageSize = 0
 
-  #native: NativeDataChannel
+  /** Undefined while it is not created yet. */
+  #native: NativeDataChannel | undefined
 
+  /** @param init how this side creates it @param native what the other side has opened, or what is created by `createIn` */
   constructor(
-    native: NativeDataChannel,
+    readonly label: string,
     private readonly owner: ChannelOwner,
     private readonly init?: NativeDataChannelInit,
+    native?: NativeDataChannel,
   ) {
     super()
-    this.label = native.getLabel()
-    this.protocol = native.getProtocol()
+    this.protocol = native?.getProtocol() ?? init?.protocol ?? ''
     this.ordered = !init?.unordered
     this.maxPacketLifeTime = init?.maxPacketLifeTime ?? null
     this.maxRetransmits = init?.maxRetransmits ?? null
     this.negotiated = init?.negotiated ?? false
     this.#id = init?.id ?? null
-    this.#native = native
-    this.#listen(native)
+    if (native) this.#use(native)
   }
 
   get id(): number | null {
@@ -62,7 +62,7 @@ export class NodeDataChannel extends HandlerTarget {
 
   /** Bytes that have been sent and not left yet. */
   get bufferedAmount(): number {
-    return this.#native.bufferedAmount()
+    return this.#native?.bufferedAmount() ?? 0
   }
 
   get bufferedAmountLowThreshold(): number {
@@ -71,7 +71,7 @@ export class NodeDataChannel extends HandlerTarget {
 
   set bufferedAmountLowThreshold(bytes: number) {
     this.#lowThreshold = bytes
-    if (!this.#isOver) this.#native.setBufferedAmountLowThreshold(bytes)
+    if (!this.#isOver) this.#native?.setBufferedAmountLowThreshold(bytes)
   }
 
   get binaryType(): BinaryType {
@@ -89,14 +89,15 @@ export class NodeDataChannel extends HandlerTarget {
    * @throws TypeError if it is longer than the other peer takes, or a Blob
    */
   send(data: string | ArrayBuffer | ArrayBufferView): void {
-    if (this.#readyState !== 'open') throw notOpen(this.label, this.#readyState)
+    const native = this.#native
+    if (this.#readyState !== 'open' || !native) throw notOpen(this.label, this.#readyState)
     const bytes = typeof data === 'string' ? undefined : bytesOf(data)
     if ((bytes?.byteLength ?? this.#atLeast(data as string)) > this.#maxMessageSize) {
       throw new TypeError(`The other peer takes no message of more than ${this.#maxMessageSize} bytes.`)
     }
     try {
-      if (bytes) this.#native.sendMessageBinary(bytes)
-      else this.#native.sendMessage(data as string)
+      if (bytes) native.sendMessageBinary(bytes)
+      else native.sendMessage(data as string)
     } catch {
       // It is right before its event.
       throw notOpen(this.label, 'closed')
@@ -107,47 +108,53 @@ export class NodeDataChannel extends HandlerTarget {
   close(): void {
     if (this.#isOver) return
     this.#readyState = 'closing'
-    this.#native.close()
+    this.#close()
   }
 
   // The members from here on are for the connection. The messages of a channel may come before the word that it is open.
 
   /** Opens it, and calls `announce` before its event. @internal */
   open(announce?: () => void): void {
-    if (this.#readyState !== 'connecting') return
+    const native = this.#native
+    if (this.#readyState !== 'connecting' || !native) return
     this.owner.channelOpens()
-    this.#maxMessageSize = this.#native.maxMessageSize()
-    const id = this.#native.getId()
+    this.#maxMessageSize = native.maxMessageSize()
+    const id = native.getId()
     this.#id = id === noId ? this.#id : id
     this.#readyState = 'open'
     announce?.()
     if (this.readyState === 'open') this.fire('open')
     // The other side has closed it before this side could listen; the library does not tell that.
-    if (!this.#native.isOpen()) setTimeout(() => this.#end())
+    if (!native.isOpen()) setTimeout(() => this.#end())
   }
 
-  /** The connection goes on with another one of the library. @internal */
-  moveTo(peer: NativePeerConnection): void {
+  /** Creates it in a connection of the library: the first one, or the one with which its owner goes on. @internal */
+  createIn(peer: NativePeerConnection): void {
     if (this.#readyState !== 'connecting' || !this.init) return
     const before = this.#native
-    this.#native = peer.createDataChannel(this.label, this.init)
-    this.#listen(this.#native)
-    this.#native.setBufferedAmountLowThreshold(this.#lowThreshold)
-    before.close()
+    this.#use(peer.createDataChannel(this.label, this.init))
+    before?.close()
   }
 
   /** The connection has been closed. @internal */
   abandon(): void {
     this.#readyState = 'closed'
-    this.#native.close()
+    this.#close()
   }
 
   /** The connection has broken. The library sees to the channels that have been open. @internal */
   lose(): void {
-    if (this.#readyState === 'connecting') this.#native.close()
+    if (this.#readyState === 'connecting') this.#close()
   }
 
-  #listen(native: NativeDataChannel): void {
+  #close(): void {
+    if (this.#native) this.#native.close()
+    else setTimeout(() => this.#end())
+  }
+
+  #use(native: NativeDataChannel): void {
+    this.#native = native
+    native.setBufferedAmountLowThreshold(this.#lowThreshold)
     native.onOpen(() => this.open())
     native.onBufferedAmountLow(() => this.fire('bufferedamountlow'))
     // On Node, callbacks that wait are called in the order of these lines: what has arrived before the end of the channel.

@@ -43,17 +43,16 @@ export class Descriptions {
 
   /**
    * Sets an answer, or an offer, for which one of this side is rolled back, in `native` too if it was made there.
-   * @param lines what `native` is to know of `sdp`
    * @throws DOMException InvalidStateError if it is not its turn, OperationError if it is of no use, which changes nothing
    */
-  setRemote(native: NativePeerConnection, type: RTCSdpType, sdp: string, lines = sdp): void {
+  setRemote(native: NativePeerConnection, type: RTCSdpType, sdp: string): void {
     const isOffering = this.signalingState === 'have-local-offer'
     const isOffer = type === 'offer' && (isOffering || this.signalingState === 'stable')
     if (!isOffer && !(type === 'answer' && isOffering)) throw this.#notDue('remote', type)
     const rollsBack = isOffer && native.signalingState() === 'have-local-offer'
     if (rollsBack) native.setLocalDescription('rollback')
     try {
-      native.setRemoteDescription(lines, isOffer ? 'offer' : 'answer')
+      native.setRemoteDescription(sdp, isOffer ? 'offer' : 'answer')
     } catch (cause) {
       if (rollsBack) native.setLocalDescription('offer')
       throw new DOMException(cause instanceof Error ? cause.message : `${cause}`, 'OperationError')

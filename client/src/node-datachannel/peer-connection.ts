@@ -1,32 +1,31 @@
 import { nativeChannelInit } from './channel-init.ts'
 import { type ChannelOwner, NodeDataChannel } from './data-channel.ts'
 import { Descriptions, sessionDescription } from './descriptions.ts'
+import { GatedPeer } from './gated-peer.ts'
 import { HandlerTarget } from './handler-target.ts'
 import { nativeIceServers } from './ice-servers.ts'
 import type {
   NativeDataChannel,
-  NativeDataChannelInit,
   NativePeerConnection,
   NodeDataChannelModule,
   NodeDataChannelOptions,
 } from './library.ts'
 import { LocalCandidates } from './local-candidates.ts'
 import { NegotiationFlag } from './negotiation-flag.ts'
-import { RemoteCandidates, withoutCandidates } from './remote-candidates.ts'
+import { addRemoteCandidate } from './remote-candidate.ts'
 import { statsReport } from './stats.ts'
 
 /** `RTCPeerConnection` on one of the library; see `nodeDataChannel` for what it has and has not. */
 export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   readonly #descriptions = new Descriptions()
   readonly #localCandidates = new LocalCandidates(candidate => this.fire('icecandidate', { candidate }))
-  readonly #remoteCandidates = new RemoteCandidates(() => this.#native)
   readonly #negotiation = new NegotiationFlag(
     () => this.#isNegotiationNeeded,
     () => this.fire('negotiationneeded'),
   )
   readonly #channels = new Set<NodeDataChannel>()
   #configuration: RTCConfiguration = {}
-  #native: NativePeerConnection | undefined
+  #peer: GatedPeer | undefined
   #connectionState: RTCPeerConnectionState = 'new'
   #iceConnectionState: RTCIceConnectionState = 'new'
   #iceGatheringState: RTCIceGatheringState = 'new'
@@ -92,27 +91,27 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   }
 
   createDataChannel(label: string, init: RTCDataChannelInit = {}): NodeDataChannel {
-    const native = this.#peer()
-    const nativeInit = nativeChannelInit(label, init)
-    const channel = this.#add(native.createDataChannel(label, nativeInit), nativeInit)
+    const peer = this.#usePeer()
+    const channel = new NodeDataChannel(label, this, nativeChannelInit(label, init))
+    peer.admit(channel, this.#descriptions.isDataAgreed)
+    this.#add(channel)
     this.#negotiation.check()
     return channel
   }
 
   /** Makes the offer or the answer, whichever is due, or rolls back. An SDP that is handed in is not looked at. */
   setLocalDescription(description?: RTCLocalSessionDescriptionInit): Promise<void> {
-    return this.#describe(native => {
+    return this.#describe(({ native }) => {
       const canOffer = this.#hasHadChannels || this.#descriptions.isDataAgreed
       this.#descriptions.setLocal(native, canOffer, description?.type)
-      if (this.signalingState === 'stable') this.#remoteCandidates.letGoSoon()
     })
   }
 
   /** Takes an offer, for which one of this side is rolled back, or an answer. */
   setRemoteDescription({ type, sdp = '' }: RTCSessionDescriptionInit): Promise<void> {
-    return this.#describe(native => {
-      if (type === 'offer' && !this.#descriptions.isDataAgreed) this.#takeFirst(native, sdp)
-      else this.#descriptions.setRemote(native, type, sdp)
+    return this.#describe(peer => {
+      if (type === 'offer' && !this.#descriptions.isDataAgreed) this.#takeFirst(peer, sdp)
+      else this.#descriptions.setRemote(peer.native, type, sdp)
     })
   }
 
@@ -120,7 +119,7 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   addIceCandidate(candidate?: RTCIceCandidateInit | null): Promise<void> {
     return this.#negotiation.operations.run(() => {
       this.#refuseIfClosed()
-      this.#remoteCandidates.add(candidate ?? {}, this.remoteDescription)
+      addRemoteCandidate(this.#native, candidate ?? {}, this.remoteDescription)
     })
   }
 
@@ -134,7 +133,7 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
     this.#connectionState = this.#iceConnectionState = 'closed'
     // The library forgets those that have not been open.
     for (const channel of this.#channels) channel.abandon()
-    this.#native?.close()
+    this.#peer?.close()
   }
 
   /** @internal */
@@ -157,15 +156,19 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
     if (this.#isClosed) throw new DOMException('The connection is closed.', 'InvalidStateError')
   }
 
-  /** The connection of the library, which is made when it is needed first. */
-  #peer(): NativePeerConnection {
-    this.#refuseIfClosed()
-    if (this.#isOver) throw new DOMException('The connection is lost.', 'InvalidStateError')
-    this.#native ??= this.#makePeer()
-    return this.#native
+  get #native(): NativePeerConnection | undefined {
+    return this.#peer?.native
   }
 
-  #makePeer(): NativePeerConnection {
+  /** The connection of the library, which is made when it is needed first. */
+  #usePeer(): GatedPeer {
+    this.#refuseIfClosed()
+    if (this.#isOver) throw new DOMException('The connection is lost.', 'InvalidStateError')
+    this.#peer ??= this.#makePeer()
+    return this.#peer
+  }
+
+  #makePeer(): GatedPeer {
     const { iceServers = [], iceTransportPolicy = 'all' } = this.#configuration
     const native = new this.library.PeerConnection('parley', {
       ...this.options,
@@ -184,46 +187,44 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
     native.onDataChannel(channel => this.#announce(channel))
     native.onIceStateChange(state => ifInUse(() => this.#hearIce(state)))
     native.onStateChange(state => ifInUse(() => this.#hear(state)))
-    return native
+    return new GatedPeer(native)
   }
 
-  #takeFirst(native: NativePeerConnection, offer: string): void {
+  #takeFirst(peer: GatedPeer, offer: string): void {
     // One that has made an offer itself would contend for the lead of ICE, which costs up to a second.
-    const taker = native.localDescription() ? this.#makePeer() : native
+    const taker = peer.native.localDescription() ? this.#makePeer() : peer
     try {
-      this.#descriptions.setRemote(taker, 'offer', offer, withoutCandidates(offer))
+      this.#descriptions.setRemote(taker.native, 'offer', offer)
     } catch (error) {
-      if (taker !== native) taker.close()
+      if (taker !== peer) taker.close()
       throw error
     }
-    this.#remoteCandidates.hold(offer)
-    if (taker === native) return
-    this.#native = taker
-    for (const channel of this.#channels) channel.moveTo(taker)
-    native.close()
+    if (taker === peer) return
+    this.#peer = taker
+    for (const channel of this.#channels) channel.createIn(taker.native)
+    peer.close()
   }
 
-  #add(native: NativeDataChannel, init?: NativeDataChannelInit): NodeDataChannel {
-    const channel = new NodeDataChannel(native, this, init)
+  #add(channel: NodeDataChannel): void {
     this.#channels.add(channel)
     this.#hasHadChannels = true
-    return channel
   }
 
   #announce(native: NativeDataChannel): void {
-    const channel = this.#add(native)
+    const channel = new NodeDataChannel(native.getLabel(), this, undefined, native)
+    this.#add(channel)
     if (this.#isClosed) channel.abandon()
     else channel.open(() => this.fire('datachannel', { channel }))
   }
 
-  #describe(set: (native: NativePeerConnection) => void): Promise<void> {
+  #describe(set: (peer: GatedPeer) => void): Promise<void> {
     return this.#negotiation.operations.run(() => {
-      const native = this.#peer()
+      const peer = this.#usePeer()
       const before = this.signalingState
-      set(native)
+      set(peer)
       if (this.signalingState === before) return
       if (this.signalingState === 'stable') {
-        if (this.#descriptions.isDataAgreed) this.#sctp = { maxMessageSize: native.maxMessageSize() }
+        if (this.#descriptions.isDataAgreed) this.#sctp = { maxMessageSize: peer.native.maxMessageSize() }
         this.#negotiation.lower()
       }
       this.fire('signalingstatechange')
