@@ -11,6 +11,7 @@ import { Negotiation } from './negotiation.ts'
 /** Negotiates as WebRTC 1.0 section 4.4 says, and has nothing to negotiate. */
 class ScriptedPeerConnection {
   signalingState: RTCSignalingState = 'stable'
+  readonly iceConnectionState = 'connected'
   localDescription: RTCSessionDescriptionInit | null = null
   remoteDescription: RTCSessionDescriptionInit | null = null
   onnegotiationneeded: (() => void) | null = null
@@ -39,6 +40,8 @@ class ScriptedPeerConnection {
   }
 
   setConfiguration(): void {}
+
+  addEventListener(): void {}
 
   async setLocalDescription(description?: RTCSessionDescriptionInit): Promise<void> {
     await undefined
@@ -148,7 +151,7 @@ async function pair() {
   Object.assign(sides, { ada, bob })
   ada.pc.change()
   await settle()
-  expect(said.splice(0)).toEqual(['ada offer', 'bob answer'])
+  expect(said.splice(0)).toEqual(['ada offer', 'bob answer', 'ada answered'])
   const wait = async (seconds: number) => {
     for (let second = 0; second < seconds; second++) {
       clock.advance(1_000)
