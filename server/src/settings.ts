@@ -224,7 +224,7 @@ export const settings = {
     'PARLEY_FAILED_REGISTRATIONS_PER_MINUTE',
     count,
     '120',
-    'Registrations with wrong tokens or rooms from one network address.',
+    'Registrations with wrong tokens or rooms, or under a `peer_id` of somebody else, from one network address.',
   ),
   errorsPerMinute: setting(
     'PARLEY_ERRORS_PER_MINUTE',
