@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { allowedOrigins, isSameOrigin } from './origins.ts'
+import { allowedOrigins, isOwnPage, isSameOrigin } from './origins.ts'
 
 const allowed = (list: string, ...origins: string[]) =>
   origins.filter(origin => allowedOrigins(list.split(',')).allows(origin))
@@ -93,4 +93,18 @@ test('a page asks the server that it came from, with or without a proxy before i
   expect(asks('https://evil.example', { Host: 'parley.example.com', 'Sec-Fetch-Site': 'cross-site' })).toBe(false)
   expect(asks('http://localhost:3000', { Host: 'localhost:8001' })).toBe(false)
   expect(asks('null', { Host: 'null' })).toBe(false)
+})
+
+test('a page is the own one of an address unless a DNS server could have led it there', () => {
+  const isOwn = (origin: string) => isOwnPage(origin, new Headers({ Host: origin.replace(/^.*\/\//, '') }))
+  for (const own of [
+    'http://localhost:8080',
+    'http://10.0.0.7:8080',
+    'http://[::1]:8080',
+    'https://parley.example.com',
+  ]) {
+    expect([own, isOwn(own)]).toEqual([own, true])
+  }
+  expect(isOwn('http://evil.example:8080')).toBe(false)
+  expect(isOwnPage('https://evil.example', new Headers({ Host: 'parley.example.com' }))).toBe(false)
 })

@@ -46,6 +46,15 @@ export function isSameOrigin(origin: string, headers: Headers): boolean {
   return normalOrigin(origin) === normalOrigin(`${scheme}://${host}`)
 }
 
+/**
+ * Whether a page surely comes from the address that it asks. Of a name under plain `http:` that is not sure: its DNS server
+ * may have led a page of somebody else here (DNS rebinding). Under `https:` the certificate would not fit.
+ */
+export function isOwnPage(origin: string, headers: Headers): boolean {
+  if (!isSameOrigin(origin, headers)) return false
+  return /^https:/i.test(origin) || /^(localhost|[\d.]+|\[.*\])$/.test(new URL(origin).hostname)
+}
+
 /** The subdomains of a domain, on one scheme and port. */
 interface Parent {
   /** `https://` */

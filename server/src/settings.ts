@@ -64,7 +64,7 @@ export const settings = {
     'PARLEY_ALLOWED_ORIGINS',
     originList,
     '',
-    'Origins whose web pages may use the server, separated by commas: `https://app.example.com`, with its port if that is not the usual one; `https://*.example.com` for all subdomains, but not `example.com` itself; the origin of an app, such as `capacitor://localhost`, `tauri://localhost`, `app://.` or `chrome-extension://ID`; `null` for pages without an origin (files, sandboxed frames); `*` for all. See [security](security.md#pages) before you use the last two. Pages of the address of the server itself may always use it. Empty: no other page may call the HTTP API (there is no CORS header), and the WebSocket does not look at the origin.',
+    'Origins whose web pages may use the server, separated by commas: `https://app.example.com`, with its port if that is not the usual one; `https://*.example.com` for all subdomains, but not `example.com` itself; the origin of an app, such as `capacitor://localhost`, `tauri://localhost`, `app://.` or `chrome-extension://ID`; `null` for pages without an origin (files, sandboxed frames); `*` for all. See [security](security.md#pages) before you use the last two. Pages of the address of the server itself may use it without being named. Empty: no other page may call the HTTP API (there is no CORS header), and the WebSocket does not look at the origin.',
   ),
   proxies: setting(
     'PARLEY_TRUSTED_PROXIES',
@@ -224,7 +224,7 @@ export const settings = {
     'PARLEY_FAILED_REGISTRATIONS_PER_MINUTE',
     count,
     '120',
-    'Registrations with wrong tokens or rooms from one network address.',
+    'Registrations with wrong tokens or rooms, or under a `peer_id` of somebody else, from one network address.',
   ),
   errorsPerMinute: setting(
     'PARLEY_ERRORS_PER_MINUTE',

@@ -34,6 +34,9 @@ export function isRequest(message: { readonly request_id?: unknown }): boolean {
   throw new SignalingError('INVALID_MESSAGE', 'request_id must be 1 to 64 of A-Z, a-z, 0-9, "_", "." and "-".')
 }
 
+/** Bytes that a frame takes beside its content, about: many small ones must not take more than is counted. */
+const overhead = 64
+
 /** Frames that wait, in the order in which they came. */
 export class WaitingFrames {
   readonly frames: Frame[] = []
@@ -44,7 +47,7 @@ export class WaitingFrames {
   /** False if there are more bytes than there may be. */
   add(frame: Frame): boolean {
     this.frames.push(frame)
-    this.#bytes += Buffer.byteLength(frame)
+    this.#bytes += Buffer.byteLength(frame) + overhead
     return this.#bytes <= this.most
   }
 }

@@ -268,7 +268,10 @@ describe('order', () => {
     }
   })
 
-  test('what waits for a register is bounded', async () => {
+  test.each([
+    ['big', 5, 60_000],
+    ['small', 4_200, 2],
+  ])('what waits for a register is bounded, if it is %s frames', async (_, frames, bytes) => {
     const { store, hold, letGo } = patientStore()
     await using slow = await startServer({}, { store })
     const idToken = await slow.signIn()
@@ -276,7 +279,7 @@ describe('order', () => {
     using client = await slow.connect()
     hold()
     client.send({ type: 'register', peer_id: 'a', room_id, token, id_token: idToken })
-    for (let i = 0; i < 5; i++) client.send({ ...signals.offer, sdp: 'x'.repeat(60_000) })
+    for (let i = 0; i < frames; i++) client.send('x'.repeat(bytes))
     expect((await client.closed).code).toBe(1009)
     letGo()
   })

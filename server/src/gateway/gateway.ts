@@ -3,7 +3,7 @@ import type { Server, ServerWebSocket } from 'bun'
 import { clientOf, type TrustedProxies } from '../address.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
-import { type AllowedOrigins, isSameOrigin } from '../origins.ts'
+import { type AllowedOrigins, isOwnPage } from '../origins.ts'
 import { problem } from '../problem.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
 import { Connection } from './connection.ts'
@@ -124,4 +124,4 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
 }
 
 const isAllowed = (origin: string, headers: Headers, origins: AllowedOrigins): boolean =>
-  origins.isEmpty || origins.allows(origin) || isSameOrigin(origin, headers)
+  origins.isEmpty || origins.allows(origin) || isOwnPage(origin, headers)

@@ -107,7 +107,8 @@ export class Newcomers {
     if (clock.now() < this.#quietUntil[kind]) return
     this.#quietUntil[kind] = clock.now() + linesEvery
     const setting = kind === 'address' ? 'PARLEY_MAX_UNREGISTERED_PER_ADDRESS' : 'PARLEY_MAX_UNREGISTERED_CONNECTIONS'
-    log.warn({ setting, ...(kind === 'address' && { address }) }, 'too many connections that do not register')
+    if (kind === 'server') log.warn({ setting }, 'too many connections do not register')
+    else log.warn({ setting, address }, 'too many connections of one address do not register; is it a proxy?')
   }
 }
 

@@ -125,16 +125,17 @@ describe('a register for a place whose holder has long been silent', () => {
   test('holds up what is sent behind it, in order', async () => {
     const { clock, server, room, enter } = await world()
     await using _ = server
-    const dead = await mutePeer(server, room, 'client')
+    // Two spellings of one name.
+    const dead = await mutePeer(server, room, 'Zoe\u0308')
     clock.advance(longSilence)
     await dead.pinged()
     using worker = await server.join(room, 'worker')
-    const { peer, answer } = await enter('client')
+    const { peer, answer } = await enter('Zoë')
     for (const n of [1, 2, 3]) peer.send({ type: 'candidate', target: 'worker', n })
     await dead.pinged()
     clock.advance(4_000)
     expect(await answer).toMatchObject({ type: 'registered_auth' })
-    for (const n of [1, 2, 3]) expect(await worker.next()).toMatchObject({ type: 'candidate', sender: 'client', n })
+    for (const n of [1, 2, 3]) expect(await worker.next()).toMatchObject({ type: 'candidate', sender: 'Zoë', n })
     peer[Symbol.dispose]()
   })
 

@@ -59,8 +59,9 @@ function inTheWay(...entrance: Parameters<typeof checkEntrance>): Peer[] {
     return []
   } catch (error) {
     const { code } = toSignalingError(error)
-    if (code !== 'ROOM_FULL' && code !== 'PEER_ID_TAKEN') return []
-    return [...room.peers.values()].filter(({ id }) => code === 'ROOM_FULL' || id === peer_id)
+    if (code === 'ROOM_FULL') return [...room.peers.values()]
+    const present = room.peers.get(peer_id)
+    return code === 'PEER_ID_TAKEN' && present ? [present] : []
   }
 }
 
