@@ -138,7 +138,7 @@ export class Negotiation {
     else this.#isRestarting = false
     const note = noteIn(signal)
     // Browsers, which can restart ICE, take what comes before the answer.
-    const isEarly = isOffer && note?.confirms === true && !(note.restart && canRestartIce(pc))
+    const isEarly = note?.confirms === true && !pc.remoteDescription && !(note.restart && canRestartIce(pc))
     await pc.setRemoteDescription(isEarly ? withoutCandidates(description) : description)
     const isAnswered = !isOffer && this.isUnanswered
     this.#other = note ?? null
