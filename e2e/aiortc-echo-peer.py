@@ -1,6 +1,7 @@
 """A peer with an unmodified aiortc that connects many times, and sends back the text that arrives on any channel.
 
     aiortc-echo-peer.py worker HTTP_URL WS_URL ROOM_ID TOKEN PEER_ID    answers every offer on a connection of its own
+    aiortc-echo-peer.py deaf-worker HTTP_URL …                          the same, and never looks at candidate messages
     aiortc-echo-peer.py client HTTP_URL WS_URL ROOM_ID TOKEN PEER_ID    makes an offer to each peer id that it reads
                                                                         from standard input
 
@@ -16,6 +17,10 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc_signaling import handle_messages, post
 
 
+async def ignore(_candidate):
+    pass
+
+
 async def run(role, http_url, ws_url, room_id, token, peer_id):
     id_token = post(f"{http_url}/anonymous-signin")["id_token"]
     websocket = await websockets.connect(ws_url)
@@ -28,6 +33,8 @@ async def run(role, http_url, ws_url, room_id, token, peer_id):
         if current:
             asyncio.ensure_future(current.close())
         current = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        if role == "deaf-worker":
+            current.addIceCandidate = ignore
 
         @current.on("datachannel")
         def on_channel(channel):
@@ -39,7 +46,7 @@ async def run(role, http_url, ws_url, room_id, token, peer_id):
     async def read_lines():
         nonlocal messages
         while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
-            if role == "worker":
+            if role != "client":
                 continue
             connection = begin()
             connection.createDataChannel("parley")

@@ -26,7 +26,7 @@ async function firstAnswer(connection: Connection): Promise<unknown> {
 }
 
 /** Enters a room beside an aiortc of that kind. */
-async function besideAiortc(kind: 'worker' | 'client') {
+async function besideAiortc(kind: 'worker' | 'deaf-worker' | 'client') {
   const urls = await startParley({ command: 'bun' })
   const room = await (await parleyAt(urls)).createRoom()
   const ada = await enter(urls, room, 'ada')
@@ -59,6 +59,16 @@ describe('an aiortc hears the first message on a channel that is opened as soon 
       connection.close()
     }
   })
+})
+
+// The first workers for the Python server were like that: all candidates had to be in the SDP.
+withAiortc('an aiortc that never looks at candidate messages is connected to, 10 times of 10', async () => {
+  const { ada } = await besideAiortc('deaf-worker')
+  for (let round = 0; round < 10; round++) {
+    const connection = await ada.connect('aiortc')
+    expect([round, await firstAnswer(connection)]).toEqual([round, 'hello'])
+    connection.close()
+  }
 })
 
 /** Milliseconds for which each message to the server is late; then the answer arrives when a fixed hold of 250 ms would end. */

@@ -4,8 +4,8 @@ import type { Clock } from './clock.ts'
 // refuse the right certificate, or lose the beginning of the DTLS handshake, which costs a second. So who answers does not look
 // for a way to the other side before that says `answered`. See docs/upstream/ and docs/decisions/0019-candidates-after-the-answer.md.
 
-/** Milliseconds in which the first checks arrive and are answered where nothing is in their way. */
-const firstChecks = 100
+/** Milliseconds in which the first checks arrive and are answered where nothing is in their way, on a busy machine, too. */
+const firstChecks = 250
 
 /** Resolves when ICE has found a way, or is not likely to before the other side sends something, too, as behind a NAT. */
 export function reaches(pc: RTCPeerConnection, clock: Clock): Promise<void> {

@@ -216,7 +216,7 @@ export class Negotiation {
     const note = noteIn(signal)
     const isAnswer = description.type === 'answer'
     // Browsers, which can restart ICE, take what comes before the answer.
-    const isEarly = !isAnswer && note?.confirms === true && !(note.restart && canRestartIce(pc))
+    const isEarly = note?.confirms === true && !pc.remoteDescription && !(note.restart && canRestartIce(pc))
     await pc.setRemoteDescription(isEarly ? withoutCandidates(description) : description)
     const isFirstAnswer = isAnswer && this.isUnanswered
     this.#other = note ?? null

@@ -22,6 +22,9 @@ export type { NodeDataChannelModule, NodeDataChannelOptions }
  * - Data channels give an ArrayBuffer for bytes (`binaryType` "arraybuffer"), and send no Blob. What the other peer sends is
  *   lost if this side is so busy that it does not hear of a new channel before the other peer has closed it again; and on
  *   Node what comes after the first 1000 messages that wait for this side when the other peer closes the channel.
+ * - The id 1023 is taken: a negotiated channel cannot have it.
+ * - Who answers should not use the candidates of the one who offers before that has the answer; otherwise the connection may
+ *   take a second longer, or fail. `Room.connect` sees to it.
  *
  * A connection that is not closed keeps the program alive.
  */

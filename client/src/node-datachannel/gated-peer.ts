@@ -34,7 +34,7 @@ export class GatedPeer {
   }
 
   close(): void {
-    // On Bun, a negotiated channel that is open when its connection is closed ends the program.
+    // First the channel: the end of its connection may end the program on Bun while it is open.
     this.#gate.close()
     this.native.close()
   }
