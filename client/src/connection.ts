@@ -190,7 +190,8 @@ export class Connection extends Emitter<ConnectionEvents> {
       ended: () => {
         if (this.#status === 'connecting') this.#again(unreachable(this.peerId))
         // If it has been closed at this end, the program has done so with `pc`.
-        else this.end(this.pc.signalingState === 'closed' ? undefined : this.otherSide.whySilent)
+        else if (this.pc.signalingState === 'closed') this.end(undefined)
+        else this.otherSide.silent()
       },
       // What is connected stays so while it can.
       failed: error => (this.#status === 'connecting' ? this.#again(error) : this.emit('negotiationFailed', error)),

@@ -11,6 +11,9 @@ const comesBackWithin = 2_000
 const confirmsWithin = 5_000
 const confirmsWithinIfLeft = 2_000
 
+/** Milliseconds that the server may take to say why the connection has ended, as when a tab was closed. */
+const tellsWithin = 1_000
+
 /** Milliseconds after which it is asked by way of the server, too: the connection itself may be slow, or interrupted. */
 const passOnAfter = 300
 
@@ -36,6 +39,7 @@ export class OtherSide {
   #settled: Promise<void> | undefined
   /** What has happened if it is silent from now on. */
   #whySilent = lost
+  #isOver = false
 
   constructor(
     private readonly link: Link,
@@ -50,6 +54,12 @@ export class OtherSide {
   /** Why the connection has ended, if the other side did not say so. */
   get whySilent(): ParleyError {
     return this.#whySilent(this.link.peerId)
+  }
+
+  /** The connection has ended at the other end, without a goodbye. The server may be about to say why. */
+  silent(): void {
+    this.#isOver = true
+    this.#wait(this.#whySilent === lost ? tellsWithin : 0, () => this.link.end(this.whySilent))
   }
 
   /**
@@ -68,7 +78,8 @@ export class OtherSide {
       return
     }
     const why = isBroken ? lost : reason === 'removed' ? wasRemoved : hasLeft
-    if (status === 'interrupted' || (reason === 'removed' && !isPlain)) this.link.end(why(peerId))
+    const isUseless = this.#isOver || status === 'interrupted' || (reason === 'removed' && !isPlain)
+    if (isUseless) this.link.end(why(peerId))
     else if (!isPlain) this.#ask(isBroken ? confirmsWithin : confirmsWithinIfLeft, why)
   }
 
