@@ -192,16 +192,16 @@ export class Connection extends Emitter<ConnectionEvents> {
         // If it has been closed at this end, the program has done so with `pc`.
         else this.end(this.pc.signalingState === 'closed' ? undefined : this.otherSide.whySilent)
       },
-      // What is connected stays so while it can.
-      failed: error =>
-        this.#status === 'connecting' && (error.code === 'UNREACHABLE' ? this.#again(error) : this.end(error)),
+      // What is connected stays so while it can, and a peer that is expected back is called again.
+      failed: error => {
+        if (this.#status !== 'connecting' || (error.code === 'PEER_NOT_FOUND' && this.otherSide.doubt)) return
+        if (error.code === 'UNREACHABLE') this.#again(error)
+        else this.end(error)
+      },
     })
   }
 
-  /**
-   * Begins anew, if this side wants the connection; else it waits for the other to do so, as long as there is time. An
-   * attempt may fail by chance: libdatachannel refuses a certificate that is faster than the description it is named in.
-   */
+  /** Begins again, if this side wants the connection; otherwise it waits for the other side to do so, while there is time. */
   #again(error: ParleyError): void {
     if (!this.#isOurs) return
     if (++this.#attempts > mostAttempts) this.end(error)
