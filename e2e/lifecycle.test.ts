@@ -246,13 +246,24 @@ describe('a peer that is being called', () => {
     const ada = await enter(urls, room, 'ada', { parley: { clock: manualClock() } })
     const bob = await startPeer(urls, room, 'bob', { isDeaf: true })
     await sees(ada, 'bob')
+    const left = ada.once('peerLeft')
+    // The server answers to candidates that come so late that there is no such peer, which is no reason to give up.
+    const signal = ada.signal.bind(ada)
+    const refused: Promise<unknown>[] = []
+    ada.signal = async message => {
+      if (message.type === 'candidate' && refused.length === 0) {
+        await left
+        refused.push(errorOf(signal(message)))
+      }
+      await signal(message)
+    }
     const connecting = ada.connect('bob')
     await bob.lines.next()
-    const left = ada.once('peerLeft')
     bob.signal('SIGKILL')
     await left
     await startPeer(urls, room, 'bob')
     const connection = await connecting
+    expect(await refused[0]).toMatchObject({ code: 'PEER_NOT_FOUND' })
     expect(connection.status).toBe('connected')
     await echo(connection)
   })

@@ -193,15 +193,15 @@ export class Connection extends Emitter<ConnectionEvents> {
         else if (this.pc.signalingState === 'closed') this.end(undefined)
         else this.otherSide.silent()
       },
-      // What is connected stays so while it can.
-      failed: error => (this.#status === 'connecting' ? this.#again(error) : this.emit('negotiationFailed', error)),
+      // What is connected stays so while it can, and a peer that is expected back is called again.
+      failed: error => {
+        if (this.#status !== 'connecting') this.emit('negotiationFailed', error)
+        else if (error.code !== 'PEER_NOT_FOUND' || !this.otherSide.doubt) this.#again(error)
+      },
     })
   }
 
-  /**
-   * Begins anew, if this side wants the connection; else it waits for the other to do so, as long as there is time. An
-   * attempt may fail by chance: libdatachannel refuses a certificate that is faster than the description it is named in.
-   */
+  /** Begins again, if this side wants the connection; otherwise it waits for the other side to do so, while there is time. */
   #again(error: ParleyError): void {
     const isFinal = !hasCode(error, 'UNREACHABLE', 'NEGOTIATION_FAILED')
     if (!isFinal && !this.#isOurs) return
