@@ -36,7 +36,6 @@ for (const pairing of pairings) {
       for (const one of [first, second]) {
         await restarting(first, second, () => one.evaluate(() => window.tab.connection.restart()))
       }
-      await restarting(first, second, () => inBoth([first, second], () => window.tab.connection.restart()))
     })
 
     declareBoth('add tracks at the same time', async (first, second) => {

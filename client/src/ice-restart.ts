@@ -3,9 +3,17 @@ import type { ConnectionParts } from './connection-types.ts'
 /** Whether the WebRTC of this side can restart ICE: libdatachannel cannot. */
 export const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce === 'function'
 
+/**
+ * Milliseconds from one restart to the next. Between Chromium and Firefox one that comes while the last has not settled may
+ * leave a connection on which nothing arrives.
+ */
+const pause = 3_000
+
 /** Restarts ICE with fresh TURN credentials, once at a time. */
 export class IceRestart {
   #isUnderWay = false
+  /** When the last one has settled, in milliseconds since the epoch. */
+  #settledAt = 0
 
   constructor(
     private readonly pc: RTCPeerConnection,
@@ -16,12 +24,16 @@ export class IceRestart {
   async begin(): Promise<void> {
     if (this.#isUnderWay) return
     this.#isUnderWay = true
+    const { clock } = this.parts
+    const wait = this.#settledAt - clock.now()
+    if (wait > 0) await new Promise<void>(resolve => clock.after(wait, resolve))
     await this.refresh()
     if (this.pc.signalingState !== 'closed') this.pc.restartIce()
   }
 
   /** An offer of this side has been answered, or was given up. */
   end(): void {
+    if (this.#isUnderWay) this.#settledAt = this.parts.clock.now() + pause
     this.#isUnderWay = false
   }
 

@@ -19,6 +19,8 @@ class ScriptedPeerConnection {
   /** Descriptions of the other side that it does not take. */
   readonly refused = new Set<RTCSdpType>()
   canRollBack = true
+  /** The first line of its descriptions. */
+  origin = 'o=- '
   restarts = 0
   /** Offers that were answered, on both sides. */
   agreements = 0
@@ -47,7 +49,7 @@ class ScriptedPeerConnection {
     await undefined
     if (description?.type === 'rollback') return this.#rollBack()
     const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer'
-    this.localDescription = { type, sdp: `${this.name} ${++this.#offers}` }
+    this.localDescription = { type, sdp: `${this.origin}${this.name} ${++this.#offers}` }
     if (type === 'offer') this.signalingState = 'have-local-offer'
     else this.#agree()
   }
@@ -190,15 +192,37 @@ describe('two sides that have agreed once', () => {
   })
 
   test('have the one restart ICE that made the first offer, whoever wants it', async () => {
-    const { ada, bob, said } = await pair()
+    const { ada, bob, said, wait } = await pair()
     bob.negotiation.restart()
     await settle()
     expect(said.splice(0)).toEqual(['bob restart', 'ada offer', 'bob answer'])
     ada.negotiation.restart()
-    await settle()
+    ada.negotiation.restart()
+    await wait(2)
+    // One after the other, and not before the last one has settled.
+    expect(said).toEqual([])
+    await wait(1)
     expect(said).toEqual(['ada offer', 'bob answer'])
     expect([ada.pc.restarts, bob.pc.restarts]).toEqual([2, 0])
   })
+})
+
+describe('an ICE restart between Firefox and another browser', () => {
+  for (const firefox of ['ada', 'bob'] as const) {
+    test(`is made by Firefox, also if ${firefox} is in it`, async () => {
+      const { said, ...sides } = await pair()
+      sides[firefox].pc.origin = 'o=mozilla...THIS_IS_SDPARTA-99.0 '
+      sides.ada.pc.change()
+      await settle()
+      said.splice(0)
+      const other = firefox === 'ada' ? 'bob' : 'ada'
+      sides[other].negotiation.restart()
+      await settle()
+      expect(said[0]).toBe(`${other} restart`)
+      expect([sides[firefox].pc.restarts, sides[other].pc.restarts]).toEqual([1, 0])
+      expect(sides.ada.pc.agreements).toBe(3)
+    })
+  }
 })
 
 describe('an offer', () => {

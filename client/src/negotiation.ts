@@ -6,7 +6,7 @@ import { canRestartIce, IceRestart } from './ice-restart.ts'
 import { type LinkNote, type LinkWord, noteIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 import { Outbox, type Sent } from './outbox.ts'
-import { fingerprint, ufrag } from './sdp.ts'
+import { fingerprint, isOfFirefox, ufrag } from './sdp.ts'
 import { Turns } from './turns.ts'
 
 export interface NegotiationOptions {
@@ -134,15 +134,22 @@ export class Negotiation {
     else if (word === 'answered') this.#queue = this.#queue.then(() => this.#useEarly())
   }
 
-  /**
-   * Restarts ICE with fresh TURN credentials, or asks the other side to: the one that made the first offer does it. By that
-   * the DTLS roles stay as they are: to the offer of the other side Firefox answers with another role than it has, which
-   * Chromium refuses.
-   */
+  /** Restarts ICE with fresh TURN credentials, or asks the other side to: one of the two does it. */
   restart(): void {
     if (!this.canRestart) return
-    if (this.options.isFirst) void this.#iceRestart.begin()
+    if (this.#isRestarter) void this.#iceRestart.begin()
     else this.#outbox.say('restart')
+  }
+
+  /**
+   * Between Chromium and Firefox, Firefox. If Chromium restarts ICE, its new ports find Firefox's old ones, and it may stay with
+   * them: then what it sends is lost, and both say that they are connected. It also refuses the answer, if Firefox has made the
+   * first offer, as that changes the DTLS role. Otherwise the side that made the first offer, by which the roles stay.
+   */
+  get #isRestarter(): boolean {
+    const { localDescription, remoteDescription } = this.pc
+    const [isMine, isTheirs] = [isOfFirefox(localDescription), isOfFirefox(remoteDescription)]
+    return isMine === isTheirs ? this.options.isFirst : isMine
   }
 
   stop(): void {

@@ -5,3 +5,7 @@ export const ufrag = ({ sdp = '' }: RTCSessionDescriptionInit): string | undefin
 /** That of the certificate in an SDP, which every `RTCPeerConnection` makes anew (RFC 8122 section 5). */
 export const fingerprint = (sdp: unknown): string | undefined =>
   typeof sdp === 'string' ? /^a=fingerprint:(.*)$/m.exec(sdp)?.[1] : undefined
+
+/** Whether Firefox has written a description: it says so in the origin (RFC 8866 section 5.2). */
+export const isOfFirefox = (description: RTCSessionDescriptionInit | null): boolean =>
+  /^o=mozilla/m.test(description?.sdp ?? '')
