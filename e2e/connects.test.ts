@@ -1,9 +1,11 @@
 import { describe, expect } from 'bun:test'
 import type { Connection, Room } from '@parley/client'
 import { python, startAiortcEchoPeer } from './aiortc-process.ts'
+import { signIn } from './api.ts'
 import { lateSocket } from './late-socket.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { startParley } from './parley-process.ts'
+import { PlainPeer } from './plain-peer.ts'
 import { enter, messagesOn, parleyAt } from './sdk-peer.ts'
 
 // `npm run bench:connects` does the same some hundred times more.
@@ -61,7 +63,20 @@ describe('an aiortc hears the first message on a channel that is opened as soon 
   })
 })
 
-// The first workers for the Python server were like that: all candidates had to be in the SDP.
+withWebRtc('the offer to a peer that may not trickle has its candidates, and they also follow at once', async () => {
+  const urls = await startParley({ command: 'bun' })
+  const created = await (await parleyAt(urls)).createRoom()
+  const ada = await enter(urls, created, 'ada')
+  const room = { room_id: created.roomId, token: created.token }
+  const idToken = await signIn(urls.httpUrl)
+  const plain = await PlainPeer.register({ wsUrl: urls.wsUrl, peerId: 'plain', idToken, room })
+  ada.connect('plain').catch(() => {})
+  const offer = await plain.messages.next()
+  expect([offer.type, offer.sdp]).toEqual(['offer', expect.stringMatching(/^a=candidate:.* typ host/m)])
+  expect(await plain.messages.next()).toMatchObject({ type: 'candidate', candidate: { sdpMid: '0' } })
+})
+
+// The first workers for the Python server were like that.
 withAiortc('an aiortc that never looks at candidate messages is connected to, 10 times of 10', async () => {
   const { ada } = await besideAiortc('deaf-worker')
   for (let round = 0; round < 10; round++) {
