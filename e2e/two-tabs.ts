@@ -39,12 +39,17 @@ export async function connect(from: Page, to: Page): Promise<void> {
 export const link = (page: Page, peerId: string) =>
   page.evaluate(peerId => window.tab.room.connection(peerId)?.negotiation.link, peerId)
 
-/** Does something that restarts ICE, and waits until it has been on both sides. */
-export async function restarting(ada: Page, bob: Page, act: () => Promise<unknown>): Promise<void> {
+/** Does something that restarts ICE, and waits until both sides have agreed on that. */
+export async function agreeing(ada: Page, bob: Page, act: () => Promise<unknown>): Promise<void> {
   const before = await inBoth([ada, bob], () => window.tab.ufrags())
   await act()
   await ada.evaluate(ufrags => window.tab.restarted(ufrags), before[0])
   await bob.evaluate(ufrags => window.tab.restarted(ufrags), before[1])
+}
+
+/** The same, and they go on talking. */
+export async function restarting(ada: Page, bob: Page, act: () => Promise<unknown>): Promise<void> {
+  await agreeing(ada, bob, act)
   await passes(ada, bob, 'still here')
   await passes(bob, ada, 'me too')
 }

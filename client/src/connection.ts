@@ -105,8 +105,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /**
-   * Looks for a better way, as after a change of the network. The side that made the first offer restarts ICE; the other
-   * asks it to. Where one of them cannot restart ICE nothing happens before the way is lost.
+   * Looks for a better way, as after a change of the network. The side that made the first offer restarts ICE, between
+   * Firefox and another browser Firefox. Where one of them cannot restart ICE nothing happens before the way is lost.
    */
   restart(): void {
     if (this.#status === 'closed' || this.#status === 'connecting') return
