@@ -7,7 +7,7 @@ import { hasChromium } from './chromium.ts'
 import { newFolder, startCli } from './cli-process.ts'
 import { hasDataChannel, needs } from './needs.ts'
 import { type Place, startPlace } from './tab.ts'
-import { chat, connect, hear, inBoth, link, passes, restarting, say } from './two-tabs.ts'
+import { agreeing, chat, connect, hear, inBoth, link, passes, restarting, say } from './two-tabs.ts'
 
 const inChromium = needs({ chromium: hasChromium })
 const withCli = needs({ chromium: hasChromium, 'node-datachannel': await hasDataChannel() })
@@ -245,6 +245,18 @@ describe('a connection', () => {
     await restarting(ada, bob, () => ada.evaluate(online))
     await restarting(ada, bob, () => bob.evaluate(online))
     await restarting(ada, bob, () => inBoth([ada, bob], online))
+  })
+
+  twoTabs('is lost, and told so, when nothing arrives after ICE was restarted', async (_, bob, place) => {
+    // Its seconds are short.
+    const ada = await place.enter('carol', { speed: 20 })
+    await connect(ada, bob)
+    await bob.evaluate(() => {
+      RTCDataChannel.prototype.send = () => {}
+    })
+    await agreeing(ada, bob, () => ada.evaluate(() => window.tab.connection.restart()))
+    await ada.evaluate(() => window.tab.status('closed'))
+    expect(await ada.evaluate(() => window.tab.ended())).toEqual({ code: 'CHANNEL_CLOSED', retryable: true })
   })
 
   twoTabs('is negotiated anew when media are added, also by both at once', async (ada, bob) => {

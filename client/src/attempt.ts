@@ -16,6 +16,8 @@ export interface AttemptListener {
   channel(channel: RTCDataChannel): void
   /** The other side is there: it has said something. */
   heard(): void
+  /** ICE has been restarted. */
+  restarted(): unknown
   /** The other side closes the connection on purpose. */
   parted(): void
   /** The control channel has closed, and nobody has said goodbye. */
@@ -44,7 +46,7 @@ export class Attempt {
     this.negotiation = new Negotiation(pc, peerId, parts, {
       link: offer ? noteIn(offer)?.link : randomId(),
       isFirst: !offer,
-      heard: () => this.#heard(),
+      heard: isRestart => this.#heard(isRestart),
       failed: error => listener.failed(error),
     })
     if (offer) this.negotiation.receive(offer)
@@ -77,9 +79,10 @@ export class Attempt {
   }
 
   /** The other side has described itself, so it is known whether it has this library. */
-  #heard(): void {
+  #heard(isRestart: boolean): void {
     if (!this.negotiation.isPlain) this.#openControl()
     this.listener.changed()
+    if (isRestart) this.listener.restarted()
   }
 
   #openControl(): void {

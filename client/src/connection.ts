@@ -125,10 +125,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     return this.#attempt.negotiation
   }
 
-  /**
-   * Both have begun, and this side gives way: from now on the connection is the one of that offer. The offer of this side
-   * is not rolled back but forgotten, for after that Chromium often finds no candidates. @internal
-   */
+  /** Both have begun, and the other's offer counts. A rollback would do, but Chromium often finds no candidates then. @internal */
   giveWay(offer: IncomingSignal): void {
     this.#attempt.end()
     this.#attempt = this.#begin(offer)
@@ -186,6 +183,7 @@ export class Connection extends Emitter<ConnectionEvents> {
       changed: () => this.#look(),
       channel: channel => this.#receive(channel),
       heard: () => this.otherSide.trust(),
+      restarted: () => this.#status === 'connected' && this.otherSide.restarted(),
       parted: () => this.end(undefined),
       ended: () => {
         if (this.#status === 'connecting') this.#again(unreachable(this.peerId))
@@ -223,6 +221,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (this.#attempt.isConnected) {
       this.#search.end()
       if (this.#status === 'connecting') this.otherSide.trust()
+      else if (this.#status === 'interrupted') this.otherSide.restarted()
       this.#settle.resolve()
       this.#become('connected')
     } else if (connectionState === 'closed') this.end(undefined)

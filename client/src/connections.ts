@@ -66,7 +66,8 @@ export class Connections {
     const isKnown = connection?.negotiation.link === link
     if (word.word === 'ask') this.#say(from, { link, word: isKnown ? 'known' : 'unknown' })
     else if (isKnown) connection.hear(word)
-    else if (word.word === 'restart') this.#say(from, { link, word: 'unknown' })
+    // An answer to an answer would not end.
+    else if (word.word !== 'known' && word.word !== 'unknown') this.#say(from, { link, word: 'unknown' })
     return true
   }
 

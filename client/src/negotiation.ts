@@ -14,8 +14,8 @@ export interface NegotiationOptions {
   readonly link: string | undefined
   /** Whether this side makes the first offer. */
   readonly isFirst: boolean
-  /** A description of the other side has been taken. */
-  heard(): void
+  /** A description of the other side has been taken, which may have restarted ICE. */
+  heard(isRestart: boolean): void
   /** It cannot be brought to an end, or a change cannot. */
   failed(error: ParleyError): void
 }
@@ -222,6 +222,7 @@ export class Negotiation {
     const { pc } = this
     const note = noteIn(signal)
     const isAnswer = description.type === 'answer'
+    const isRestart = pc.remoteDescription !== null && ufrag(pc.remoteDescription) !== ufrag(description)
     // Browsers, which can restart ICE, take what comes before the answer.
     const isEarly = note?.confirms === true && !pc.remoteDescription && !(note.restart && canRestartIce(pc))
     await pc.setRemoteDescription(isEarly ? withoutCandidates(description) : description)
@@ -229,7 +230,7 @@ export class Negotiation {
     this.#other = note ?? null
     if (isEarly) this.#isEarly = true
     else await this.#useEarly()
-    this.options.heard()
+    this.options.heard(isRestart)
     if (isFirstAnswer && note) void reaches(pc, this.parts.clock).then(() => this.#outbox.say('answered'))
   }
 

@@ -11,6 +11,9 @@ const comesBackWithin = 2_000
 const confirmsWithin = 5_000
 const confirmsWithinIfLeft = 2_000
 
+/** Milliseconds in which something must arrive after ICE was restarted. */
+const arrivesWithin = 10_000
+
 /** Milliseconds that the server may take to say why the connection has ended, as when a tab was closed. */
 const tellsWithin = 1_000
 
@@ -54,6 +57,16 @@ export class OtherSide {
   /** Why the connection has ended, if the other side did not say so. */
   get whySilent(): ParleyError {
     return this.#whySilent(this.link.peerId)
+  }
+
+  /**
+   * ICE has been restarted on a connection that works. Between Chromium and Firefox it happens that both call the new way
+   * connected and nothing arrives on it any more: then the connection is lost, and has to be told so.
+   */
+  restarted(): void {
+    if (this.link.isPlain) return
+    this.#endIn(arrivesWithin, lost)
+    this.link.ping()
   }
 
   /** The connection has ended at the other end, without a goodbye. The server may be about to say why. */
