@@ -41,14 +41,19 @@ export async function launchFirefox(): Promise<Browser> {
         if (['error', 'warn'].includes(message.type())) complaints.push(message.text())
       })
       await page.goto(url)
+      // Firefox says so a moment later.
+      let isClosed = false
       const opened: Page = {
         // Its types take what is given for a handle in the page, which it never is here.
         evaluate: (act: (given?: never) => unknown, given?: unknown) => page.evaluate(act, given as never) as never,
         waitForFunction: (holds: (given: never) => boolean, given?: unknown) =>
           page.waitForFunction(holds as (given: unknown) => boolean, {}, given),
         reload: () => page.reload(),
-        close: () => page.close(),
-        isClosed: () => page.isClosed(),
+        close: () => {
+          isClosed = true
+          return page.close()
+        },
+        isClosed: () => isClosed || page.isClosed(),
       }
       return { page: opened, complaints }
     },

@@ -2,7 +2,7 @@ import type { ServerWebSocket } from 'bun'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { LifeSigns } from '../rooms/room.ts'
-import { type Beat, isSilent, type Pulse } from './heartbeat.ts'
+import { type Beat, isQuiet, type Pulse } from './heartbeat.ts'
 
 /** Milliseconds that a connection has to answer. A `register` that waits for it is to be answered within 5 s. */
 const answerWithin = 4_000
@@ -23,7 +23,7 @@ export class SocketLifeSigns implements LifeSigns, Pulse {
   }
 
   get isSilent(): boolean {
-    return isSilent(this, this.parts.beat)
+    return isQuiet(this, this.parts.beat)
   }
 
   answers(): Promise<boolean> {

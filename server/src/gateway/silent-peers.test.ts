@@ -110,11 +110,24 @@ describe('a register for a place whose holder has long been silent', () => {
     stranger.peer[Symbol.dispose]()
   })
 
+  test('asks after 3 s of silence, long before the heartbeat does', async () => {
+    const { clock, server, room, enter } = await world()
+    await using _ = server
+    const dead = await mutePeer(server, room, 'worker')
+    clock.advance(3_000)
+    expect(await dead.pings()).toBe(0)
+    const newcomer = await enter('worker')
+    await dead.pinged()
+    clock.advance(4_000)
+    expect(await newcomer.answer).toMatchObject({ type: 'registered_auth' })
+    newcomer.peer[Symbol.dispose]()
+  })
+
   test('is refused without a ping while the holder has been heard of lately', async () => {
     const { clock, server, room, enter } = await world()
     await using _ = server
     const holder = await mutePeer(server, room, 'worker')
-    clock.advance(10_000)
+    clock.advance(2_500)
     const stranger = await enter('worker')
     expect(await stranger.answer).toMatchObject({ code: 'PEER_ID_TAKEN' })
     expect(await holder.pings()).toBe(0)
