@@ -1,5 +1,5 @@
 import { afterAll, expect } from 'bun:test'
-import { startDeployedWorker } from './aiortc-process.ts'
+import { type AiortcProcess, startDeployedWorker } from './aiortc-process.ts'
 import { createRoom, post, type Room, signIn } from './api.ts'
 import { DataChannelPeer, endDataChannels } from './datachannel-peer.ts'
 import { hasDataChannel, needs } from './needs.ts'
@@ -31,6 +31,15 @@ async function start() {
 const register = async ({ httpUrl, wsUrl, room }: ParleyProcess & { room: Room }, peerId: string) =>
   DataChannelPeer.register({ wsUrl, peerId, idToken: await signIn(httpUrl), room })
 
+/** Opens a data channel to the worker, which is told when to answer. */
+async function open(client: DataChannelPeer, program: AiortcProcess) {
+  const opening = client.offer(worker)
+  await program.expect('offered')
+  program.tell('answer')
+  await program.expect('answered')
+  return opening
+}
+
 const keptBack = async ({ httpUrl }: ParleyProcess) =>
   (await (await fetch(`${httpUrl}/metrics`)).text()).match(/^parley_errors_kept_back_total\{.*$/gm)
 
@@ -40,11 +49,7 @@ withAiortc('a job goes on past the end of its room, and so does the room for tho
   const program = startDeployedWorker(httpUrl, wsUrl, room.room_id, room.token)
   await program.expect('registered')
   const [first, second] = [await register(parley, 'Client-1'), await register(parley, 'Client-2')]
-  const job = first.offer(worker)
-  await program.expect('offered')
-  program.tell('answer')
-  await program.expect('answered')
-  const channel = await job
+  const channel = await open(first, program)
   channel.sendText('job')
   expect(await channel.received.next()).toBe('working')
 
@@ -60,11 +65,7 @@ withAiortc('a job goes on past the end of its room, and so does the room for tho
   // Another connection, as after a change of the network; and workers register again from time to time.
   program.tell('register')
   await program.expect('registered')
-  const another = second.offer(worker)
-  await program.expect('offered')
-  program.tell('answer')
-  await program.expect('answered')
-  const other = await another
+  const other = await open(second, program)
   other.sendText('job')
   expect(await other.received.next()).toBe('working')
 
@@ -89,11 +90,7 @@ for (const [version, ...role] of [['v1'], ['v2', 'worker']] as const) {
     await program.expect('answered')
 
     const client = await register(parley, 'Client-1')
-    const opening = client.offer(worker)
-    await program.expect('offered')
-    program.tell('answer')
-    await program.expect('answered')
-    const channel = await opening
+    const channel = await open(client, program)
     channel.sendText('done?')
     expect(await channel.received.next()).toBe('result')
     expect(await keptBack(parley)).toEqual(['parley_errors_kept_back_total{code="PEER_NOT_FOUND"} 1'])
@@ -109,11 +106,7 @@ withAiortc('a client that cleans up after itself does not end the workers that s
   await program.expect('registered')
   for (const visit of [1, 2]) {
     const client = await register(parley, 'Client-1')
-    const opening = client.offer(worker)
-    await program.expect('offered')
-    program.tell('answer')
-    await program.expect('answered')
-    const channel = await opening
+    const channel = await open(client, program)
     channel.sendText('done?')
     expect(await channel.received.next()).toBe('result')
     client.signaling.close()

@@ -191,7 +191,7 @@ describe('two sides that have agreed once', () => {
     expect(said).toEqual(['bob turn', 'ada go', 'bob offer'])
   })
 
-  test('have the one restart ICE that made the first offer, whoever wants it', async () => {
+  test('have the one restart ICE that made the first offer, whichever side wants it', async () => {
     const { ada, bob, said, wait } = await pair()
     bob.negotiation.restart()
     await settle()

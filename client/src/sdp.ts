@@ -2,7 +2,7 @@
 export const ufrag = ({ sdp = '' }: RTCSessionDescriptionInit): string | undefined =>
   /^a=ice-ufrag:(.*)$/m.exec(sdp)?.[1]
 
-/** That of the certificate in an SDP, which every `RTCPeerConnection` makes anew (RFC 8122 section 5). */
+/** That of the certificate in an SDP, which each `RTCPeerConnection` has its own of (RFC 8122 section 5). */
 export const fingerprint = (sdp: unknown): string | undefined =>
   typeof sdp === 'string' ? /^a=fingerprint:(.*)$/m.exec(sdp)?.[1] : undefined
 
