@@ -62,7 +62,13 @@ export const errorKinds = {
     'There is no such peer in the room.',
     'Wait until the peer has registered, then send again.',
   ),
-  PEER_NOT_IN_ROOM: kind(404, null, false, 'The peer is not in your room.', 'Meet it in one room.'),
+  PEER_NOT_IN_ROOM: kind(
+    404,
+    null,
+    false,
+    'The peer is not in your room.',
+    'Wait until it has registered there, then send again.',
+  ),
   DELIVERY_FAILED: kind(503, null, true, 'The peer does not read what it is sent.', 'Send again after a pause.'),
   INVALID_TOKEN: kind(401, null, false, 'Invalid token', 'Sign in again and use the new id_token.'),
   SIGN_IN_ELSEWHERE: kind(
