@@ -105,7 +105,7 @@ export class Agreement {
   }
 
   hear(word: 'refused' | 'failed'): void {
-    if (word === 'failed') this.report(this.#refusal ?? 'the other side could not take the answer, or has had none.')
+    if (word === 'failed') this.report(this.#refusal ?? 'the other side has not taken the answer.')
     else if (this.parts.pc.signalingState === 'have-local-offer')
       void this.missed('the other side cannot take the offer.')
   }

@@ -38,6 +38,6 @@ export const unreachable = (peerId: string) =>
 export const notAgreed = (peerId: string, cause: unknown) =>
   new ParleyError(
     'NEGOTIATION_FAILED',
-    `A change of the connection to ${peerId} was not agreed upon: ${cause instanceof Error ? cause.message : cause}`,
+    `The connection to ${peerId} cannot be changed: ${cause instanceof Error ? cause.message : cause}`,
     { cause },
   )

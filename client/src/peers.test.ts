@@ -61,3 +61,15 @@ test('the server says that a peer has left, or it is found by comparing', () => 
     ['again', 'replaced', false],
   ])
 })
+
+test('a peer is found by another spelling of its name, and nobody else is', () => {
+  const { roster } = listen()
+  for (const id of ['Jose\u0301', 'Zo\u00eb', 'plain']) roster.join(described(id))
+  expect(['Jos\u00e9', 'Zoe\u0308', 'plain', 'Jose', 'Zo\u00eb'].map(name => roster.idOf(name))).toEqual([
+    'Jose\u0301',
+    'Zo\u00eb',
+    'plain',
+    'Jose',
+    'Zo\u00eb',
+  ])
+})

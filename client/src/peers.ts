@@ -64,6 +64,12 @@ export class Roster {
     this.#drop(id, reason, true)
   }
 
+  /** The id that a peer has registered under, of a name that is perhaps spelt in another way (Unicode, UAX #15). */
+  idOf(name: string): string {
+    const isSame = (id: string) => id.normalize() === name.normalize()
+    return (!this.peers.has(name) && [...this.peers.keys()].find(isSame)) || name
+  }
+
   update(description: PeerDescription): void {
     this.listener.updated(this.#keep(description))
   }

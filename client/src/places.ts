@@ -67,4 +67,4 @@ function keep(key: string, place: Place): void {
   })
 }
 
-const replaced = () => new ParleyError('PEER_REPLACED', 'A later call of join has taken the place of this peer.')
+const replaced = () => new ParleyError('PEER_REPLACED', 'A later join has taken its place.')

@@ -115,7 +115,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** The connection to a peer, if there is one. */
   connection(peerId: string): Connection | undefined {
-    return this.#connections.get(peerId)
+    return this.#connections.get(this.#roster.idOf(peerId))
   }
 
   /**
@@ -124,7 +124,7 @@ export class Room extends Emitter<RoomEvents> {
    * @throws ParleyError PEER_NOT_FOUND, DECLINED, TIMEOUT if it does not answer, UNREACHABLE, ABORTED, UNSUPPORTED
    */
   connect(peerId: string, options: ConnectOptions = {}): Promise<Connection> {
-    return this.#connections.connect(peerId, options)
+    return this.#connections.connect(this.#roster.idOf(peerId), options)
   }
 
   /**

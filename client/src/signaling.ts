@@ -242,7 +242,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     const attempt = this.#attempt + 1
     const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
-    const sentence = 'The connection broke before the server had answered.'
+    const sentence = 'The connection broke before there was an answer.'
     this.#requests.rejectSent(new ParleyError('DISCONNECTED', sentence, { cause: error }))
     if (pause === 0) this.#retry()
     else this.#plan(pause, () => this.#retry())
