@@ -61,7 +61,7 @@ export class CleanUp {
     return { roomDeleted }
   }
 
-  /** Deletes a room on all nodes, whoever asks. @throws SignalingError UNAVAILABLE */
+  /** Deletes a room on all nodes. Looks at no rights: the caller has. @throws SignalingError UNAVAILABLE */
   async deleteRoom(roomId: string, room = this.open.get(roomId)): Promise<void> {
     const { clock, store, backplane } = this.parts
     const usernames = [...(room?.usernames ?? [])]
