@@ -14,6 +14,7 @@ import { rateLimit } from './rate-limit.ts'
 import { refusedOrigins } from './refused-origins.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { Rooms } from './rooms/rooms.ts'
+import { WorkBudget } from './work-budget.ts'
 
 export interface ServerParts {
   readonly identity: Identity
@@ -39,7 +40,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const metrics = createMetrics()
   const refusedOrigin = refusedOrigins(clock, log, metrics)
   const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
-  const rooms = new Rooms({ ...parts, metrics, limits: config, iceServers: iceServersFor })
+  const budget = new WorkBudget(config.workPerSecond, clock)
+  const rooms = new Rooms({ ...parts, metrics, limits: config, budget, iceServers: iceServersFor })
   const newcomers = new Newcomers({
     ...{ clock, log, metrics, proxies: config.proxies },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
@@ -57,6 +59,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       clock,
       log,
       metrics,
+      budget,
       version,
       iceServers: iceServersFor,
       signIns: rateLimit(config.signInsPerMinute, clock),
@@ -111,6 +114,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
             waitingBytes: 4 * config.unregisteredMessageBytes,
           },
           newcomers,
+          budget,
           failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
           refusedOrigin,
         },

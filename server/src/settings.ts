@@ -232,11 +232,11 @@ export const settings = {
     '600',
     'Faulty messages of one connection; beyond it they are answered with `RATE_LIMITED`, beyond twice as many the connection is closed with 4429.',
   ),
-  fanOutPerSecond: setting(
+  workPerSecond: setting(
     'PARLEY_MAX_FAN_OUT_PER_SECOND',
     whole(1, 1_000_000_000),
-    '20000',
-    'Peers that the requests of one peer may reach in a second: `broadcast`, `query`, `discover_peers`, `update_metadata`, `join_channel` and `leave_channel` each count as many as are in the room. Beyond it they are answered with `RATE_LIMITED`.',
+    '2000',
+    'Peers that the requests of one identity, and of one network address, may reach in a second, in the long run; ten times as many at once. What else takes the server time counts as so many peers as could be reached meanwhile (one: 5 µs): see [security](security.md#work). Beyond it, requests are answered with `RATE_LIMITED` and the time to wait. Signals are not counted, unless they are larger than 16 KiB.',
   ),
   stunUrls: setting(
     'PARLEY_STUN_URLS',

@@ -7,6 +7,7 @@ import { sqlite } from '../src/room-store/sqlite.ts'
 import type { Claim } from '../src/rooms/rights.ts'
 import type { Link, Peer } from '../src/rooms/room.ts'
 import { type RoomLimits, type RoomOptions, Rooms, type RoomsParts } from '../src/rooms/rooms.ts'
+import { WorkBudget } from '../src/work-budget.ts'
 import { inTemporaryFolder, silentLog } from './harness.ts'
 
 type Message = { type?: string; [key: string]: unknown }
@@ -66,7 +67,6 @@ export const worldLimits: RoomLimits = {
   peersPerIdentity: 4,
   roomsPerIdentity: 5,
   roomMetadataBytes: 1000,
-  fanOutPerSecond: 100,
 }
 
 export type RoomKey = { readonly room_id: string; readonly token: string }
@@ -82,6 +82,7 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
     log: silentLog,
     metrics: createMetrics(),
     limits: worldLimits,
+    budget: new WorkBudget(1_000_000, clock),
     iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
     ...changes,
   }

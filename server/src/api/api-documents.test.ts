@@ -59,12 +59,12 @@ describe('the OpenAPI document', () => {
   })
 
   test('has every route of the API, and no other', () =>
-    inWorld(async ({ rooms, identity, clock, log, metrics }) => {
+    inWorld(async ({ rooms, identity, clock, log, metrics, budget }) => {
       const { config } = readConfig({})
       const app = createApi(
         { ...config, deleteByAddress: true },
         {
-          ...{ rooms, identity, clock, log, metrics, version: '1', signIns: rateLimit(1, clock) },
+          ...{ rooms, identity, clock, log, metrics, budget, version: '1', signIns: rateLimit(1, clock) },
           gauges: () => ({ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, residentMemory: 0 }),
           ready: async () => {},
           refusedOrigin: () => {},

@@ -15,6 +15,7 @@ import type { RefusedOrigin } from '../refused-origins.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Claim } from '../rooms/rights.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import { type Payer, type WorkBudget, workOfJson } from '../work-budget.ts'
 import type { BodyLimits } from './bodies.ts'
 import { buildDocuments } from './documents.ts'
 import { forPages } from './pages.ts'
@@ -36,6 +37,7 @@ export interface ApiParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  readonly budget: WorkBudget
   readonly signIns: RateLimit
   readonly refusedOrigin: RefusedOrigin
   readonly version: string
@@ -57,9 +59,12 @@ interface Call<Path extends string, Body> {
 
 const bodyBytes = 64 * 1024
 
+/** Units of work that a request takes, beside what it has to read and to write: a signature, a row in the store. */
+const workOfRequest = 20
+
 /** The HTTP API, as a function from request to response. Errors of any kind become problem details. */
 export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
-  const { rooms, identity, clock, log, metrics } = parts
+  const { rooms, identity, clock, log, metrics, budget } = parts
   const { owner } = rooms
   const app = new Hono<Env>()
   const table = apiTable(config)
@@ -183,7 +188,9 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     route: Route<Path, 'anybody' | 'claimant', Body, Answer>,
     act: NoInfer<(call: Call<Path, Body>) => Promise<Answer>>,
   ): void {
-    app.on(route.method, route.path as string, async c => respond(c, route, await act(await read(c, route))))
+    app.on(route.method, route.path as string, c =>
+      paid(c, route, { address: c.env.client.address }, async () => act(await read(c, route))),
+    )
   }
 
   /** Has `act` answer a route for whoever proves an identity, whose subject it is told. */
@@ -192,9 +199,25 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     act: NoInfer<(subject: string, call: Call<Path, Body>) => Promise<Answer>>,
   ): void {
     app.on(route.method, route.path as string, async c => {
+      const { address } = c.env.client
+      budget.check({ address })
       const { subject } = await authenticate(c)
-      return respond(c, route, await act(subject, await read(c, route)))
+      return paid(c, route, { identity: subject, address }, async () => act(subject, await read(c, route)))
     })
+  }
+
+  /** What `act` answers, unless `payer` has caused too much work; charges it for what it takes. */
+  async function paid(c: Context<Env>, route: AnyRoute, payer: Payer, act: () => Promise<unknown>): Promise<Response> {
+    if (route.access === 'anybody') return respond(c, route, JSON.stringify(await act()))
+    budget.check(payer)
+    let work = workOfRequest + workOfJson(Number(c.req.header('Content-Length') ?? 0))
+    try {
+      const text = JSON.stringify(await act())
+      work += workOfJson(text?.length ?? 0)
+      return respond(c, route, text)
+    } finally {
+      budget.charge(payer, work)
+    }
   }
 
   /** The tokens that `ask` has the provider give out, unless the caller's address has asked too often. */
@@ -255,10 +278,11 @@ async function read<Path extends string, Body>(
   }
 }
 
-/** The answer as the table has it: `body` fits its schema, as the compiler has seen. */
-function respond(c: Context, { status, secret }: AnyRoute, body: unknown): Response {
+/** The answer as the table has it: what `json` was made from fits its schema, as the compiler has seen. */
+function respond(c: Context, { status, secret }: AnyRoute, json: string): Response {
   const headers = secret ? { 'Cache-Control': 'no-store' } : {}
-  return status === 204 ? c.body(null, status, headers) : c.json(body as object, status, headers)
+  if (status === 204) return c.body(null, status, headers)
+  return c.body(json, status, { ...headers, 'Content-Type': 'application/json' })
 }
 
 /** The words of v2. */

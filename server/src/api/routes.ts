@@ -54,6 +54,7 @@ export function errorsOf({ method, access, body, errors = [] }: AnyRoute): reado
     ...(body ? (['INVALID_JSON', 'INVALID_MESSAGE'] as const) : []),
     ...accessErrors[access],
   ])
+  if (access !== 'anybody') all.add('RATE_LIMITED')
   for (const code of errors) all.add(code)
   if (method !== 'GET') all.add('MESSAGE_TOO_BIG')
   return [...all.add('INTERNAL')]

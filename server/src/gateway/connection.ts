@@ -19,6 +19,7 @@ import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError, countKeptBack } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
+import { type Payer, workOfJson } from '../work-budget.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { type Dialect, mayBeTold } from './dialect.ts'
@@ -39,6 +40,8 @@ export class Connection implements Link, Newcomer {
   private dialect: Dialect = 'unknown'
   private hasAcks = false
   private overdue = false
+  /** Until then it was told to send no more large frames. Milliseconds since the epoch. */
+  private noLargeBefore = 0
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
   /** Whether the other end may still send what it wrote before it saw that it is being closed. */
@@ -138,7 +141,13 @@ export class Connection implements Link, Newcomer {
     if (this.registering) this.speakAs(this.registering)
     this.registering = undefined
     if (conflict) this.answer(conflict)
-    this.answer(reply)
+    const text = JSON.stringify(reply)
+    this.parts.budget.charge(this.payer, workOfJson(text.length))
+    this.answerWith(text)
+  }
+
+  private get payer(): Payer {
+    return { identity: this.peer?.identity, address: this.address }
   }
 
   release(reason: SignalingError): void {
@@ -158,6 +167,8 @@ export class Connection implements Link, Newcomer {
       this.receive(frame)
       return
     }
+    const isLarge = this.peer !== undefined && frame.length > largeFrame
+    if (isLarge && !this.mayBeLarge(frame)) return
     let message: PeerMessage | undefined
     try {
       const text = textOf(frame)
@@ -166,9 +177,34 @@ export class Connection implements Link, Newcomer {
         void this.register(message)
         return
       }
+      if (isLarge) this.checkWork()
       this.act(message, text)
     } catch (error) {
       this.refuse(error, message)
+    }
+  }
+
+  /** Charges for the reading of a large frame. One that sends more although it was told to wait is closed instead. */
+  private mayBeLarge({ length }: Frame): boolean {
+    const { budget, clock } = this.parts
+    if (clock.now() < this.noLargeBefore) {
+      this.fail(
+        new SignalingError('RATE_LIMITED', 'You went on sending large messages although you were told to wait.'),
+      )
+      return false
+    }
+    budget.charge(this.payer, workOfJson(length))
+    return true
+  }
+
+  /** @throws SignalingError RATE_LIMITED */
+  private checkWork(): void {
+    const { budget, clock } = this.parts
+    try {
+      budget.check(this.payer)
+    } catch (error) {
+      this.noLargeBefore = clock.now() + 1000 * (toSignalingError(error).context.retryAfter ?? 0)
+      throw error
     }
   }
 
@@ -177,17 +213,19 @@ export class Connection implements Link, Newcomer {
     const isToBeAnswered = this.hasAcks && isRequest(message)
     if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
     const reply = this.parts.rooms.handle(this.peer, message, text)
-    if (reply) {
-      const requestId = requestIdOf(message)
-      this.answer(requestId === undefined ? reply : { ...reply, request_id: requestId })
-    } else if (isToBeAnswered) {
+    if (reply !== undefined) this.answerWith(reply)
+    else if (isToBeAnswered) {
       this.answer({ type: 'ack', request_id: String(message.request_id), status: 'delivered' })
     }
   }
 
-  /** Sends the other end what it has asked for. One that does not read its answers is no use to itself. */
   private answer(message: ServerMessage): void {
-    if (!this.deliver(JSON.stringify(message))) this.close(new SignalingError('SLOW_CONSUMER'))
+    this.answerWith(JSON.stringify(message))
+  }
+
+  /** Sends the other end what it has asked for. One that does not read its answers is no use to itself. */
+  private answerWith(text: string): void {
+    if (!this.deliver(text)) this.close(new SignalingError('SLOW_CONSUMER'))
   }
 
   /** Sends even while the connection is being closed. */
@@ -290,6 +328,9 @@ export class Connection implements Link, Newcomer {
 
 /** Errors kept back from one connection in a minute that are logged one by one; the metrics count them all. */
 const keptBackLogged = 10
+
+/** Characters or bytes beyond which the reading of a frame is work that counts. No SDP of a call between two has so many. */
+const largeFrame = 16 * 1024
 
 /** The ping whose pong says that the other end has seen that it is being closed. */
 const farewell = Buffer.from('bye')

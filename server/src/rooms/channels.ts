@@ -1,5 +1,5 @@
 import { limits, SignalingError } from '@parley/protocol'
-import { meet, noChannels, type Peer } from './room.ts'
+import { type Channels, noChannels, type Peer } from './room.ts'
 
 /** Puts the peer into the channel; harmless if it is in it. @throws SignalingError FORBIDDEN or LIMIT_REACHED */
 export function joinChannel(peer: Peer, channel: string): void {
@@ -25,18 +25,8 @@ function checkFree(peer: Peer): void {
     throw new SignalingError('FORBIDDEN', 'The invitation fixed the channels of this peer.')
 }
 
-/** Those that come into each other's sight see each other join, those that get out of it see each other leave. */
-function move(peer: Peer, channels: ReadonlySet<string>): void {
-  const { presence, peers } = peer.room
+function move(peer: Peer, channels: Channels): void {
   const before = peer.channels
   peer.channels = channels
-  const saw = (other: Peer) => meet(other.channels, before)
-  const sees = (other: Peer) => meet(other.channels, channels)
-  presence.announce({ kind: 'left', peer, reason: 'left' }, other => saw(other) && !sees(other))
-  presence.announce({ kind: 'joined', peer }, other => sees(other) && !saw(other))
-  if (!peer.features.has('presence')) return
-  for (const other of peers.values()) {
-    if (other === peer || saw(other) === sees(other)) continue
-    presence.tell(peer, saw(other) ? { kind: 'left', peer: other, reason: 'left' } : { kind: 'joined', peer: other })
-  }
+  peer.room.presence.moved(peer, before)
 }

@@ -36,7 +36,7 @@ export function checkEntrance(
   if (!mine && directory.peersOf(identity) >= limits.peersPerIdentity) {
     throw new SignalingError('LIMIT_REACHED', `This identity already has ${limits.peersPerIdentity} peers.`)
   }
-  checkMetadata(room.metadataSize(present) + metadataSize(metadata), limits)
+  checkMetadata(room.metadataBytes - (present?.metadataSize ?? 0) + metadataSize(metadata), limits)
 }
 
 /**

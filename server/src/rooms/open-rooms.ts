@@ -5,7 +5,7 @@ import { type Log, logFailure } from '../log.ts'
 import { endOf, type RoomRecord, type RoomStore } from '../room-store/room-store.ts'
 import { Directory } from './directory.ts'
 import { Presence, presenceWindow } from './presence.ts'
-import { knows, type Peer, Room } from './room.ts'
+import { type Peer, Room } from './room.ts'
 
 export interface OpenRoomsParts {
   readonly store: RoomStore
@@ -67,11 +67,12 @@ export class OpenRooms {
   place(peer: Peer): void {
     const { room } = peer
     room.peers.set(peer.id, peer)
+    room.metadataBytes += peer.metadataSize
     room.departed.delete(peer.id)
     this.#remember(room, peer.username)
     this.directory.list(peer.id, room)
     this.directory.countIn(peer.identity)
-    room.presence.announce({ kind: 'joined', peer }, knows(peer))
+    room.presence.joined(peer)
     room.presence.add(peer)
   }
 
@@ -80,10 +81,11 @@ export class OpenRooms {
     const { room } = peer
     peer.cancelRefresh()
     room.peers.delete(peer.id)
+    room.metadataBytes -= peer.metadataSize
     if (room.admin === peer) room.admin = undefined
     this.directory.countOut(peer.identity)
     room.presence.remove(peer)
-    room.presence.announce({ kind: 'left', peer, reason }, knows(peer))
+    room.presence.left(peer, reason)
   }
 
   /** The same for a peer that may still ask for the clean-up, and come back into a locked room. */
@@ -145,7 +147,7 @@ export class OpenRooms {
   #announceEnd(room: Room, leaving: readonly Peer[], reason: SignalingError): void {
     // In a larger room that would be the square of its peers in messages, and `room_closed` says as much.
     if (leaving.length ** 2 <= presenceWindow.messages) {
-      for (const peer of leaving) room.presence.announce({ kind: 'left', peer, reason: 'room_closed' }, knows(peer))
+      for (const peer of leaving) room.presence.left(peer, 'room_closed')
     }
     room.presence.proclaim({ type: 'room_closed', reason: reason.code === 'ROOM_EXPIRED' ? 'expired' : 'deleted' })
   }

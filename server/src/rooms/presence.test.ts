@@ -5,7 +5,7 @@ import { presenceWindow } from './presence.ts'
 
 const presence: Partial<Register> = { features: ['presence'] }
 const big = {
-  limits: { ...worldLimits, peersPerRoom: 1000, peersPerIdentity: 1000, roomMetadataBytes: 1e6, fanOutPerSecond: 1e6 },
+  limits: { ...worldLimits, peersPerRoom: 1000, peersPerIdentity: 1000, roomMetadataBytes: 1e6 },
 }
 
 /** A room that anybody enters with `enter`, as a peer with presence unless `members` say otherwise. */

@@ -1,96 +1,201 @@
 import { type LeaveReason, type ServerMessage, SignalingError } from '@parley/protocol'
-import type { Cancel, Clock } from '../clock.ts'
-import { describe, type Peer } from './room.ts'
-
-/** Something that happened to a peer, as those who may know of it see it. */
-export type RosterEvent =
-  | { readonly kind: 'joined' | 'updated'; readonly peer: Peer }
-  | { readonly kind: 'left'; readonly peer: Peer; readonly reason: LeaveReason }
+import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
+import { type Channels, meet, type Peer } from './room.ts'
+import { RosterJournal } from './roster-journal.ts'
+import { type RosterChange, RosterSummary, viewOf } from './roster-summary.ts'
 
 /**
- * In each window of this many milliseconds, a room sends this many messages that tell of one event each. From then on it
- * gathers the events, and at the window's end each peer is told of all in one message: 500 joins at once cost each peer a
+ * In each window of this many milliseconds, a room sends this many messages that tell of one change each. From then on it
+ * gathers the changes, and at the window's end each peer is told of all in one message: 500 joins at once cost each peer a
  * few messages, not 500.
  */
 export const presenceWindow = { ms: 200, messages: 200 } as const
 
-/** Tells the peers of one room that asked for presence what happens to the others, each in the order of its happening. */
+/** Bytes that are told, 4 KiB for each message among them, before others on this server have their turn: about 1 ms. */
+const sliceBytes = 200 * 4096
+
+/** Subscribers that are being told of what was gathered. */
+interface Pass {
+  readonly readers: Iterator<Peer>
+  /** The end of the journal when the pass began. */
+  readonly end: number
+  /** What has been written already, by where the reader was and by its channels. */
+  readonly summaries: Map<string, RosterSummary>
+}
+
+/**
+ * Tells the peers of one room that asked for presence what happens to the others, each in the order of its happening.
+ *
+ * What is gathered stands in one journal, and each subscriber has a place in it. So a change costs the same, however many
+ * are to be told of it, and telling them can be done in slices.
+ */
 export class Presence {
-  readonly #subscribers = new Set<Peer>()
+  /** Each with its place in the journal. */
+  readonly #subscribers = new Map<Peer, number>()
+  readonly #journal = new RosterJournal()
   /** Messages sent in this window. */
   #sent = 0
   #isGathering = false
   #cancelWindow: Cancel | undefined
+  #pass: Pass | undefined
+  #cancelSlice: Cancel = nothingPlanned
 
   constructor(private readonly clock: Clock) {}
 
+  /** How many are told. */
+  get audience(): number {
+    return this.#subscribers.size
+  }
+
+  /** From now on the peer is told, if it asked for that. */
   add(peer: Peer): void {
-    if (peer.features.has('presence')) this.#subscribers.add(peer)
+    if (peer.features.has('presence')) this.#subscribers.set(peer, this.#journal.end)
+    this.#journal.readTo(this.#journal.end)
   }
 
   remove(peer: Peer): void {
     this.#subscribers.delete(peer)
-    peer.waiting = undefined
   }
 
-  /** Tells everybody of whom `mayKnow` is true, but for the peer itself. */
-  announce(event: RosterEvent, mayKnow: (subscriber: Peer) => boolean): void {
-    if (this.#subscribers.size === 0) return
-    this.#openWindow()
-    const text = this.#isGathering ? '' : JSON.stringify(messageOf(event))
-    for (const subscriber of this.#subscribers) {
-      if (subscriber !== event.peer && mayKnow(subscriber)) this.#pass(subscriber, event, text)
-    }
+  joined(peer: Peer): void {
+    this.#announce({ peer, before: undefined, after: peer.channels })
   }
 
-  /** Tells `subscriber` alone, if it asked for presence. */
-  tell(subscriber: Peer, event: RosterEvent): void {
-    if (!this.#subscribers.has(subscriber)) return
+  left(peer: Peer, reason: LeaveReason): void {
+    this.#announce({ peer, before: peer.channels, after: undefined, reason })
+  }
+
+  updated(peer: Peer): void {
+    this.#announce({ peer, before: peer.channels, after: peer.channels })
+  }
+
+  /**
+   * The peer was in the channels `before`, and is in others now. Those that come into each other's sight see each other
+   * join, those that get out of it see each other leave.
+   */
+  moved(peer: Peer, before: Channels): void {
+    this.#announce({ peer, before, after: peer.channels, isMove: true })
+    const place = this.#subscribers.get(peer)
+    if (place === undefined) return
+    // What was gathered is told as the peer was to see it.
+    this.#tell(peer, place, this.#journal.end, before)
+    const changes = changesInSight(peer, before)
+    if (changes.length === 0) return
     this.#openWindow()
-    this.#pass(subscriber, event, this.#isGathering ? '' : JSON.stringify(messageOf(event)))
+    if (changes.length <= presenceWindow.messages - this.#sent) {
+      for (const change of changes) this.#send(peer, textOf(change, peer.channels) ?? '')
+    } else this.#send(peer, new RosterSummary(changes, peer.channels).textFor(peer.id) ?? '')
   }
 
   /** Tells everybody something of the room, and before it what is still waiting. */
   proclaim(message: ServerMessage): void {
-    this.#flush()
+    this.#catchUp()
     const text = JSON.stringify(message)
-    for (const subscriber of this.#subscribers) this.#send(subscriber, text)
+    for (const subscriber of this.#subscribers.keys()) this.#send(subscriber, text)
   }
 
+  /** Tells nobody anything more. */
   close(): void {
     this.#cancelWindow?.()
-    for (const subscriber of [...this.#subscribers]) this.remove(subscriber)
-  }
-
-  #openWindow(): void {
-    this.#isGathering ||= this.#sent >= presenceWindow.messages
-    this.#cancelWindow ??= this.clock.after(presenceWindow.ms, () => {
-      this.#cancelWindow = undefined
-      this.#sent = 0
-      this.#flush()
-      // What was flushed counts in the next window, so that a room that stays restless goes on gathering.
-      if (this.#sent > 0) this.#openWindow()
-    })
-  }
-
-  #flush(): void {
+    this.#cancelWindow = undefined
+    this.#cancelSlice()
+    this.#pass = undefined
     this.#isGathering = false
-    const entries = new Map<Peer, string>()
-    for (const subscriber of this.#subscribers) {
-      const { waiting } = subscriber
-      subscriber.waiting = undefined
-      const text = waiting && summaryOf(waiting, entries)
+    this.#subscribers.clear()
+    this.#journal.clear()
+  }
+
+  #announce(change: RosterChange): void {
+    if (this.#subscribers.size === 0) return
+    if (!this.#isGathering) {
+      this.#openWindow()
+      if (this.#sent + this.#subscribers.size <= presenceWindow.messages) {
+        this.#tellAll(change)
+        return
+      }
+      this.#isGathering = true
+      // In a large room the first change is told at once, too, but in slices.
+      if (this.#sent === 0) this.#cancelSlice = this.clock.after(0, () => this.#beginPass())
+    }
+    this.#journal.append(change)
+  }
+
+  #tellAll(change: RosterChange): void {
+    for (const subscriber of this.#subscribers.keys()) {
+      const text = subscriber === change.peer ? undefined : textOf(change, subscriber.channels)
       if (text !== undefined) this.#send(subscriber, text)
     }
   }
 
-  #pass(subscriber: Peer, event: RosterEvent, text: string): void {
-    if (!this.#isGathering) {
-      this.#send(subscriber, text)
-      return
+  #openWindow(): void {
+    this.#cancelWindow ??= this.clock.after(presenceWindow.ms, () => {
+      this.#cancelWindow = undefined
+      if (!this.#pass) {
+        this.#sent = 0
+        if (this.#isGathering) this.#beginPass()
+      }
+      // What is told now counts in the next window, so that a room that stays restless goes on gathering.
+      if (this.#sent > 0 || this.#isGathering) this.#openWindow()
+    })
+  }
+
+  /** Tells everybody what was gathered so far. */
+  #beginPass(): void {
+    this.#cancelSlice()
+    this.#pass = { readers: this.#subscribers.keys(), end: this.#journal.end, summaries: new Map() }
+    this.#continue(this.#pass, sliceBytes)
+  }
+
+  /** Goes on with a pass, for `bytes`; the rest is done when others had their turn. */
+  #continue(pass: Pass, bytes: number): void {
+    let left = bytes
+    while (left > 0) {
+      const { value: subscriber, done } = pass.readers.next()
+      if (done) {
+        this.#pass = undefined
+        this.#journal.dropTo(pass.end)
+        this.#isGathering = !this.#journal.isEmpty
+        return
+      }
+      const place = this.#subscribers.get(subscriber) ?? pass.end
+      left -= 4096 + this.#tell(subscriber, place, pass.end, subscriber.channels, pass.summaries)
     }
-    subscriber.waiting ??= []
-    subscriber.waiting.push(event)
+    this.#cancelSlice = this.clock.after(0, () => this.#continue(pass, sliceBytes))
+  }
+
+  /** Tells everybody all that was gathered, at once. */
+  #catchUp(): void {
+    this.#cancelSlice()
+    if (this.#pass) this.#continue(this.#pass, Number.POSITIVE_INFINITY)
+    if (this.#journal.isEmpty) return
+    this.#pass = { readers: this.#subscribers.keys(), end: this.#journal.end, summaries: new Map() }
+    this.#continue(this.#pass, Number.POSITIVE_INFINITY)
+  }
+
+  /** Tells a subscriber what stands in the journal from `place` to `end`. @returns bytes that this took */
+  #tell(
+    subscriber: Peer,
+    place: number,
+    end: number,
+    channels: Channels,
+    summaries = new Map<string, RosterSummary>(),
+  ): number {
+    if (place >= end) return 0
+    this.#subscribers.set(subscriber, end)
+    this.#journal.readTo(end)
+    const key = `${place} ${[...channels].sort().join('\n')}`
+    let written = summaries.get(key)
+    let bytes = 0
+    if (!written) {
+      const changes = this.#journal.slice(place, end)
+      written = new RosterSummary(changes, channels)
+      summaries.set(key, written)
+      bytes += changes.length * 512
+    }
+    const text = written.textFor(subscriber.id)
+    if (text === undefined) return bytes
+    this.#send(subscriber, text)
+    return bytes + text.length
   }
 
   /** One that does not read would keep a wrong picture of the room; it does better to come back and see. */
@@ -100,40 +205,24 @@ export class Presence {
   }
 }
 
-const messageOf = (event: RosterEvent): ServerMessage =>
-  event.kind === 'left'
-    ? { type: 'peer_left', peer_id: event.peer.id, reason: event.reason }
-    : { type: `peer_${event.kind}`, peer: describe(event.peer) }
-
-/**
- * The events as one `peers_changed`: of each peer what it was for the reader before them, and what it is now. Undefined
- * if all in all nothing has changed.
- * @param entries what has been written of a peer already, since many readers are told the same
- */
-function summaryOf(events: readonly RosterEvent[], entries: Map<Peer, string>): string | undefined {
-  const histories = new Map<string, { first: RosterEvent; last: RosterEvent; left?: RosterEvent & { kind: 'left' } }>()
-  for (const event of events) {
-    const history = histories.get(event.peer.id) ?? { first: event, last: event }
-    history.last = event
-    if (event.kind === 'left') history.left = event
-    histories.set(event.peer.id, history)
-  }
-  const joined: string[] = []
-  const left: string[] = []
-  const updated: string[] = []
-  for (const { first, last, left: departure } of histories.values()) {
-    const wasThere = first.kind !== 'joined'
-    if (wasThere && departure) left.push(JSON.stringify({ peer_id: departure.peer.id, reason: departure.reason }))
-    if (last.kind === 'left') continue
-    const isNew = !wasThere || departure !== undefined
-    ;(isNew ? joined : updated).push(entryOf(last.peer, entries))
-  }
-  if (joined.length + left.length + updated.length === 0) return undefined
-  return `{"type":"peers_changed","joined":[${joined}],"left":[${left}],"updated":[${updated}]}`
+/** One change as one message, for a reader in these channels; undefined if it sees nothing of it. */
+function textOf(change: RosterChange, channels: Channels): string | undefined {
+  const view = viewOf(change, channels)
+  if (view === undefined) return undefined
+  const { peer } = change
+  if (view !== 'left') return `{"type":"peer_${view}","peer":${peer.described}}`
+  return JSON.stringify({ type: 'peer_left', peer_id: peer.id, reason: change.reason ?? 'left' })
 }
 
-function entryOf(peer: Peer, entries: Map<Peer, string>): string {
-  const entry = entries.get(peer) ?? JSON.stringify(describe(peer))
-  entries.set(peer, entry)
-  return entry
+/** The others that `peer` sees come or go, as it was in the channels `before`. */
+function changesInSight(peer: Peer, before: Channels): RosterChange[] {
+  const changes: RosterChange[] = []
+  for (const other of peer.room.peers.values()) {
+    if (other === peer) continue
+    const saw = meet(other.channels, before)
+    if (saw === meet(other.channels, peer.channels)) continue
+    // As `peer` sees it: the other one was in its channels, or is.
+    changes.push({ peer: other, before: saw ? peer.channels : undefined, after: saw ? undefined : peer.channels })
+  }
+  return changes
 }

@@ -9,7 +9,7 @@ import {
   SignalingError,
 } from '@parley/protocol'
 import type { Metrics } from '../metrics.ts'
-import { inReach, meet, type Peer } from './room.ts'
+import { inReach, othersInReach, type Peer } from './room.ts'
 
 /**
  * Relays `text`, which `message` was read from, to the peer that it is for. This is the path that every signal takes:
@@ -53,20 +53,30 @@ export function relayMesh(peer: Peer, message: MeshMessage, text: string, metric
 
 /**
  * Hands the payload to every other peer of the channel; without a channel, to all that share one with the sender.
+ * @param allow is told first what will be sent to how many peers, and throws if that is too much
  * @throws SignalingError SENDER_MISMATCH, NOT_IN_CHANNEL, or DELIVERY_FAILED naming those that do not read: the others
  *   have it
  */
-export function relayBroadcast(peer: Peer, message: Broadcast, text: string, metrics: Metrics): void {
+export function relayBroadcast(
+  peer: Peer,
+  message: Broadcast,
+  text: string,
+  metrics: Metrics,
+  allow: (characters: number, peers: number) => void,
+): void {
   checkSender(peer, message.from_peer_id)
   const { channel } = message
   if (channel !== undefined && !peer.channels.has(channel)) throw new SignalingError('NOT_IN_CHANNEL')
   const head = channel === undefined ? '' : `,"channel":${JSON.stringify(channel)}`
   const from = JSON.stringify(peer.id)
   const copy = `{"type":"broadcast","from_peer_id":${from}${head},"payload":${rawMember(text, 'payload')}}`
+  const audience =
+    channel === undefined
+      ? othersInReach(peer)
+      : [...peer.room.peers.values()].filter(other => other !== peer && other.channels.has(channel))
+  allow(copy.length, audience.length)
   const undelivered: string[] = []
-  for (const other of peer.room.peers.values()) {
-    if (other === peer) continue
-    if (channel === undefined ? !meet(peer.channels, other.channels) : !other.channels.has(channel)) continue
+  for (const other of audience) {
     if (other.link.deliver(copy)) metrics.relayed++
     else undelivered.push(other.id)
   }

@@ -1,39 +1,41 @@
 import {
+  type Broadcast,
+  type DirectMessage,
   isMetadata,
+  type MeshMessage,
   metadataSize,
   type PeerMessage,
   limits as protocolLimits,
   type Register,
   type Reply,
+  requestIdOf,
+  type Signal,
   SignalingError,
   type UpdateMetadata,
 } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import type { Metrics } from '../metrics.ts'
+import { type Payer, type WorkBudget, workOfJson, workOfSending } from '../work-budget.ts'
 import { joinChannel, leaveChannel } from './channels.ts'
 import { checkMetadata, type EntranceLimits } from './entrance.ts'
 import { matching } from './filters.ts'
 import { mergeMetadata } from './merge-metadata.ts'
 import { checkSender, relayBroadcast, relayDirect, relayMesh, relaySignal } from './relay.ts'
-import { describe, knows, othersInReach, type Peer } from './room.ts'
-
-export interface RequestLimits extends EntranceLimits {
-  /** Peers that the requests of one peer may reach in a second. */
-  readonly fanOutPerSecond: number
-}
+import { othersInReach, type Peer } from './room.ts'
 
 export interface RequestParts {
   readonly clock: Clock
   readonly metrics: Metrics
-  readonly limits: RequestLimits
+  readonly limits: EntranceLimits
+  readonly budget: WorkBudget
   /** ICE servers with credentials for a holder: a peer_id or a subject. */
   iceServers(holder: string): IceServers
 }
 
 /**
  * Does what a registered peer asks for with `message`, which was read from `text`.
- * @returns the reply, where the message has one
+ * @returns the reply in JSON, where the message has one
  * @throws SignalingError saying why it cannot be done
  */
 export function fulfil(
@@ -41,7 +43,7 @@ export function fulfil(
   message: Exclude<PeerMessage, Register>,
   text: string,
   parts: RequestParts,
-): Reply | undefined {
+): string | undefined {
   switch (message.type) {
     case 'offer':
     case 'answer':
@@ -57,54 +59,99 @@ export function fulfil(
       relayMesh(peer, message, text, parts.metrics)
       return
     case 'broadcast':
-      checkFanOut(peer, parts)
-      relayBroadcast(peer, message, text, parts.metrics)
+      parts.budget.check(payerOf(peer))
+      relayBroadcast(peer, message, text, parts.metrics, (characters, peers) => {
+        payForSending(peer, characters, peers, parts)
+      })
       return
-    case 'query':
-      checkFanOut(peer, parts)
-      return { type: 'available_peers', peers: othersInReach(peer).map(({ id }) => id) }
+    default:
+      return answered(peer, message, text, parts)
+  }
+}
+
+type Answered = Exclude<PeerMessage, Register | Signal | MeshMessage | DirectMessage | Broadcast>
+
+/** Does what concerns the room as a whole, for a peer that has not caused too much work yet, and charges it for that. */
+function answered(peer: Peer, message: Answered, text: string, parts: RequestParts): string | undefined {
+  const { budget, limits } = parts
+  const payer = payerOf(peer)
+  budget.check(payer)
+  switch (message.type) {
+    case 'query': {
+      budget.charge(payer, workOfLooking(peer))
+      return reply({ type: 'available_peers', peers: othersInReach(peer).map(({ id }) => id) }, message)
+    }
     case 'discover_peers': {
       checkSender(peer, message.from_peer_id)
-      checkFanOut(peer, parts)
-      const peers = othersInReach(peer).filter(matching(message.filters)).map(describe)
-      return { type: 'peer_list', to_peer_id: peer.id, count: peers.length, peers }
+      const list = peerList(peer, message)
+      budget.charge(payer, workOfLooking(peer) + workOfSending(list.length, 1))
+      return list
     }
-    case 'update_metadata':
-      checkFanOut(peer, parts)
-      return updateMetadata(peer, message, parts.limits)
+    case 'update_metadata': {
+      checkSender(peer, message.peer_id)
+      const result = updateMetadata(peer, message, limits)
+      const { audience } = peer.room.presence
+      budget.charge(payer, workOfJson(text.length) + workOfSending(peer.metadataSize, audience + 1))
+      return reply(result, message)
+    }
     case 'join_channel':
-      checkFanOut(peer, parts)
-      joinChannel(peer, message.channel)
-      return
     case 'leave_channel':
-      checkFanOut(peer, parts)
-      leaveChannel(peer, message.channel)
+      if (message.type === 'join_channel') joinChannel(peer, message.channel)
+      else leaveChannel(peer, message.channel)
+      budget.charge(payer, peer.room.peers.size + workOfSending(peer.room.metadataBytes, 1))
       return
     case 'get_ice_servers':
-      return { type: 'ice_servers', ...issueIceServers(peer, parts) }
+      budget.charge(payer, workOfIceServers)
+      return reply({ type: 'ice_servers', ...issueIceServers(peer, parts) }, message)
     default:
       return message satisfies never
   }
 }
 
-/** What costs as much as there are peers in the room must not hold up everybody else. @throws SignalingError RATE_LIMITED */
-function checkFanOut(peer: Peer, { clock, limits }: RequestParts): void {
-  const { size } = peer.room.peers
-  if (peer.countFanOut(size, clock.now()) <= Math.max(limits.fanOutPerSecond, size)) return
-  const detail = `What you send may reach ${limits.fanOutPerSecond} peers in a second.`
-  throw new SignalingError('RATE_LIMITED', detail, { retryAfter: 1 })
+function reply(message: Reply, request: { readonly request_id?: unknown }): string {
+  const requestId = requestIdOf(request)
+  return JSON.stringify(requestId === undefined ? message : { ...message, request_id: requestId })
+}
+
+/** Made from what was written of each peer before, as that takes a tenth of the time. */
+function peerList(peer: Peer, message: Extract<PeerMessage, { type: 'discover_peers' }>): string {
+  const peers = othersInReach(peer).filter(matching(message.filters))
+  const list = peers.map(({ described }) => described).join()
+  const requestId = requestIdOf(message)
+  const end = requestId === undefined ? '' : `,"request_id":"${requestId}"`
+  return `{"type":"peer_list","to_peer_id":${JSON.stringify(peer.id)},"count":${peers.length},"peers":[${list}]${end}}`
+}
+
+const payerOf = (peer: Peer): Payer => ({ identity: peer.identity, address: peer.link.address })
+
+/** Units of work that it takes to see which peers of the room are in reach. */
+const workOfLooking = ({ room }: Peer): number => 1 + room.peers.size / 10
+
+/** Units of work that it takes to make ICE servers with their credentials. */
+const workOfIceServers = 5
+
+/**
+ * Charges the peer before so much is sent, as the others must not wait for it.
+ * @throws SignalingError MESSAGE_TOO_BIG if it would take too long at any time
+ */
+function payForSending(peer: Peer, characters: number, peers: number, { budget }: RequestParts): void {
+  const units = workOfLooking(peer) + workOfSending(characters, peers)
+  if (units > budget.most) {
+    const detail = `A broadcast of ${characters} characters is too big for ${peers} peers; send less, or to fewer.`
+    throw new SignalingError('MESSAGE_TOO_BIG', detail)
+  }
+  budget.charge(payerOf(peer), units)
 }
 
 function updateMetadata(peer: Peer, message: UpdateMetadata, limits: EntranceLimits): Reply {
-  checkSender(peer, message.peer_id)
   const metadata = mergeMetadata(peer.metadata, message.metadata)
   if (!isMetadata(metadata)) {
     const detail = `With this, the metadata would have more than ${protocolLimits.metadataBytes} bytes of JSON.`
     throw new SignalingError('INVALID_MESSAGE', detail)
   }
-  checkMetadata(peer.room.metadataSize(peer) + metadataSize(metadata), limits)
+  checkMetadata(peer.room.metadataBytes - peer.metadataSize + metadataSize(metadata), limits)
   peer.changeMetadata(metadata)
-  peer.room.presence.announce({ kind: 'updated', peer }, knows(peer))
+  peer.room.presence.updated(peer)
   return { type: 'metadata_updated', peer_id: peer.id, metadata }
 }
 

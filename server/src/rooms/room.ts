@@ -10,7 +10,7 @@ import {
 } from '@parley/protocol'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
-import type { Presence, RosterEvent } from './presence.ts'
+import type { Presence } from './presence.ts'
 
 /** What shows whether the other end of a connection is still there. */
 export interface LifeSigns {
@@ -39,22 +39,22 @@ export interface Link {
   close(reason: SignalingError): void
 }
 
+/** The channels of a peer by name. A set is never changed, but replaced. */
+export type Channels = ReadonlySet<string>
+
 /** The channels of a peer that is in none: one object, so that two such peers are quickly seen to share it. */
-export const noChannels: ReadonlySet<string> = new Set()
+export const noChannels: Channels = new Set()
 
 /** A participant of a room, for as long as it is registered. */
 export class Peer {
-  channels: ReadonlySet<string>
-  /** Roster events that wait to be told in one message; undefined when none does. */
-  waiting: RosterEvent[] | undefined
+  channels: Channels
   /** Ends the plan to send new TURN credentials. */
   cancelRefresh: Cancel = nothingPlanned
   #metadata: JsonObject
   /** Bytes of `metadata`. */
   #size: number
-  /** The second in which fan-out is counted, and how much there was. */
-  #second = 0
-  #fanOut = 0
+  /** What `described` gives, once it was asked for. */
+  #described: string | undefined
 
   constructor(
     readonly id: string,
@@ -89,33 +89,27 @@ export class Peer {
     return this.#size
   }
 
-  /** Counts `peers` whom something of this peer reaches. @returns how many it reaches in this second @param now milliseconds */
-  countFanOut(peers: number, now: number): number {
-    const second = Math.floor(now / 1000)
-    if (second !== this.#second) this.#fanOut = 0
-    this.#second = second
-    this.#fanOut += peers
-    return this.#fanOut
+  /** The peer as others see it, in JSON: written once, as a thousand others may be told. */
+  get described(): string {
+    this.#described ??= JSON.stringify(describe(this))
+    return this.#described
   }
 
   changeMetadata(metadata: JsonObject): void {
+    const before = this.#size
     this.#metadata = metadata
     this.#size = metadataSize(metadata)
+    this.room.metadataBytes += this.#size - before
+    this.#described = undefined
   }
 }
 
 /** Whether two peers with these channels may know of each other: they share one, or both are in none. */
-export function meet(mine: ReadonlySet<string>, theirs: ReadonlySet<string>): boolean {
+export function meet(mine: Channels, theirs: Channels): boolean {
   if (mine === theirs) return true
   for (const channel of mine) if (theirs.has(channel)) return true
   return false
 }
-
-/** Whether a peer may know of `peer`, as its channels are now. */
-export const knows =
-  ({ channels }: Peer) =>
-  (other: Peer): boolean =>
-    meet(other.channels, channels)
 
 /** The peer of this name, if `peer` may know of it. */
 export function inReach(peer: Peer, id: string): Peer | undefined {
@@ -160,6 +154,8 @@ export class Room {
   admin: Peer | undefined
   /** As last read from the store; undefined until somebody has been let in. */
   record: RoomRecord | undefined
+  /** Bytes that the metadata of its peers have together. */
+  metadataBytes = 0
   /** Peers on their way in. */
   entering = 0
   /** True once the room is no more: deleted, or past its end with no plain peer in it. */
@@ -182,12 +178,5 @@ export class Room {
   /** Whether a peer of this name and identity is in it, or was and may come back. */
   knowsPeer(peerId: string, identity: string): boolean {
     return (this.peers.get(peerId) ?? this.departed.get(peerId))?.identity === identity
-  }
-
-  /** Bytes that the metadata of all peers have together, but for the peer `without`. */
-  metadataSize(without: Peer | undefined): number {
-    let size = 0
-    for (const peer of this.peers.values()) if (peer !== without) size += peer.metadataSize
-    return size
   }
 }

@@ -5,7 +5,6 @@ import {
   type LeaveReason,
   type PeerMessage,
   type Register,
-  type Reply,
   SignalingError,
 } from '@parley/protocol'
 import { inTime, outsideDeadline } from '../clock.ts'
@@ -13,17 +12,18 @@ import type { IceServers } from '../ice/ice-servers.ts'
 import { type Identified, identitySilent } from '../identity/identity.ts'
 import type { Metrics } from '../metrics.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
+import type { WorkBudget } from '../work-budget.ts'
 import { CleanUp, type CleanUpParts } from './clean-up.ts'
-import { checkEntrance, clearAway } from './entrance.ts'
+import { checkEntrance, clearAway, type EntranceLimits } from './entrance.ts'
 import { invitationOf, isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
 import { registeredAuth } from './registered-auth.ts'
-import { fulfil, issueIceServers, type RequestLimits, type RequestParts } from './requests.ts'
+import { fulfil, issueIceServers, type RequestParts } from './requests.ts'
 import { type Link, Peer, type Room } from './room.ts'
 import { newRoomId, newRoomToken } from './secrets.ts'
 
-export interface RoomLimits extends RequestLimits {
+export interface RoomLimits extends EntranceLimits {
   /** Seconds that a room lives if its creator does not say. */
   readonly roomTtl: number
   /** Seconds that a room can last at most; 0: it has no such bound. */
@@ -34,6 +34,7 @@ export interface RoomLimits extends RequestLimits {
 export interface RoomsParts extends CleanUpParts {
   readonly metrics: Metrics
   readonly limits: RoomLimits
+  readonly budget: WorkBudget
   /** ICE servers with credentials for a holder: a peer_id or a subject. */
   iceServers(holder: string): IceServers
 }
@@ -93,11 +94,12 @@ export class Rooms {
    * @throws SignalingError
    */
   async join(message: Register, link: Link): Promise<void> {
-    const { clock, identity, store } = this.parts
+    const { budget, clock, identity, store } = this.parts
     const by = clock.now() + outsideDeadline
     const verified = identity.verify(message.id_token, provenBefore(link.peer, message))
     const identified = await inTime(clock, verified, identitySilent, by)
     const { subject } = identified
+    await budget.turn({ identity: subject, address: link.address }, link.peer === undefined)
     const room = this.#open.open(message.room_id)
     room.entering++
     try {
@@ -126,10 +128,10 @@ export class Rooms {
 
   /**
    * Does what a registered peer asks for with `message`, which was read from `text`. It never waits.
-   * @returns the reply, where the message has one
+   * @returns the reply in JSON, where the message has one
    * @throws SignalingError saying why it cannot be done
    */
-  handle(peer: Peer, message: Exclude<PeerMessage, Register>, text: string): Reply | undefined {
+  handle(peer: Peer, message: Exclude<PeerMessage, Register>, text: string): string | undefined {
     return fulfil(peer, message, text, this.#requestParts)
   }
 

@@ -1,0 +1,102 @@
+import { SignalingError } from '@parley/protocol'
+import { rateLimitKey } from './address.ts'
+import type { Clock } from './clock.ts'
+
+/** Whose work is counted: either may be unknown. */
+export interface Payer {
+  /** Subject of the identity. */
+  readonly identity?: string | undefined
+  /** The network address that the request comes from. */
+  readonly address?: string | undefined
+}
+
+/** Seconds of work that may be done at once, after a time of rest. */
+const burst = 10
+
+/** Milliseconds that a `register` waits for its turn. */
+const longestTurn = 2000
+
+/** Entries beyond which those that no longer matter are cleared away. */
+const sweepAt = 10_000
+
+/**
+ * Bounds the work that one identity, and one network address, may cause. The unit is what it takes to hand one short message
+ * to one peer, some 5 µs.
+ *
+ * It is the Generic Cell Rate Algorithm (ITU-T I.371, as a virtual scheduling algorithm): for each key it keeps the time
+ * at which all work so far would be paid for at `perSecond`. Work is charged once it is known, so the last request
+ * within the bound may go beyond it, and the next one waits for longer.
+ */
+export class WorkBudget {
+  /** When the work of each key is paid for. Milliseconds. */
+  readonly #paidAt = new Map<string, number>()
+  #sweepAt = sweepAt
+
+  constructor(
+    private readonly perSecond: number,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Units that one request may cost at most. It takes no longer than a quarter of what may be done at once. */
+  get most(): number {
+    return (this.perSecond * burst) / 4
+  }
+
+  /** @throws SignalingError RATE_LIMITED, with the time to wait, if `payer` has caused too much work */
+  check(payer: Payer): void {
+    const wait = this.#wait(payer)
+    if (wait > 0) throw tooMuch(wait)
+  }
+
+  /**
+   * Resolves when it is the turn of `payer`, within 2 s.
+   * @param isNew it enters: what others do behind its address makes it wait, but does not keep it out
+   * @throws SignalingError RATE_LIMITED if that would be later
+   */
+  async turn({ identity, address }: Payer, isNew: boolean): Promise<void> {
+    const own = this.#wait({ identity, address: isNew ? undefined : address })
+    if (own > longestTurn) throw tooMuch(own)
+    const wait = Math.min(longestTurn, this.#wait({ identity, address }))
+    if (wait > 0) await new Promise<void>(resolve => this.clock.after(wait, resolve))
+  }
+
+  /** Milliseconds until `payer` may cause work again; 0: now. */
+  #wait(payer: Payer): number {
+    const now = this.clock.now()
+    let until = now
+    for (const key of keysOf(payer)) until = Math.max(until, (this.#paidAt.get(key) ?? 0) - burst * 1000)
+    return until - now
+  }
+
+  /** Charges `units` of work to `payer`. */
+  charge(payer: Payer, units: number): void {
+    const now = this.clock.now()
+    for (const key of keysOf(payer)) {
+      this.#paidAt.set(key, Math.max(this.#paidAt.get(key) ?? 0, now) + (units * 1000) / this.perSecond)
+    }
+    if (this.#paidAt.size > this.#sweepAt) this.#sweep(now)
+  }
+
+  /** Forgets who owes nothing. */
+  #sweep(now: number): void {
+    for (const [key, paidAt] of this.#paidAt) if (paidAt <= now) this.#paidAt.delete(key)
+    this.#sweepAt = Math.max(sweepAt, 2 * this.#paidAt.size)
+  }
+}
+
+/** @param wait milliseconds */
+const tooMuch = (wait: number) =>
+  new SignalingError('RATE_LIMITED', 'Your requests have caused too much work.', { retryAfter: Math.ceil(wait / 1000) })
+
+function keysOf({ identity, address }: Payer): string[] {
+  const keys: string[] = []
+  if (identity !== undefined) keys.push(`identity ${identity}`)
+  if (address !== undefined && address !== '') keys.push(`address ${rateLimitKey(address)}`)
+  return keys
+}
+
+/** Units that it takes to make `bytes` of JSON, or to read them. */
+export const workOfJson = (bytes: number): number => bytes / 512
+
+/** Units that it takes to hand `bytes` to each of `peers`. */
+export const workOfSending = (bytes: number, peers: number): number => peers * (1 + bytes / 4096)
