@@ -40,7 +40,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const metrics = createMetrics()
   const refusedOrigin = refusedOrigins(clock, log, metrics)
   const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
-  const budget = new WorkBudget(config.workPerSecond, clock)
+  const budget = new WorkBudget(config.workAtOnce, clock)
   const rooms = new Rooms({ ...parts, metrics, limits: config, budget, iceServers: iceServersFor })
   const newcomers = new Newcomers({
     ...{ clock, log, metrics, proxies: config.proxies },

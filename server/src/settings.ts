@@ -232,11 +232,11 @@ export const settings = {
     '600',
     'Faulty messages of one connection; beyond it they are answered with `RATE_LIMITED`, beyond twice as many the connection is closed with 4429.',
   ),
-  workPerSecond: setting(
+  workAtOnce: setting(
     'PARLEY_MAX_FAN_OUT_PER_SECOND',
     whole(1, 1_000_000_000),
-    '2000',
-    'Peers that the requests of one identity, and of one network address, may reach in a second, in the long run; ten times as many at once. What else takes the server time counts as so many peers as could be reached meanwhile (one: 5 µs): see [security](security.md#work). Beyond it, requests are answered with `RATE_LIMITED` and the time to wait. Signals are not counted, unless they are larger than 16 KiB.',
+    '20000',
+    'Peers that the requests of one identity may reach in a second, and in the long run in each ten seconds; those of one network address, twice as many. All work counts by what it takes the server, see [security](security.md#work). Beyond it, requests are answered with `RATE_LIMITED` and the time to wait. Signals do not count, unless they are larger than 16 KiB.',
   ),
   stunUrls: setting(
     'PARLEY_STUN_URLS',

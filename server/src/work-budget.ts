@@ -10,8 +10,11 @@ export interface Payer {
   readonly address?: string | undefined
 }
 
-/** Seconds of work that may be done at once, after a time of rest. */
-const burst = 10
+/** Seconds in which what was done at once is paid for. */
+const period = 10
+
+/** So many identities behind one address may do as much as they may each: neighbours behind one NAT share an address. */
+const identitiesPerAddress = 2
 
 /** Milliseconds that a `register` waits for its turn. */
 const longestTurn = 2000
@@ -20,12 +23,13 @@ const longestTurn = 2000
 const sweepAt = 10_000
 
 /**
- * Bounds the work that one identity, and one network address, may cause. The unit is what it takes to hand one short message
- * to one peer, some 5 µs.
+ * Bounds the work that one identity, and one network address, may cause: `atOnce` units in one go, and in the long run as
+ * many in each 10 s. An address may cause twice as much. The unit is what it takes to hand one short message to one peer,
+ * some 5 µs.
  *
- * It is the Generic Cell Rate Algorithm (ITU-T I.371, as a virtual scheduling algorithm): for each key it keeps the time
- * at which all work so far would be paid for at `perSecond`. Work is charged once it is known, so the last request
- * within the bound may go beyond it, and the next one waits for longer.
+ * It is the Generic Cell Rate Algorithm (ITU-T I.371, as a virtual scheduling algorithm): of each key it keeps the time at
+ * which all its work so far is paid for. Work is charged when it is known, so the last request within the bound may go
+ * beyond it, and the next one waits for longer.
  */
 export class WorkBudget {
   /** When the work of each key is paid for. Milliseconds. */
@@ -33,13 +37,13 @@ export class WorkBudget {
   #sweepAt = sweepAt
 
   constructor(
-    private readonly perSecond: number,
+    private readonly atOnce: number,
     private readonly clock: Clock,
   ) {}
 
-  /** Units that one request may cost at most. It takes no longer than a quarter of what may be done at once. */
+  /** Units that one request may cost at most, as others have to wait meanwhile. */
   get most(): number {
-    return (this.perSecond * burst) / 4
+    return this.atOnce / 4
   }
 
   /** @throws SignalingError RATE_LIMITED, with the time to wait, if `payer` has caused too much work */
@@ -60,21 +64,22 @@ export class WorkBudget {
     if (wait > 0) await new Promise<void>(resolve => this.clock.after(wait, resolve))
   }
 
+  /** Charges `units` of work to `payer`. */
+  charge(payer: Payer, units: number): void {
+    const now = this.clock.now()
+    for (const { key, share } of keysOf(payer)) {
+      const cost = (units / share / this.atOnce) * period * 1000
+      this.#paidAt.set(key, Math.max(this.#paidAt.get(key) ?? 0, now) + cost)
+    }
+    if (this.#paidAt.size > this.#sweepAt) this.#sweep(now)
+  }
+
   /** Milliseconds until `payer` may cause work again; 0: now. */
   #wait(payer: Payer): number {
     const now = this.clock.now()
     let until = now
-    for (const key of keysOf(payer)) until = Math.max(until, (this.#paidAt.get(key) ?? 0) - burst * 1000)
+    for (const { key } of keysOf(payer)) until = Math.max(until, (this.#paidAt.get(key) ?? 0) - period * 1000)
     return until - now
-  }
-
-  /** Charges `units` of work to `payer`. */
-  charge(payer: Payer, units: number): void {
-    const now = this.clock.now()
-    for (const key of keysOf(payer)) {
-      this.#paidAt.set(key, Math.max(this.#paidAt.get(key) ?? 0, now) + (units * 1000) / this.perSecond)
-    }
-    if (this.#paidAt.size > this.#sweepAt) this.#sweep(now)
   }
 
   /** Forgets who owes nothing. */
@@ -88,10 +93,13 @@ export class WorkBudget {
 const tooMuch = (wait: number) =>
   new SignalingError('RATE_LIMITED', 'Your requests have caused too much work.', { retryAfter: Math.ceil(wait / 1000) })
 
-function keysOf({ identity, address }: Payer): string[] {
-  const keys: string[] = []
-  if (identity !== undefined) keys.push(`identity ${identity}`)
-  if (address !== undefined && address !== '') keys.push(`address ${rateLimitKey(address)}`)
+/** What is kept of `payer`, with the share of a budget that each may use. */
+function keysOf({ identity, address }: Payer): { key: string; share: number }[] {
+  const keys: { key: string; share: number }[] = []
+  if (identity !== undefined) keys.push({ key: `identity ${identity}`, share: 1 })
+  if (address !== undefined && address !== '') {
+    keys.push({ key: `address ${rateLimitKey(address)}`, share: identitiesPerAddress })
+  }
   return keys
 }
 
