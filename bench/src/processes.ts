@@ -36,18 +36,73 @@ export function temporaryFolder(): string {
  * raised that count by address, since the whole load comes from one, and by time, since they would be what is measured.
  */
 export function startParley(folder: string, settings: Readonly<Record<string, string>> = {}): Promise<Subject> {
-  return start('Parley', join(import.meta.dir, '../../server/src/main.ts'), folder, {
-    PARLEY_HTTP_PORT: '0',
-    PARLEY_WS_PORT: '0',
-    PARLEY_DATA_DIR: join(folder, 'data'),
+  return startDefaultParley(folder, {
     PARLEY_SIGN_INS_PER_MINUTE: '1000000',
     PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000000',
     ...settings,
   })
 }
 
+/** Parley with every limit at its default, its data in `folder`. */
+export function startDefaultParley(folder: string, settings: Readonly<Record<string, string>> = {}): Promise<Subject> {
+  return start('Parley', join(import.meta.dir, '../../server/src/main.ts'), folder, {
+    PARLEY_HTTP_PORT: '0',
+    PARLEY_WS_PORT: '0',
+    PARLEY_DATA_DIR: join(folder, 'data'),
+    ...settings,
+  })
+}
+
 export function startBareRelay(folder: string): Promise<Subject> {
   return start('bare', join(import.meta.dir, 'bare-relay.ts'), folder, {})
+}
+
+/** A process of the bench's own, which answers what it is asked. */
+export interface Assistant {
+  /** What it answers to `question`; without one, what it says first. @throws Error if it ends instead */
+  ask<T>(question?: object): Promise<T>
+  cpuSeconds(): number
+  /** Kills it. */
+  stop(): Promise<void>
+}
+
+/**
+ * Runs a script of the bench in a process of its own, `niceness` steps nicer than this one. It answers each message that
+ * its parent sends with one of its own, in order, and says one first when it is ready.
+ */
+export function startAssistant(script: string, args: readonly string[], niceness: number): Assistant {
+  const replies: unknown[] = []
+  let waiting: PromiseWithResolvers<void> | undefined
+  const child = Bun.spawn(['nice', '-n', String(niceness), process.execPath, script, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    ipc(message) {
+      replies.push(message)
+      waiting?.resolve()
+    },
+  })
+  track(child)
+  void child.exited.then(code => waiting?.reject(new Error(`${script} ended with ${code}`)))
+  return {
+    async ask<T>(question?: object) {
+      waiting = Promise.withResolvers()
+      if (child.exitCode !== null) throw new Error(`${script} has ended`)
+      if (question) child.send(question)
+      if (replies.length === 0) await waiting.promise
+      waiting = undefined
+      return replies.shift() as T
+    },
+    cpuSeconds: () => cpuSeconds(child.pid),
+    async stop() {
+      waiting = undefined
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
+function track(child: Bun.Subprocess): void {
+  running.add(child)
+  void child.exited.then(() => running.delete(child))
 }
 
 async function start(name: string, script: string, folder: string, settings: Record<string, string>): Promise<Subject> {
@@ -59,8 +114,7 @@ async function start(name: string, script: string, folder: string, settings: Rec
     stdout: 'pipe',
     stderr: Bun.file(log),
   })
-  running.add(child)
-  void child.exited.then(() => running.delete(child))
+  track(child)
   const urls = await readUrls(child.stdout)
   if (!urls.ws) throw new Error(`${name} did not start: ${readFileSync(log, 'utf8').slice(-2000)}`)
   return {

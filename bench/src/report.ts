@@ -35,8 +35,8 @@ const required = {
   broadcastServerCores: 0.9,
 } as const
 
-const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
-const ms = (value: number): string => `${value.toFixed(2)} ms`
+export const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
+export const ms = (value: number): string => `${value.toFixed(2)} ms`
 const rate = (value: number): string => `${Math.round(value).toLocaleString('en')}/s`
 
 /** The promises about what was measured. */
@@ -223,7 +223,7 @@ function quietness(name: string, { others, disturbedRounds }: Comparison | Laten
 }
 
 /** Rows in columns of even width. */
-function table(rows: readonly (readonly string[])[]): string[] {
+export function table(rows: readonly (readonly string[])[]): string[] {
   const columns = Math.max(0, ...rows.map(row => row.length))
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map(row => row[i]?.length ?? 0)))
   return rows.map(row => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('   ')}`.trimEnd())

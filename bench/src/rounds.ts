@@ -50,12 +50,12 @@ export async function alternate<S extends Loaded, T>(
 }
 
 /** CPU seconds that the whole machine has been busy: user, nice, system, irq, softirq and steal of proc(5). */
-function machineCpuSeconds(): number {
+export function machineCpuSeconds(): number {
   const fields = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]?.split(/ +/).map(Number) ?? []
   return [1, 2, 3, 6, 7, 8].reduce((sum, field) => sum + (fields[field] ?? 0), 0) / 100
 }
 
-function ownCpuSeconds(): number {
+export function ownCpuSeconds(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1e6
 }

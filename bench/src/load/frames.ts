@@ -5,11 +5,12 @@ export const opcodes = { text: 1, close: 8, ping: 9, pong: 10 } as const
 /** The frame that a client sends: masked, with the key 0,0,0,0, so that building it copies and no more. */
 export function clientFrame(payload: string | Uint8Array, opcode: number = opcodes.text): Buffer {
   const body = Buffer.from(payload)
-  const short = body.length < 126
-  const header = Buffer.alloc(short ? 6 : 8)
+  const lengthBytes = body.length < 126 ? 0 : body.length < 65_536 ? 2 : 8
+  const header = Buffer.alloc(6 + lengthBytes)
   header[0] = 0x80 | opcode
-  header[1] = 0x80 | (short ? body.length : 126)
-  if (!short) header.writeUInt16BE(body.length, 2)
+  header[1] = 0x80 | (lengthBytes === 0 ? body.length : lengthBytes === 2 ? 126 : 127)
+  if (lengthBytes === 2) header.writeUInt16BE(body.length, 2)
+  if (lengthBytes === 8) header.writeBigUInt64BE(BigInt(body.length), 2)
   return Buffer.concat([header, body])
 }
 

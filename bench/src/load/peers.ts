@@ -24,9 +24,9 @@ async function post(url: string, bearer?: string): Promise<unknown> {
   return response.json()
 }
 
-/** The frame that registers `peerId`. */
-export const registerFrame = (peerId: string, room: RoomKey, idToken: string): Buffer =>
-  clientFrame(JSON.stringify({ type: 'register', peer_id: peerId, ...room, id_token: idToken }))
+/** The frame that registers `peerId`, and says what is in `more` besides. */
+export const registerFrame = (peerId: string, room: RoomKey, idToken: string, more: object = {}): Buffer =>
+  clientFrame(JSON.stringify({ type: 'register', peer_id: peerId, ...room, id_token: idToken, ...more }))
 
 /** Answers pings from now on, and resolves with the first text that comes. @throws Error if the wire ends before */
 export function firstText(wire: Wire): Promise<string> {

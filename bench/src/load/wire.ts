@@ -6,11 +6,18 @@ export class Wire {
   onBytes: (chunk: Buffer) => void = () => {}
   /** Called once when the connection has ended. */
   onClose: () => void = () => {}
+  /** Called when the kernel has taken all that was sent. */
+  onDrain: () => void = () => {}
   open = true
   /** Bytes that the kernel has not taken yet. */
   private rest: Buffer | undefined
 
   constructor(private readonly socket: Socket<Opening>) {}
+
+  /** Whether something still waits for the kernel. */
+  get isFull(): boolean {
+    return this.rest !== undefined
+  }
 
   /** Sends `bytes` as soon as the kernel takes them; it must not change until then. */
   send(bytes: Uint8Array): void {
@@ -27,12 +34,24 @@ export class Wire {
     const { rest } = this
     this.rest = undefined
     if (rest) this.send(rest)
+    if (!this.rest) this.onDrain()
+  }
+
+  /** Takes nothing more from the kernel, so that what the server sends piles up. */
+  stopReading(): void {
+    this.socket.pause()
   }
 
   /** Ends the TCP connection without ceremony. */
   close(): void {
     this.open = false
     this.socket.end()
+  }
+
+  /** Ends the TCP connection with a reset, whatever waits; its port is free at once. */
+  reset(): void {
+    this.open = false
+    this.socket.terminate()
   }
 }
 
@@ -87,11 +106,16 @@ function handshake(socket: Socket<Opening>, chunk: Buffer): void {
   }
 }
 
-/** Opens a WebSocket. @throws Error if the server cannot be reached or refuses. */
-export function openWire(url: string, path = '/'): Promise<Wire> {
+/**
+ * Opens a WebSocket.
+ * @param from the address of this machine to connect from; otherwise as the kernel has it
+ * @throws Error if the server cannot be reached or refuses.
+ */
+export function openWire(url: string, path = '/', from?: string): Promise<Wire> {
   const { hostname, port, host } = new URL(url)
   return new Promise((done, failed) => {
     const data: Opening = { path, host, reply: '', wire: undefined, done, failed }
-    Bun.connect<Opening>({ hostname, port: Number(port), data, socket: handlers }).catch(failed)
+    const options = { hostname, port: Number(port), data, socket: handlers, ...(from && { localAddress: from }) }
+    Bun.connect<Opening>(options).catch(failed)
   })
 }

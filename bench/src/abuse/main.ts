@@ -1,0 +1,73 @@
+import { parseArgs } from 'node:util'
+import { cleanUp } from '../processes.ts'
+import { verdict } from '../report.ts'
+import type { AttackName } from './attacks/index.ts'
+import { type AbuseResult, measureAbuse } from './measure.ts'
+import { abuseChecks, describeAbuse } from './report.ts'
+import { rows } from './rows.ts'
+
+/** What one client that does its worst does to an undisturbed room: attack beside quiet, in one run. */
+
+const names = Object.keys(rows) as AttackName[]
+const usage = `usage: npm run bench:abuse -- [--quick] [--json] [--only NAME,...]
+
+A name that ends with * stands for all that begin so.
+${names.map(name => `  ${name.padEnd(24)}${rows[name].what}`).join('\n')}`
+
+/** Minutes that one attack may take with all that it needs. */
+const longest = 5
+
+const options = readOptions()
+if (process.platform !== 'linux') quit('The bench reads CPU time and memory from /proc, so it needs Linux.')
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    cleanUp()
+    process.exit(signal === 'SIGINT' ? 130 : 143)
+  })
+}
+process.on('exit', cleanUp)
+
+const results: AbuseResult[] = []
+for (const name of options.only) {
+  console.error(`... ${name}: ${rows[name].what}`)
+  const late = setTimeout(() => quit(`${name} was not done within ${longest} minutes`), longest * 60_000)
+  results.push(await measureAbuse(name, options.quick))
+  clearTimeout(late)
+}
+
+const found = results.flatMap(abuseChecks)
+if (options.json) {
+  const machine = { cpu: (await import('node:os')).cpus()[0]?.model, bun: Bun.version }
+  console.log(JSON.stringify({ machine, enforced: !options.quick, checks: found, results }, undefined, 2))
+} else {
+  console.log(`${describeAbuse(results)}\n\n${verdict(found, !options.quick)}`)
+}
+process.exit(!options.quick && found.some(({ pass }) => !pass) ? 1 : 0)
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        only: { type: 'string', default: '*' },
+      },
+    })
+    const only = new Set(values.only.split(',').flatMap(namesOf))
+    return { ...values, only: names.filter(name => only.has(name)) }
+  } catch (error) {
+    return quit(`${(error as Error).message}\n${usage}`)
+  }
+}
+
+/** @throws Error if there is no such attack */
+function namesOf(wanted: string): AttackName[] {
+  const found = names.filter(name => (wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted))
+  if (found.length === 0) throw new Error(`There is no attack ${JSON.stringify(wanted)}.`)
+  return found
+}
+
+function quit(sentence: string): never {
+  console.error(sentence)
+  process.exit(2)
+}
