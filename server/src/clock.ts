@@ -23,7 +23,7 @@ export const systemClock: Clock = {
   },
 }
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that stands still until it is told to go on. What needs no time comes in the next turn of the event loop. */
 export function manualClock(start = 1_700_000_000_000): Clock & { advance(ms: number): void } {
   let now = start
   const planned = new Map<object, { at: number; act: () => void }>()
@@ -32,6 +32,7 @@ export function manualClock(start = 1_700_000_000_000): Clock & { advance(ms: nu
     after(ms, act) {
       const key = {}
       planned.set(key, { at: now + ms, act })
+      if (ms === 0) setImmediate(() => planned.delete(key) && act())
       return () => planned.delete(key)
     },
     advance(ms) {

@@ -14,6 +14,7 @@ import { rateLimit } from './rate-limit.ts'
 import { refusedOrigins } from './refused-origins.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { Rooms } from './rooms/rooms.ts'
+import { TimeSlices } from './time-slices.ts'
 import { WorkBudget } from './work-budget.ts'
 
 export interface ServerParts {
@@ -41,7 +42,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const refusedOrigin = refusedOrigins(clock, log, metrics)
   const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
   const budget = new WorkBudget(config.workAtOnce, clock)
-  const rooms = new Rooms({ ...parts, metrics, limits: config, budget, iceServers: iceServersFor })
+  const slices = new TimeSlices(clock)
+  const rooms = new Rooms({ ...parts, metrics, limits: config, budget, slices, iceServers: iceServersFor })
   const newcomers = new Newcomers({
     ...{ clock, log, metrics, proxies: config.proxies },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
@@ -115,6 +117,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
           },
           newcomers,
           budget,
+          slices,
           failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
           refusedOrigin,
         },
@@ -127,6 +130,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       rooms.hush()
       await Promise.all([gateway?.close(), http?.stop()])
       rooms.close()
+      slices.close()
     },
   }
 }

@@ -35,6 +35,8 @@ export class WorkBudget {
   /** When the work of each key is paid for. Milliseconds. */
   readonly #paidAt = new Map<string, number>()
   #sweepAt = sweepAt
+  /** Units that were charged to all. */
+  total = 0
 
   constructor(
     private readonly atOnce: number,
@@ -43,7 +45,7 @@ export class WorkBudget {
 
   /** Units that one request may cost at most, as others have to wait meanwhile. */
   get most(): number {
-    return this.atOnce / 4
+    return Math.max(this.atOnce / 4, 5000)
   }
 
   /** @throws SignalingError RATE_LIMITED, with the time to wait, if `payer` has caused too much work */
@@ -66,6 +68,7 @@ export class WorkBudget {
 
   /** Charges `units` of work to `payer`. */
   charge(payer: Payer, units: number): void {
+    this.total += units
     const now = this.clock.now()
     for (const { key, share } of keysOf(payer)) {
       const cost = (units / share / this.atOnce) * period * 1000

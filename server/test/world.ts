@@ -7,6 +7,7 @@ import { sqlite } from '../src/room-store/sqlite.ts'
 import type { Claim } from '../src/rooms/rights.ts'
 import type { Link, Peer } from '../src/rooms/room.ts'
 import { type RoomLimits, type RoomOptions, Rooms, type RoomsParts } from '../src/rooms/rooms.ts'
+import { TimeSlices } from '../src/time-slices.ts'
 import { WorkBudget } from '../src/work-budget.ts'
 import { inTemporaryFolder, silentLog } from './harness.ts'
 
@@ -83,6 +84,7 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
     metrics: createMetrics(),
     limits: worldLimits,
     budget: new WorkBudget(1_000_000, clock),
+    slices: new TimeSlices(clock),
     iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
     ...changes,
   }

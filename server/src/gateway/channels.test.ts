@@ -120,19 +120,16 @@ describe('a broadcast', () => {
   })
 })
 
-test('what reaches many peers is limited in a second, so that it does not hold up the others', async () => {
+test('what reaches many peers is limited, so that it does not hold up the others', async () => {
   const clock = manualClock()
-  await using strict = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '10' }, { clock })
+  await using strict = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '100' }, { clock })
   const room = await strict.createRoom(await strict.signIn())
   const [a, b, c] = [await strict.join(room, 'a'), await strict.join(room, 'b'), await strict.join(room, 'c')]
-  for (const message of [
-    { type: 'broadcast', payload: 1 },
-    { type: 'query' },
-    { type: 'update_metadata', metadata: {} },
-  ]) {
-    a.send(message)
-  }
-  expect(await a.rest()).toHaveLength(2)
+  for (let n = 0; n < 45; n++) a.send({ type: 'broadcast', payload: n })
+  const refused = await a.rest()
+  const delivered = 45 - refused.length
+  expect(delivered).toBeGreaterThan(20)
+  expect(refused[0]).toMatchObject({ code: 'RATE_LIMITED', retryable: true, retry_after: 1 })
   for (const message of [
     { type: 'broadcast', payload: 2 },
     { type: 'query' },
@@ -144,8 +141,8 @@ test('what reaches many peers is limited in a second, so that it does not hold u
     expect(await a.ask(message)).toMatchObject({ code: 'RATE_LIMITED', retryable: true, retry_after: 1 })
   }
   a.send(offerTo('b'))
-  expect(await b.rest()).toMatchObject([{ payload: 1 }, { type: 'offer' }])
-  expect(await c.rest()).toMatchObject([{ payload: 1 }])
+  expect((await b.rest()).at(-1)).toMatchObject({ type: 'offer' })
+  expect(await c.rest()).toHaveLength(delivered)
   expect(await c.ask({ type: 'query' })).toMatchObject({ peers: ['a', 'b'] })
   clock.advance(1000)
   expect(await a.ask({ type: 'query' })).toMatchObject({ peers: ['b', 'c'] })

@@ -3,6 +3,7 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
 import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
@@ -11,6 +12,8 @@ export interface ConnectionLimits {
   readonly peerIdLength: number
   /** Bytes of a message before the connection has registered. */
   readonly unregisteredMessageBytes: number
+  /** Bytes of a message. */
+  readonly messageBytes: number
   /** Bytes of messages that may wait for the answer to a `register`. */
   readonly waitingBytes: number
   /** Errors that a connection may cause in a minute; beyond it is rate-limited, at twice as many closed. */
@@ -29,6 +32,7 @@ export interface ConnectionParts {
   readonly failedRegistrations: RateLimit
   readonly newcomers: Newcomers
   readonly budget: WorkBudget
+  readonly slices: TimeSlices
   /** That of the heartbeat. */
   readonly beat: Beat
 }

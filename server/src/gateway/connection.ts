@@ -19,6 +19,7 @@ import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError, countKeptBack } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
+import { sliceUnits } from '../time-slices.ts'
 import { type Payer, workOfJson } from '../work-budget.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
@@ -33,8 +34,14 @@ export class Connection implements Link, Newcomer {
   peer: Peer | undefined
   open = true
   readonly life: SocketLifeSigns
-  /** Frames that came while a `register` is being answered; undefined when none is. */
+  /** It has to wait for what it has asked for, or for others to have their turn: what it sends meanwhile waits, too. */
+  private isBusy = false
+  /** What came while it was busy; undefined when nothing did. */
   private waiting: WaitingFrames | undefined
+  /** A broadcast of it is on its way. */
+  private isBroadcasting = false
+  /** Units of work that it caused since others had their turn. */
+  private units = 0
   /** The `register` that is being answered. */
   private registering: Register | undefined
   private dialect: Dialect = 'unknown'
@@ -46,6 +53,8 @@ export class Connection implements Link, Newcomer {
   private closing: SignalingError | undefined
   /** Whether the other end may still send what it wrote before it saw that it is being closed. */
   private isTurningAway = false
+  /** Messages that came too late. */
+  private turnedAway = 0
   /** It waits to register no more. */
   private endWait: Cancel
   /** Undefined as long as there is none, as in most connections. */
@@ -64,10 +73,11 @@ export class Connection implements Link, Newcomer {
   receive(frame: Frame): void {
     if (!this.open) {
       if (this.isTurningAway) this.turnAway(requestIdIn(frame))
+      if (++this.turnedAway > mostTurnedAway) this.stopTurningAway()
       return
     }
     this.life.heardAt = this.parts.beat.now
-    if (this.waiting) this.wait(this.waiting, frame)
+    if (this.isBusy) this.wait(frame)
     else this.handle(frame)
   }
 
@@ -81,7 +91,11 @@ export class Connection implements Link, Newcomer {
   /** The other end has answered a ping, and all that it had sent before has been handled. */
   ponged(payload: Buffer): void {
     this.alive()
-    if (!this.isTurningAway || !payload.equals(farewell)) return
+    if (payload.equals(farewell)) this.stopTurningAway()
+  }
+
+  private stopTurningAway(): void {
+    if (!this.isTurningAway) return
     this.isTurningAway = false
     this.drained()
   }
@@ -106,7 +120,7 @@ export class Connection implements Link, Newcomer {
     this.closing = reason
     // Not at once: whoever closes it may be just telling its room something.
     queueMicrotask(() => this.depart('disconnected'))
-    const unanswered = this.waiting?.frames ?? []
+    const unanswered = this.waiting?.rest() ?? []
     this.waiting = undefined
     if (this.dialect === 'features') this.send(bye(reason, closeCodeOf(reason)))
     if (this.hasAcks) {
@@ -125,7 +139,7 @@ export class Connection implements Link, Newcomer {
 
   /** The socket has taken what was queued for it. To close it before would throw the queue away. */
   drained(): void {
-    if (!this.closing || this.isTurningAway || this.socket.getBufferedAmount() > 0) return
+    if (!this.closing || this.isTurningAway || this.isBroadcasting || this.socket.getBufferedAmount() > 0) return
     this.socket.close(closeCodeOf(this.closing), this.closing.message)
   }
 
@@ -167,6 +181,14 @@ export class Connection implements Link, Newcomer {
       this.receive(frame)
       return
     }
+    const spent = this.parts.budget.total
+    this.obey(frame)
+    // Relayed messages take no part in this: they are the same work for everybody.
+    this.units += this.parts.budget.total - spent
+    if (this.units >= sliceUnits) this.giveWay()
+  }
+
+  private obey(frame: Frame): void {
     const isLarge = this.peer !== undefined && frame.length > largeFrame
     if (isLarge && !this.mayBeLarge(frame)) return
     let message: PeerMessage | undefined
@@ -213,10 +235,41 @@ export class Connection implements Link, Newcomer {
     const isToBeAnswered = this.hasAcks && isRequest(message)
     if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
     const reply = this.parts.rooms.handle(this.peer, message, text)
-    if (reply !== undefined) this.answerWith(reply)
-    else if (isToBeAnswered) {
-      this.answer({ type: 'ack', request_id: String(message.request_id), status: 'delivered' })
+    const ack = () => {
+      if (!isToBeAnswered) return
+      const ack = { type: 'ack', request_id: String(message.request_id), status: 'delivered' } as const
+      if (this.open) this.answer(ack)
+      else this.send(ack)
     }
+    if (reply === undefined) ack()
+    else if (typeof reply === 'string') this.answerWith(reply)
+    else void this.broadcast(reply, message, ack)
+  }
+
+  /** Never rejects. A broadcast to many takes a while. */
+  private async broadcast(done: Promise<void>, message: PeerMessage, ack: () => void): Promise<void> {
+    this.isBusy = this.isBroadcasting = true
+    try {
+      await done
+      ack()
+    } catch (error) {
+      this.refuse(error, message)
+    }
+    this.isBroadcasting = false
+    this.drained()
+    this.goOn()
+  }
+
+  /** Has others have their turn before more of what this one sends is handled. */
+  private giveWay(): void {
+    this.units = 0
+    // It waits already, and others with it.
+    if (this.isBusy) return
+    this.isBusy = true
+    this.parts.slices.add(() => {
+      this.goOn()
+      return { units: sliceUnits, isDone: true }
+    })
   }
 
   private answer(message: ServerMessage): void {
@@ -241,7 +294,7 @@ export class Connection implements Link, Newcomer {
 
   /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
   private async register(message: Register): Promise<void> {
-    this.waiting = new WaitingFrames(this.parts.limits.waitingBytes)
+    this.isBusy = true
     this.registering = message
     if (!this.peer) this.speakAs(message)
     const { rooms, failedRegistrations } = this.parts
@@ -261,7 +314,7 @@ export class Connection implements Link, Newcomer {
       this.refuse(reason, message)
       if (this.overdue && !this.peer) this.close(new SignalingError('REGISTER_TIMEOUT'))
     }
-    this.resume()
+    this.goOn()
   }
 
   /** From now on the other end is taken for one that understands what it asked for. */
@@ -270,21 +323,31 @@ export class Connection implements Link, Newcomer {
     this.hasAcks = features.includes('acks')
   }
 
-  /** Handles what waited, in order; behind another `register` among it the rest waits again. */
-  private resume(): void {
-    const frames = this.waiting?.frames ?? []
-    this.waiting = undefined
-    for (const frame of frames) this.receive(frame)
+  /** Handles what waited, in order, until this is busy again. */
+  private goOn(): void {
+    this.isBusy = false
+    while (this.open && !this.isBusy) {
+      const frame = this.waiting?.take()
+      if (frame === undefined) {
+        this.waiting = undefined
+        return
+      }
+      this.handle(frame)
+    }
   }
 
-  private wait(waiting: WaitingFrames, frame: Frame): void {
-    if (waiting.add(frame)) return
-    this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
+  private wait(frame: Frame): void {
+    this.waiting ??= new WaitingFrames()
+    const { waitingBytes, messageBytes } = this.parts.limits
+    if (this.waiting.add(frame) <= (this.peer && !this.registering ? 2 * messageBytes : waitingBytes)) return
+    if (this.registering) {
+      this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
+    } else this.fail(new SignalingError('RATE_LIMITED', 'You send more than can be handled with fairness to others.'))
   }
 
   expectRegister(): void {
     this.overdue = true
-    if (!this.waiting) this.fail(new SignalingError('REGISTER_TIMEOUT'))
+    if (!this.registering) this.fail(new SignalingError('REGISTER_TIMEOUT'))
   }
 
   makeWay(reason: SignalingError): void {
@@ -294,7 +357,12 @@ export class Connection implements Link, Newcomer {
 
   /** Tells the other end what was wrong with what it sent. */
   private refuse(error: unknown, message: PeerMessage | undefined): void {
-    if (!this.open) return
+    if (!this.open) {
+      // Only a broadcast is refused that late; it has been waiting for this.
+      if (this.isBroadcasting) this.send(errorMessage(toSignalingError(error).with(message ? context(message) : {})))
+      return
+    }
+    this.units += unitsOfRefusal
     const { clock, log, metrics, limits } = this.parts
     const failure = toSignalingError(error).with(message ? context(message) : {})
     logFailure(log, failure, { peer: this.peer?.id, address: this.address })
@@ -331,6 +399,12 @@ const keptBackLogged = 10
 
 /** Characters or bytes beyond which the reading of a frame is work that counts. No SDP of a call between two has so many. */
 const largeFrame = 16 * 1024
+
+/** Messages after the end that are answered at most: one that goes on cannot keep its connection open. */
+const mostTurnedAway = 1000
+
+/** Units of work that it takes to say no. */
+const unitsOfRefusal = 2
 
 /** The ping whose pong says that the other end has seen that it is being closed. */
 const farewell = Buffer.from('bye')

@@ -39,15 +39,29 @@ const overhead = 64
 
 /** Frames that wait, in the order in which they came. */
 export class WaitingFrames {
-  readonly frames: Frame[] = []
+  readonly #frames: Frame[] = []
+  #next = 0
+  /** Of those that still wait. */
   #bytes = 0
 
-  constructor(private readonly most: number) {}
+  /** Lets one more wait. @returns the bytes of all that wait */
+  add(frame: Frame): number {
+    this.#frames.push(frame)
+    this.#bytes += sizeOf(frame)
+    return this.#bytes
+  }
 
-  /** False if there are more bytes than there may be. */
-  add(frame: Frame): boolean {
-    this.frames.push(frame)
-    this.#bytes += Buffer.byteLength(frame) + overhead
-    return this.#bytes <= this.most
+  /** Takes out the one that has waited longest; undefined if there is none. */
+  take(): Frame | undefined {
+    const frame = this.#frames[this.#next++]
+    if (frame !== undefined) this.#bytes -= sizeOf(frame)
+    return frame
+  }
+
+  /** Takes out all. */
+  *rest(): Generator<Frame> {
+    for (let frame = this.take(); frame !== undefined; frame = this.take()) yield frame
   }
 }
+
+const sizeOf = (frame: Frame): number => Buffer.byteLength(frame) + overhead

@@ -5,6 +5,7 @@ import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
 import { problem } from '../problem.ts'
+import { boundReceiveBuffers } from '../receive-buffers.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionParts } from './connection-parts.ts'
@@ -39,6 +40,9 @@ interface Attachment {
   readonly address: string
   connection: Connection | undefined
 }
+
+/** The kernel takes half as much again. At a round-trip time of 50 ms, a client can still send 400 KB a second. */
+const receiveBufferBytes = 16 * 1024
 
 /**
  * Listens for WebSocket connections on any path.
@@ -109,8 +113,11 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     },
   })
 
+  const port = server.port ?? config.port
+  if (!boundReceiveBuffers(port, receiveBufferBytes)) parts.log.info({}, 'receive buffers not bounded')
+
   return {
-    port: server.port ?? config.port,
+    port,
     connectionCount: () => connections.size,
     async close() {
       closing = true

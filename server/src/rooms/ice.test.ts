@@ -38,7 +38,7 @@ test('registered_auth has the ICE servers of the peer, and without TURN those fo
     expect(mesh_ice_servers).toEqual([{ urls: ['stun:stun.example.com'] }])
     world.clock.advance(60_000)
     const reply = world.rooms.handle(peerOf(link), { type: 'get_ice_servers', request_id: undefined }, '')
-    expect(JSON.parse(reply ?? '')).toEqual({ type: 'ice_servers', ...iceServers(config, 'a', world.clock.now()) })
+    expect(JSON.parse(String(reply))).toEqual({ type: 'ice_servers', ...iceServers(config, 'a', world.clock.now()) })
   }))
 
 test('a peer with token-refresh is sent new credentials at three quarters of their life, again and again', () =>

@@ -3,6 +3,7 @@ import type { Backplane } from '../backplane/backplane.ts'
 import { type Clock, inTime } from '../clock.ts'
 import { type Log, logFailure } from '../log.ts'
 import { endOf, type RoomRecord, type RoomStore } from '../room-store/room-store.ts'
+import type { TimeSlices } from '../time-slices.ts'
 import { Directory } from './directory.ts'
 import { Presence, presenceWindow } from './presence.ts'
 import { type Peer, Room } from './room.ts'
@@ -12,6 +13,7 @@ export interface OpenRoomsParts {
   readonly backplane: Backplane
   readonly clock: Clock
   readonly log: Log
+  readonly slices: TimeSlices
   readonly limits: {
     readonly peersPerRoom: number
     /** Seconds after its creation that a room can last at most; 0: it has no such bound. */
@@ -50,10 +52,10 @@ export class OpenRooms {
   open(roomId: string): Room {
     const open = this.#rooms.get(roomId)
     if (open) return open
-    const { backplane, clock } = this.parts
+    const { backplane, clock, slices } = this.parts
     const room: Room = new Room(
       roomId,
-      new Presence(clock),
+      new Presence(clock, slices),
       backplane.subscribe(roomId, ({ type }) => {
         if (type === 'room_deleted') this.end(room, new SignalingError('ROOM_DELETED'))
         else void this.#refresh(room)

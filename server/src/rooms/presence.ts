@@ -1,5 +1,7 @@
 import { type LeaveReason, type ServerMessage, SignalingError } from '@parley/protocol'
-import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
+import type { Cancel, Clock } from '../clock.ts'
+import { sliceUnits, type TimeSlices } from '../time-slices.ts'
+import { workOfSending } from '../work-budget.ts'
 import { type Channels, meet, type Peer } from './room.ts'
 import { RosterJournal } from './roster-journal.ts'
 import { type RosterChange, RosterSummary, viewOf } from './roster-summary.ts'
@@ -10,9 +12,6 @@ import { type RosterChange, RosterSummary, viewOf } from './roster-summary.ts'
  * few messages, not 500.
  */
 export const presenceWindow = { ms: 200, messages: 200 } as const
-
-/** Bytes that are told, 4 KiB for each message among them, before others on this server have their turn: about 1 ms. */
-const sliceBytes = 200 * 4096
 
 /** Subscribers that are being told of what was gathered. */
 interface Pass {
@@ -38,9 +37,11 @@ export class Presence {
   #isGathering = false
   #cancelWindow: Cancel | undefined
   #pass: Pass | undefined
-  #cancelSlice: Cancel = nothingPlanned
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly slices: TimeSlices,
+  ) {}
 
   /** How many are told. */
   get audience(): number {
@@ -98,7 +99,6 @@ export class Presence {
   close(): void {
     this.#cancelWindow?.()
     this.#cancelWindow = undefined
-    this.#cancelSlice()
     this.#pass = undefined
     this.#isGathering = false
     this.#subscribers.clear()
@@ -115,7 +115,11 @@ export class Presence {
       }
       this.#isGathering = true
       // In a large room the first change is told at once, too, but in slices.
-      if (this.#sent === 0) this.#cancelSlice = this.clock.after(0, () => this.#beginPass())
+      if (this.#sent === 0) {
+        this.#journal.append(change)
+        this.#beginPass()
+        return
+      }
     }
     this.#journal.append(change)
   }
@@ -139,40 +143,41 @@ export class Presence {
     })
   }
 
-  /** Tells everybody what was gathered so far. */
+  /** Tells everybody what was gathered so far, in slices. */
   #beginPass(): void {
-    this.#cancelSlice()
-    this.#pass = { readers: this.#subscribers.keys(), end: this.#journal.end, summaries: new Map() }
-    this.#continue(this.#pass, sliceBytes)
+    const pass = this.#newPass()
+    this.slices.add(() => (pass === this.#pass ? this.#continue(pass, sliceUnits) : { units: 0, isDone: true }))
   }
 
-  /** Goes on with a pass, for `bytes`; the rest is done when others had their turn. */
-  #continue(pass: Pass, bytes: number): void {
-    let left = bytes
-    while (left > 0) {
+  /** Tells everybody all that was gathered, at once. */
+  #catchUp(): void {
+    if (this.#pass) this.#continue(this.#pass, Number.POSITIVE_INFINITY)
+    if (!this.#journal.isEmpty) this.#continue(this.#newPass(), Number.POSITIVE_INFINITY)
+  }
+
+  #newPass(): Pass {
+    this.#pass = { readers: this.#subscribers.keys(), end: this.#journal.end, summaries: new Map() }
+    return this.#pass
+  }
+
+  /** Goes on with a pass, until that has taken `most` units of work. */
+  #continue(pass: Pass, most: number): { units: number; isDone: boolean } {
+    let units = 0
+    while (units < most) {
       const { value: subscriber, done } = pass.readers.next()
       if (done) {
         this.#pass = undefined
         this.#journal.dropTo(pass.end)
         this.#isGathering = !this.#journal.isEmpty
-        return
+        return { units, isDone: true }
       }
       const place = this.#subscribers.get(subscriber) ?? pass.end
-      left -= 4096 + this.#tell(subscriber, place, pass.end, subscriber.channels, pass.summaries)
+      units += 0.1 + this.#tell(subscriber, place, pass.end, subscriber.channels, pass.summaries)
     }
-    this.#cancelSlice = this.clock.after(0, () => this.#continue(pass, sliceBytes))
+    return { units, isDone: false }
   }
 
-  /** Tells everybody all that was gathered, at once. */
-  #catchUp(): void {
-    this.#cancelSlice()
-    if (this.#pass) this.#continue(this.#pass, Number.POSITIVE_INFINITY)
-    if (this.#journal.isEmpty) return
-    this.#pass = { readers: this.#subscribers.keys(), end: this.#journal.end, summaries: new Map() }
-    this.#continue(this.#pass, Number.POSITIVE_INFINITY)
-  }
-
-  /** Tells a subscriber what stands in the journal from `place` to `end`. @returns bytes that this took */
+  /** Tells a subscriber what stands in the journal from `place` to `end`. @returns the units of work that this took */
   #tell(
     subscriber: Peer,
     place: number,
@@ -185,17 +190,17 @@ export class Presence {
     this.#journal.readTo(end)
     const key = `${place} ${[...channels].sort().join('\n')}`
     let written = summaries.get(key)
-    let bytes = 0
+    let units = 0
     if (!written) {
       const changes = this.#journal.slice(place, end)
       written = new RosterSummary(changes, channels)
       summaries.set(key, written)
-      bytes += changes.length * 512
+      units += changes.length / 5
     }
     const text = written.textFor(subscriber.id)
-    if (text === undefined) return bytes
+    if (text === undefined) return units
     this.#send(subscriber, text)
-    return bytes + text.length
+    return units + workOfSending(text.length, 1)
   }
 
   /** One that does not read would keep a wrong picture of the room; it does better to come back and see. */

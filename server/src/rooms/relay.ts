@@ -9,7 +9,9 @@ import {
   SignalingError,
 } from '@parley/protocol'
 import type { Metrics } from '../metrics.ts'
-import { inReach, othersInReach, type Peer } from './room.ts'
+import { sliceUnits, type TimeSlices } from '../time-slices.ts'
+import { workOfSending } from '../work-budget.ts'
+import { inReach, meet, type Peer } from './room.ts'
 
 /**
  * Relays `text`, which `message` was read from, to the peer that it is for. This is the path that every signal takes:
@@ -51,40 +53,73 @@ export function relayMesh(peer: Peer, message: MeshMessage, text: string, metric
   deliver(target, `{"type":"${type}","from_peer_id":${from},"${member}":${rawMember(text, member)}}`, metrics)
 }
 
+/** A broadcast on its way. */
+export interface FanOut {
+  readonly text: string
+  /** Those that it is for. */
+  readonly audience: readonly Peer[]
+  /** Whether a peer may still be told, as its channels are now. */
+  reaches(other: Peer): boolean
+}
+
 /**
- * Hands the payload to every other peer of the channel; without a channel, to all that share one with the sender.
- * @param allow is told first what will be sent to how many peers, and throws if that is too much
- * @throws SignalingError SENDER_MISMATCH, NOT_IN_CHANNEL, or DELIVERY_FAILED naming those that do not read: the others
- *   have it
+ * The payload for every other peer of the channel; without a channel, for all that share one with the sender.
+ * @throws SignalingError SENDER_MISMATCH or NOT_IN_CHANNEL
  */
-export function relayBroadcast(
-  peer: Peer,
-  message: Broadcast,
-  text: string,
-  metrics: Metrics,
-  allow: (characters: number, peers: number) => void,
-): void {
+export function fanOut(peer: Peer, message: Broadcast, text: string): FanOut {
   checkSender(peer, message.from_peer_id)
   const { channel } = message
   if (channel !== undefined && !peer.channels.has(channel)) throw new SignalingError('NOT_IN_CHANNEL')
   const head = channel === undefined ? '' : `,"channel":${JSON.stringify(channel)}`
   const from = JSON.stringify(peer.id)
-  const copy = `{"type":"broadcast","from_peer_id":${from}${head},"payload":${rawMember(text, 'payload')}}`
-  const audience =
-    channel === undefined
-      ? othersInReach(peer)
-      : [...peer.room.peers.values()].filter(other => other !== peer && other.channels.has(channel))
-  allow(copy.length, audience.length)
-  const undelivered: string[] = []
-  for (const other of audience) {
-    if (other.link.deliver(copy)) metrics.relayed++
-    else undelivered.push(other.id)
-  }
-  if (undelivered.length > 0) {
-    const detail = `${undelivered.length} of the peers that this is for do not read what they are sent.`
-    throw new SignalingError('DELIVERY_FAILED', detail, { undelivered })
+  const { channels } = peer
+  const reaches = (other: Peer) =>
+    channel === undefined ? meet(channels, other.channels) : other.channels.has(channel)
+  return {
+    text: `{"type":"broadcast","from_peer_id":${from}${head},"payload":${rawMember(text, 'payload')}}`,
+    audience: [...peer.room.peers.values()].filter(other => other !== peer && reaches(other)),
+    reaches,
   }
 }
+
+/**
+ * Hands a broadcast on, to few at once, to many in slices: one to a thousand must not hold up the messages of others.
+ * Those that leave meanwhile, or get out of reach, are left out.
+ * @returns undefined if it is done, else what resolves when it is
+ * @throws SignalingError DELIVERY_FAILED naming those that do not read: the others have it
+ */
+export function relayBroadcast(broadcast: FanOut, metrics: Metrics, slices: TimeSlices): Promise<void> | undefined {
+  const { text, audience } = broadcast
+  const undelivered: string[] = []
+  let next = 0
+  const send = (most: number) => {
+    const first = next
+    while (next < audience.length && workOfSending(text.length, next - first) < most) {
+      const other = audience[next++] as Peer
+      if (!isThere(other) || !broadcast.reaches(other)) continue
+      if (other.link.deliver(text)) metrics.relayed++
+      else undelivered.push(other.id)
+    }
+    return { units: workOfSending(text.length, next - first), isDone: next === audience.length }
+  }
+  const failure = () => {
+    const detail = `${undelivered.length} of the peers that this is for do not read what they are sent.`
+    return new SignalingError('DELIVERY_FAILED', detail, { undelivered })
+  }
+  if (send(sliceUnits).isDone) {
+    if (undelivered.length > 0) throw failure()
+    return undefined
+  }
+  return new Promise((resolve, reject) => {
+    slices.add(() => {
+      const piece = send(sliceUnits)
+      if (piece.isDone) undelivered.length > 0 ? reject(failure()) : resolve()
+      return piece
+    })
+  })
+}
+
+const isThere = (peer: Peer): boolean => peer.room.peers.get(peer.id) === peer
 
 /** Nobody speaks in another's name. What is missing is the peer itself. @throws SignalingError SENDER_MISMATCH */
 export function checkSender(peer: Peer, named: unknown): void {

@@ -16,12 +16,13 @@ import {
 import type { Clock } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import type { Metrics } from '../metrics.ts'
+import type { TimeSlices } from '../time-slices.ts'
 import { type Payer, type WorkBudget, workOfJson, workOfSending } from '../work-budget.ts'
 import { joinChannel, leaveChannel } from './channels.ts'
 import { checkMetadata, type EntranceLimits } from './entrance.ts'
 import { matching } from './filters.ts'
 import { mergeMetadata } from './merge-metadata.ts'
-import { checkSender, relayBroadcast, relayDirect, relayMesh, relaySignal } from './relay.ts'
+import { checkSender, fanOut, relayBroadcast, relayDirect, relayMesh, relaySignal } from './relay.ts'
 import { othersInReach, type Peer } from './room.ts'
 
 export interface RequestParts {
@@ -29,13 +30,15 @@ export interface RequestParts {
   readonly metrics: Metrics
   readonly limits: EntranceLimits
   readonly budget: WorkBudget
+  readonly slices: TimeSlices
   /** ICE servers with credentials for a holder: a peer_id or a subject. */
   iceServers(holder: string): IceServers
 }
 
 /**
  * Does what a registered peer asks for with `message`, which was read from `text`.
- * @returns the reply in JSON, where the message has one
+ * @returns the reply in JSON, where the message has one; a promise where the message is not handled at once: what the
+ *   peer sends meanwhile has to wait
  * @throws SignalingError saying why it cannot be done
  */
 export function fulfil(
@@ -43,7 +46,7 @@ export function fulfil(
   message: Exclude<PeerMessage, Register>,
   text: string,
   parts: RequestParts,
-): string | undefined {
+): string | undefined | Promise<void> {
   switch (message.type) {
     case 'offer':
     case 'answer':
@@ -59,11 +62,7 @@ export function fulfil(
       relayMesh(peer, message, text, parts.metrics)
       return
     case 'broadcast':
-      parts.budget.check(payerOf(peer))
-      relayBroadcast(peer, message, text, parts.metrics, (characters, peers) => {
-        payForSending(peer, characters, peers, parts)
-      })
-      return
+      return broadcast(peer, message, text, parts)
     default:
       return answered(peer, message, text, parts)
   }
@@ -131,16 +130,21 @@ const workOfLooking = ({ room }: Peer): number => 1 + room.peers.size / 10
 const workOfIceServers = 5
 
 /**
- * Charges the peer before so much is sent, as the others must not wait for it.
+ * Charges the peer before so much is sent, as others have to wait for it.
  * @throws SignalingError MESSAGE_TOO_BIG if it would take too long at any time
  */
-function payForSending(peer: Peer, characters: number, peers: number, { budget }: RequestParts): void {
+function broadcast(peer: Peer, message: Broadcast, text: string, parts: RequestParts): Promise<void> | undefined {
+  const { budget, metrics, slices } = parts
+  budget.check(payerOf(peer))
+  const copies = fanOut(peer, message, text)
+  const [characters, peers] = [copies.text.length, copies.audience.length]
   const units = workOfLooking(peer) + workOfSending(characters, peers)
   if (units > budget.most) {
     const detail = `A broadcast of ${characters} characters is too big for ${peers} peers; send less, or to fewer.`
     throw new SignalingError('MESSAGE_TOO_BIG', detail)
   }
   budget.charge(payerOf(peer), units)
+  return relayBroadcast(copies, metrics, slices)
 }
 
 function updateMetadata(peer: Peer, message: UpdateMetadata, limits: EntranceLimits): Reply {

@@ -127,11 +127,12 @@ export class Rooms {
   }
 
   /**
-   * Does what a registered peer asks for with `message`, which was read from `text`. It never waits.
-   * @returns the reply in JSON, where the message has one
+   * Does what a registered peer asks for with `message`, which was read from `text`. It never waits for anything outside.
+   * @returns the reply in JSON, where the message has one; a promise where the message is not handled at once: what the
+   *   peer sends meanwhile has to wait
    * @throws SignalingError saying why it cannot be done
    */
-  handle(peer: Peer, message: Exclude<PeerMessage, Register>, text: string): string | undefined {
+  handle(peer: Peer, message: Exclude<PeerMessage, Register>, text: string): string | undefined | Promise<void> {
     return fulfil(peer, message, text, this.#requestParts)
   }
 
