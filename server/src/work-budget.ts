@@ -48,6 +48,11 @@ export class WorkBudget {
     return Math.max(this.atOnce / 4, 5000)
   }
 
+  /** Identities and addresses that still owe something, about. */
+  get size(): number {
+    return this.#paidAt.size
+  }
+
   /** @throws SignalingError RATE_LIMITED, with the time to wait, if `payer` has caused too much work */
   check(payer: Payer): void {
     const wait = this.#wait(payer)
@@ -111,3 +116,6 @@ export const workOfJson = (bytes: number): number => bytes / 512
 
 /** Units that it takes to hand `bytes` to each of `peers`. */
 export const workOfSending = (bytes: number, peers: number): number => peers * (1 + bytes / 4096)
+
+/** Units that it takes to put together so many characters that are written already, and to send them once. */
+export const workOfText = (characters: number): number => characters / 1024

@@ -338,11 +338,14 @@ export class Connection implements Link, Newcomer {
 
   private wait(frame: Frame): void {
     this.waiting ??= new WaitingFrames()
-    const { waitingBytes, messageBytes } = this.parts.limits
-    if (this.waiting.add(frame) <= (this.peer && !this.registering ? 2 * messageBytes : waitingBytes)) return
+    if (this.waiting.add(frame) <= this.parts.limits.waitingBytes) return
     if (this.registering) {
       this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
-    } else this.fail(new SignalingError('RATE_LIMITED', 'You send more than can be handled with fairness to others.'))
+      return
+    }
+    // It has not waited for any answer: it must not come back and go on at once.
+    this.parts.budget.charge(this.payer, unitsOfFlood)
+    this.fail(new SignalingError('RATE_LIMITED', 'You send requests faster than they can be answered.'))
   }
 
   expectRegister(): void {
@@ -399,6 +402,9 @@ const keptBackLogged = 10
 
 /** Characters or bytes beyond which the reading of a frame is work that counts. No SDP of a call between two has so many. */
 const largeFrame = 16 * 1024
+
+/** Units of work that count for a connection that floods. */
+const unitsOfFlood = 2000
 
 /** Messages after the end that are answered at most: one that goes on cannot keep its connection open. */
 const mostTurnedAway = 1000

@@ -17,7 +17,7 @@ import type { Clock } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import type { Metrics } from '../metrics.ts'
 import type { TimeSlices } from '../time-slices.ts'
-import { type Payer, type WorkBudget, workOfJson, workOfSending } from '../work-budget.ts'
+import { type Payer, type WorkBudget, workOfJson, workOfSending, workOfText } from '../work-budget.ts'
 import { joinChannel, leaveChannel } from './channels.ts'
 import { checkMetadata, type EntranceLimits } from './entrance.ts'
 import { matching } from './filters.ts'
@@ -83,7 +83,7 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
     case 'discover_peers': {
       checkSender(peer, message.from_peer_id)
       const list = peerList(peer, message)
-      budget.charge(payer, workOfLooking(peer) + workOfSending(list.length, 1))
+      budget.charge(payer, workOfLooking(peer) + workOfText(list.length))
       return list
     }
     case 'update_metadata': {
@@ -97,7 +97,7 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
     case 'leave_channel':
       if (message.type === 'join_channel') joinChannel(peer, message.channel)
       else leaveChannel(peer, message.channel)
-      budget.charge(payer, peer.room.peers.size + workOfSending(peer.room.metadataBytes, 1))
+      budget.charge(payer, peer.room.peers.size + workOfText(peer.room.metadataBytes))
       return
     case 'get_ice_servers':
       budget.charge(payer, workOfIceServers)

@@ -1,0 +1,146 @@
+import { expect, test } from 'bun:test'
+import { startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { boundReceiveBuffers } from '../receive-buffers.ts'
+
+const acks = { features: ['acks'] }
+
+/** A room with so many peers, each with an identity of its own. */
+async function crowd(server: TestServer, count: number, members: object = {}) {
+  const idToken = await server.signIn()
+  const room = await server.createRoom(idToken)
+  const enter = (id: string, more: object = members) => server.join(room, id, more)
+  const peers = await Promise.all(Array.from({ length: count }, (_, n) => enter(`peer-${n}`)))
+  return { idToken, room, peers, enter }
+}
+
+test('a broadcast to many is done in slices, in order with what its sender sends, and others pass meanwhile', async () => {
+  await using server = await startServer({ PARLEY_SIGN_INS_PER_MINUTE: '1000' })
+  const { peers, enter } = await crowd(server, 300)
+  const [sender, other] = [await enter('sender', acks), await enter('other', acks)]
+  sender.send({ type: 'broadcast', payload: 1, request_id: 'broadcast' })
+  sender.send({ type: 'offer', target: 'peer-299', request_id: 'offer' })
+  other.send({ type: 'offer', target: 'peer-299', request_id: 'other' })
+  const last = peers.at(-1) as TestPeer
+  // Those that came last are told last, and another peer need not wait for that.
+  expect(await last.next()).toMatchObject({ type: 'offer', sender: 'other' })
+  expect(await last.next()).toMatchObject({ type: 'broadcast', from_peer_id: 'sender', payload: 1 })
+  expect(await last.next()).toMatchObject({ type: 'offer', sender: 'sender' })
+  for (const peer of peers.slice(0, -1)) expect(await peer.next()).toMatchObject({ payload: 1 })
+  expect(await sender.next()).toMatchObject({ type: 'ack', request_id: 'broadcast', status: 'delivered' })
+  expect(await sender.next()).toMatchObject({ type: 'ack', request_id: 'offer' })
+})
+
+test('a broadcast that was taken is handed on and answered, although its sender is just being closed', async () => {
+  const server = await startServer({ PARLEY_SIGN_INS_PER_MINUTE: '1000' })
+  const { peers, enter } = await crowd(server, 300)
+  const sender = await enter('sender', acks)
+  sender.send({ type: 'broadcast', payload: 1, request_id: 'broadcast' })
+  expect(await peers[0]?.next()).toMatchObject({ payload: 1 })
+  const stopped = server[Symbol.asyncDispose]()
+  const answers = [await sender.next(), await sender.next()]
+  expect(answers.map(({ type }) => type).toSorted()).toEqual(['ack', 'bye'])
+  await stopped
+})
+
+test('a broadcast that would reach too much at once is refused', async () => {
+  await using server = await startServer()
+  const { enter } = await crowd(server, 20)
+  const sender = await enter('sender', acks)
+  const answer = await sender.ask({ type: 'broadcast', payload: 'x'.repeat(1_040_000), request_id: 'a' })
+  expect(answer).toMatchObject({ code: 'MESSAGE_TOO_BIG', request_id: 'a' })
+  expect(await sender.ask({ type: 'broadcast', payload: 'x'.repeat(500_000), request_id: 'b' })).toMatchObject({
+    type: 'ack',
+  })
+})
+
+test('to register again does not give a peer more to spend', async () => {
+  await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '1000' })
+  const { room, enter } = await crowd(server, 3)
+  const peer = await enter('a', acks)
+  const id_token = await server.signIn()
+  let refusal: object | undefined
+  for (let n = 0; n < 1000 && !refusal; n++) {
+    await peer.ask({
+      type: 'register',
+      peer_id: 'a',
+      ...room,
+      id_token,
+      ...acks,
+      metadata: { text: 'x'.repeat(10_000) },
+    })
+    const answer = await peer.ask({ type: 'broadcast', payload: 'x'.repeat(50_000), request_id: `${n}` })
+    if (answer.type === 'error') refusal = answer
+  }
+  expect(refusal).toMatchObject({ code: 'RATE_LIMITED', retry_after: expect.any(Number) })
+})
+
+test('a connection that floods is closed with 4429, and its identity has to wait before it comes back', async () => {
+  await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '1000' })
+  const { room } = await crowd(server, 1)
+  const id_token = await server.signIn()
+  const register = { type: 'register', peer_id: 'flood', ...room, id_token, ...acks }
+  const peer = await server.connect()
+  await peer.ask(register)
+  const question = JSON.stringify({ type: 'discover_peers', filters: { role: 'x'.repeat(300) } })
+  for (let n = 0; n < 3000; n++) peer.send(question)
+  expect((await peer.closed).code).toBe(4429)
+  using again = await server.connect()
+  expect(await again.ask(register)).toMatchObject({ code: 'RATE_LIMITED', retry_after: expect.any(Number) })
+})
+
+test('large signals count; a peer that goes on with them although it was told to wait is closed, others are not', async () => {
+  await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '1000' })
+  const { enter } = await crowd(server, 0)
+  const [a, b] = [await enter('a', acks), await enter('b')]
+  const large = { type: 'offer', target: 'b', sdp: 'x'.repeat(100_000), request_id: 'r' }
+  let answer = await a.ask(large)
+  for (let n = 0; n < 100 && answer.type === 'ack'; n++) answer = await a.ask(large)
+  expect(answer).toMatchObject({ code: 'RATE_LIMITED', target: 'b', retry_after: expect.any(Number) })
+  expect(await a.ask({ ...large, sdp: 'v=0' })).toMatchObject({ type: 'ack' })
+  expect(await a.ask(large)).toMatchObject({ type: 'bye', code: 'RATE_LIMITED' })
+  expect((await a.closed).code).toBe(4429)
+  expect(await b.ask({ type: 'query' })).toMatchObject({ type: 'offer' })
+})
+
+test('requests over HTTP count, too', async () => {
+  await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '100' })
+  const headers = { Authorization: `Bearer ${await server.signIn()}` }
+  let response = await fetch(`${server.http}/rooms`, { headers })
+  for (let n = 0; n < 100 && response.ok; n++) response = await fetch(`${server.http}/rooms`, { headers })
+  expect(response.status).toBe(429)
+  expect(Number(response.headers.get('Retry-After'))).toBeGreaterThan(0)
+  expect(await response.json()).toMatchObject({ code: 'RATE_LIMITED' })
+  expect((await fetch(`${server.http}/livez`)).status).toBe(200)
+  expect((await server.post('/anonymous-signin')).status).toBe(200)
+})
+
+test('of one that sends as fast as it can, no more than 64 KB are read before others have their turn', async () => {
+  let inThisTurn = 0
+  let most = 0
+  let received = 0
+  const { promise: done, resolve } = Promise.withResolvers<void>()
+  const server = Bun.serve({
+    port: 0,
+    fetch: (request, server) => (server.upgrade(request) ? undefined : new Response()),
+    websocket: {
+      message(_, text) {
+        inThisTurn += text.length
+        received += text.length
+        most = Math.max(most, inThisTurn)
+        if (received >= 4_000_000) resolve()
+      },
+    },
+  })
+  const turn = () => {
+    inThisTurn = 0
+    if (received < 4_000_000) setImmediate(turn)
+  }
+  expect(boundReceiveBuffers(server.port ?? 0, 16 * 1024)).toBe(true)
+  const peer = await TestPeer.connect(`ws://127.0.0.1:${server.port}`)
+  turn()
+  for (let n = 0; n < 20_000; n++) peer.send('x'.repeat(200))
+  await done
+  expect(most).toBeLessThan(65_536)
+  peer.socket.close()
+  await server.stop(true)
+})

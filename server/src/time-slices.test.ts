@@ -1,0 +1,63 @@
+import { expect, test } from 'bun:test'
+import { type Clock, manualClock } from './clock.ts'
+import { sliceUnits, TimeSlices } from './time-slices.ts'
+
+/** A job of so many pieces, each of a whole slice, that notes each in `done`. */
+function job(name: string, pieces: number, done: string[], units = sliceUnits) {
+  let left = pieces
+  return () => {
+    done.push(name)
+    return { units, isDone: --left === 0 }
+  }
+}
+
+/** A clock whose next turn comes when it is told. */
+function turnByTurn(): Clock & { turn(): void } {
+  let plans: (() => void)[] = []
+  return {
+    ...manualClock(),
+    after(_, act) {
+      plans.push(act)
+      return () => {
+        plans = plans.filter(plan => plan !== act)
+      }
+    },
+    turn() {
+      for (const act of plans.splice(0)) act()
+    },
+  }
+}
+
+test('jobs take turns, one slice in each turn of the event loop', () => {
+  const clock = turnByTurn()
+  const slices = new TimeSlices(clock)
+  const done: string[] = []
+  slices.add(job('long', 3, done))
+  slices.add(job('short', 1, done))
+  expect(done).toEqual([])
+  const turns: string[][] = []
+  for (let turn = 0; turn < 5; turn++) {
+    clock.turn()
+    turns.push(done.splice(0))
+  }
+  expect(turns).toEqual([['long'], ['short'], ['long'], ['long'], []])
+})
+
+test('small pieces share a slice', () => {
+  const clock = turnByTurn()
+  const slices = new TimeSlices(clock)
+  const done: string[] = []
+  for (const name of ['a', 'b', 'c']) slices.add(job(name, 1, done, sliceUnits / 2))
+  clock.turn()
+  expect(done).toEqual(['a', 'b'])
+})
+
+test('what is not done when the server stops is forgotten', () => {
+  const clock = turnByTurn()
+  const slices = new TimeSlices(clock)
+  const done: string[] = []
+  slices.add(job('a', 2, done))
+  slices.close()
+  clock.turn()
+  expect(done).toEqual([])
+})
