@@ -2,17 +2,14 @@ import { eachOf, type RoomKey, registerFrame } from '../load/peers.ts'
 import type { Wire } from '../load/wire.ts'
 import { attackerAddress, countRefused, type Field } from './field.ts'
 import { HttpConnection } from './http.ts'
+import { evenly, flood, inTurn, type Pace } from './pace.ts'
 import { enterAsAttacker, enterFrom, NotLetIn } from './patience.ts'
 import { skim } from './skim.ts'
 
-/** Bytes that are written at once, so that small messages do not cost the attacker a call each. */
-const stripBytes = 32_768
-/** Strips written in one turn of the event loop. */
-const perTurn = 16
 /** Milliseconds before the next try, if the server lets nobody in. */
 const pause = 20
 
-/** Peers of the attacker that all send the same again and again, as fast as the server reads. */
+/** Peers of the attacker that all send the same again and again. */
 export interface Siege {
   readonly room: RoomKey
   /** Peers, with a connection each; otherwise one. */
@@ -23,6 +20,8 @@ export interface Siege {
   frames(peerId: string): readonly Buffer[]
   /** The type of the message that says that one of these was accepted. */
   readonly accepted: string
+  /** How fast; otherwise as fast as the server reads. */
+  readonly pace?: Pace
   /** Whether they read nothing. */
   readonly isDeaf?: boolean
 }
@@ -32,21 +31,23 @@ export const hears = { features: ['acks'] } as const
 
 /** Gets ready for a siege. A peer whose connection is ended comes back at once, and goes on. */
 export async function besiege(field: Field, siege: Siege): Promise<() => void> {
-  const { room, connections = 1, more = hears } = siege
+  const { room, connections = 1, more = hears, pace } = siege
   const ids = Array.from({ length: connections }, (_, index) => `attacker-${index}`)
   const wires = await eachOf(connections, 8, index => enterAsAttacker(field, room, ids[index] ?? '', more))
   return () => {
     for (const [index, id] of ids.entries()) {
       const register = registerFrame(id, room, field.idToken, more)
-      const strip = stripOf(siege.frames(id))
+      const frames = siege.frames(id)
       void again(
         field,
         wires[index],
         () => enterFrom(field.ws, attackerAddress, register),
         wire => {
+          const answered = pace && 'answer' in pace ? inTurn(field, wire, frames, pace) : undefined
           if (siege.isDeaf) wire.stopReading()
-          else count(field, wire, siege.accepted)
-          flood(field, wire, strip)
+          else count(field, wire, siege.accepted, answered)
+          if (pace && 'everyMs' in pace) evenly(field, wire, frames, pace)
+          else if (!pace) flood(field, wire, frames)
         },
       )
     }
@@ -82,38 +83,13 @@ export function noteFailure({ tally }: Pick<Field, 'tally'>, error: unknown): vo
   if (error instanceof NotLetIn) countRefused(tally, error.code)
 }
 
-/** Counts what the server answers over `wire`. */
-export function count({ tally }: Field, wire: Wire, accepted: string): void {
+/** Counts what the server answers over `wire`. @param answered called with the beginning of each answer */
+export function count({ tally }: Field, wire: Wire, accepted: string, answered = (_head: string) => {}): void {
   skim(wire, head => {
     if (head.startsWith('{"type":"error"')) countRefused(tally, /"code":"(\w+)"/.exec(head)?.[1] ?? 'error')
     else if (head.startsWith(`{"type":"${accepted}"`)) tally.accepted++
+    answered(head)
   })
-}
-
-interface Strip {
-  readonly bytes: Buffer
-  readonly messages: number
-}
-
-export function stripOf(frames: readonly Buffer[]): Strip {
-  const round = Buffer.concat(frames)
-  const rounds = Math.max(1, Math.floor(stripBytes / round.length))
-  return { bytes: Buffer.concat(Array<Buffer>(rounds).fill(round)), messages: rounds * frames.length }
-}
-
-/** Sends as much as the server takes, until the connection ends. */
-export function flood({ tally }: Field, wire: Wire, { bytes, messages }: Strip): void {
-  const pump = () => {
-    wire.onDrain = () => {}
-    for (let turn = 0; turn < perTurn && wire.open && !wire.isFull; turn++) {
-      wire.send(bytes)
-      tally.sent += messages
-    }
-    if (!wire.open) return
-    if (wire.isFull) wire.onDrain = pump
-    else setImmediate(pump)
-  }
-  pump()
 }
 
 /** Connections that ask for the same over HTTP, each again as soon as it is answered. */

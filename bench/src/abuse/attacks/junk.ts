@@ -3,8 +3,9 @@ import { eachOf, registerFrame } from '../../load/peers.ts'
 import { openWire } from '../../load/wire.ts'
 import { type Attack, attackerAddress, type Field } from '../field.ts'
 import { httpRequest } from '../http.ts'
+import { flood } from '../pace.ts'
 import { createRoomFrom } from '../patience.ts'
-import { again, besiege, besiegeHttp, count, flood, stripOf } from '../siege.ts'
+import { again, besiege, besiegeHttp, count } from '../siege.ts'
 import { frame } from './rooms.ts'
 
 /** Bytes of the largest body of a request, and of the largest message before `register`; a little less. */
@@ -33,14 +34,14 @@ const faulty =
 const unregistered =
   (make: (field: Field) => Buffer | Promise<Buffer>): Attack =>
   async field => {
-    const strip = stripOf([await make(field)])
+    const frames = [await make(field)]
     const open = () => openWire(field.ws, '/', attackerAddress)
     const wires = await eachOf(field.plan.connections, 8, open)
     return () => {
       for (const wire of wires) {
         void again(field, wire, open, each => {
           count(field, each, 'registered_auth')
-          flood(field, each, strip)
+          flood(field, each, frames)
         })
       }
     }

@@ -1,12 +1,11 @@
-import type { Attack, Field } from '../field.ts'
-import { attackerAddress, countRefused } from '../field.ts'
+import { type Attack, attackerAddress, countRefused, type Field } from '../field.ts'
 import { createRoomFrom, enterAsAttacker, gather } from '../patience.ts'
 import { besiege, count, hears } from '../siege.ts'
 import { frame } from './rooms.ts'
 
 /** A candidate of so many bytes. */
 function candidate(target: string, bytes: number): Buffer {
-  const message = { type: 'candidate', target, candidate: { candidate: '' } }
+  const message = { type: 'candidate', sender: 'attacker-0', target, candidate: { candidate: '' } }
   const padding = 'x'.repeat(Math.max(0, bytes - JSON.stringify(message).length))
   return frame({ ...message, candidate: { candidate: padding } })
 }
@@ -14,7 +13,7 @@ function candidate(target: string, bytes: number): Buffer {
 /** A candidate of so many bytes, made of many small values, each of which has to be read. */
 function dense(target: string, bytes: number): Buffer {
   const values = Array<number>(Math.floor(bytes / 2)).fill(1)
-  return frame({ type: 'candidate', target, candidate: values })
+  return frame({ type: 'candidate', sender: 'attacker-0', target, candidate: values })
 }
 
 const relaying =

@@ -54,28 +54,40 @@ export const discover = {
 /** What a peer says that registers again, under the name that it has. */
 const registering =
   ({ idToken }: Field, { room }: Pick<Crowd, 'room'>, more: object) =>
-  (peerId: string): Buffer[] => [frame({ type: 'register', peer_id: peerId, ...room, id_token: idToken, ...more })]
+  (peerId: string): Buffer[] => [
+    frame({ type: 'register', peer_id: peerId, ...room, id_token: idToken, request_id: 'r', ...more }),
+  ]
 
+/** So that what waits behind a `register` never gets too much for the server. */
+const registersUnderWay = { rounds: 8, answer: /^\{"type":"registered_auth"|"request_id":"r"/ }
 const withRoster = { features: ['acks', 'presence'] }
+/** Broadcasts between two registers. */
+const broadcasts = 20
 
 const registerAgain = (more: Partial<Siege>): Attack =>
   inRichRoom((field, crowd) => ({
     accepted: 'registered_auth',
     more: withRoster,
     frames: registering(field, crowd, withRoster),
+    pace: registersUnderWay,
     ...more,
   }))
 
 /** Peers that register again and again, and are told all of the room each time. */
 export const register = {
   register: registerAgain({}),
-  'register-deaf': registerAgain({ isDeaf: true }),
+  'register-deaf': registerAgain({ isDeaf: true, connections: 8, pace: { everyMs: 5 } }),
   'register-connections': async field => registerAgain({ connections: field.plan.connections })(field),
   async 'register-broadcast'(field) {
     const crowd = await gather(field, field.plan.peers - 1)
     const again = registering(field, crowd, hears)
     const broadcast = frame({ type: 'broadcast', payload: 'x'.repeat(100), request_id: 'b' })
-    return besiege(field, { room: crowd.room, accepted: 'ack', frames: id => [broadcast, ...again(id)] })
+    return besiege(field, {
+      room: crowd.room,
+      accepted: 'ack',
+      frames: id => [...Array<Buffer>(broadcasts).fill(broadcast), ...again(id)],
+      pace: registersUnderWay,
+    })
   },
 } satisfies Record<string, Attack>
 
