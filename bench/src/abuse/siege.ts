@@ -8,6 +8,8 @@ import { skim } from './skim.ts'
 
 /** Milliseconds before the next try, if the server lets nobody in. */
 const pause = 20
+/** Milliseconds after which one that reads nothing comes back on another connection. */
+const deafMs = 2000
 
 /** Peers of the attacker that all send the same again and again. */
 export interface Siege {
@@ -44,7 +46,7 @@ export async function besiege(field: Field, siege: Siege): Promise<() => void> {
         () => enterFrom(field.ws, attackerAddress, register),
         wire => {
           const answered = pace && 'answer' in pace ? inTurn(field, wire, frames, pace) : undefined
-          if (siege.isDeaf) wire.stopReading()
+          if (siege.isDeaf) stayDeaf(wire)
           else count(field, wire, siege.accepted, answered)
           if (pace && 'everyMs' in pace) evenly(field, wire, frames, pace)
           else if (!pace) flood(field, wire, frames)
@@ -52,6 +54,12 @@ export async function besiege(field: Field, siege: Siege): Promise<() => void> {
       )
     }
   }
+}
+
+/** Reads nothing, for a while: so it does not even see that the server has ended the connection. */
+function stayDeaf(wire: Wire): void {
+  wire.stopReading()
+  setTimeout(() => wire.reset(), deafMs)
 }
 
 /** Has `use` use a connection, and the next one as soon as that has been ended by the server. */
