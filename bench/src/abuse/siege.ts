@@ -1,7 +1,7 @@
 import { eachOf, type RoomKey, registerFrame } from '../load/peers.ts'
 import type { Wire } from '../load/wire.ts'
 import { attackerAddress, countRefused, type Field } from './field.ts'
-import { HttpConnection } from './http.ts'
+import { type HttpAnswer, HttpConnection } from './http.ts'
 import { evenly, flood, inTurn, type Pace } from './pace.ts'
 import { enterAsAttacker, enterFrom, NotLetIn } from './patience.ts'
 import { skim } from './skim.ts'
@@ -100,6 +100,32 @@ export function count({ tally }: Field, wire: Wire, accepted: string, answered =
   })
 }
 
+/** Has `use` use connections over HTTP, and the next one when one of them has ended. */
+export function persist(field: Field, connections: number, use: (connection: HttpConnection) => Promise<void>): void {
+  const inOnePlace = async () => {
+    for (;;) {
+      try {
+        const connection = await HttpConnection.connect(field.http, attackerAddress)
+        while (connection.open) await use(connection)
+        field.tally.closed++
+      } catch (error) {
+        noteFailure(field, error)
+        await Bun.sleep(pause)
+      }
+    }
+  }
+  for (let place = 0; place < connections; place++) void inOnePlace()
+}
+
+/** Sends a request, and counts how it is answered. */
+export async function ask({ tally }: Field, connection: HttpConnection, request: Buffer): Promise<HttpAnswer> {
+  tally.sent++
+  const answer = await connection.request(request)
+  if (answer.status < 300) tally.accepted++
+  else countRefused(tally, String(answer.status))
+  return answer
+}
+
 /** Connections that ask for the same over HTTP, each again as soon as it is answered. */
 export interface HttpSiege {
   readonly connections: number
@@ -107,28 +133,9 @@ export interface HttpSiege {
   readonly requests: readonly Buffer[]
 }
 
-export function besiegeHttp(field: Field, { connections, requests }: HttpSiege): () => void {
-  const { http, tally } = field
-  const ask = async (connection: HttpConnection) => {
-    for (let n = 0; connection.open; n++) {
-      tally.sent++
-      const { status } = await connection.request(requests[n % requests.length] as Buffer)
-      if (status < 300) tally.accepted++
-      else countRefused(tally, String(status))
-    }
-  }
-  const persist = async () => {
-    for (;;) {
-      try {
-        await ask(await HttpConnection.connect(http, attackerAddress))
-        tally.closed++
-      } catch (error) {
-        noteFailure(field, error)
-        await Bun.sleep(pause)
-      }
-    }
-  }
-  return () => {
-    for (let index = 0; index < connections; index++) void persist()
-  }
-}
+export const besiegeHttp =
+  (field: Field, { connections, requests }: HttpSiege): (() => void) =>
+  () =>
+    persist(field, connections, async connection => {
+      for (const request of requests) await ask(field, connection, request)
+    })
