@@ -100,12 +100,18 @@ export function count({ tally }: Field, wire: Wire, accepted: string, answered =
   })
 }
 
-/** Has `use` use connections over HTTP, and the next one when one of them has ended. */
-export function persist(field: Field, connections: number, use: (connection: HttpConnection) => Promise<void>): void {
-  const inOnePlace = async () => {
-    for (;;) {
+/** Opens connections over HTTP that `use` is to use again and again. One that has ended is replaced. */
+export async function persist(
+  field: Field,
+  connections: number,
+  use: (connection: HttpConnection) => Promise<void>,
+): Promise<() => void> {
+  const connect = () => HttpConnection.connect(field.http, attackerAddress)
+  const first = await eachOf(connections, 8, connect)
+  const inOnePlace = async (place: number) => {
+    for (let next = first[place]; ; next = undefined) {
       try {
-        const connection = await HttpConnection.connect(field.http, attackerAddress)
+        const connection = next ?? (await connect())
         while (connection.open) await use(connection)
         field.tally.closed++
       } catch (error) {
@@ -114,7 +120,9 @@ export function persist(field: Field, connections: number, use: (connection: Htt
       }
     }
   }
-  for (let place = 0; place < connections; place++) void inOnePlace()
+  return () => {
+    for (let place = 0; place < connections; place++) void inOnePlace(place)
+  }
 }
 
 /** Sends a request, and counts how it is answered. */
@@ -133,9 +141,7 @@ export interface HttpSiege {
   readonly requests: readonly Buffer[]
 }
 
-export const besiegeHttp =
-  (field: Field, { connections, requests }: HttpSiege): (() => void) =>
-  () =>
-    persist(field, connections, async connection => {
-      for (const request of requests) await ask(field, connection, request)
-    })
+export const besiegeHttp = (field: Field, { connections, requests }: HttpSiege): Promise<() => void> =>
+  persist(field, connections, async connection => {
+    for (const request of requests) await ask(field, connection, request)
+  })

@@ -62,13 +62,12 @@ export const overHttp = {
   async 'create-delete'(field) {
     const { idToken: bearer, plan } = field
     const create = httpRequest('POST', '/create-room', { bearer, body: JSON.stringify({ metadata }) })
-    return () =>
-      persist(field, plan.connections, async connection => {
-        const { status, body } = await ask(field, connection, create)
-        if (status < 300) {
-          await ask(field, connection, httpRequest('DELETE', `/rooms/${JSON.parse(body).room_id}`, { bearer }))
-        }
-      })
+    return persist(field, plan.connections, async connection => {
+      const { status, body } = await ask(field, connection, create)
+      if (status < 300) {
+        await ask(field, connection, httpRequest('DELETE', `/rooms/${JSON.parse(body).room_id}`, { bearer }))
+      }
+    })
   },
   async 'change-room'(field) {
     const { idToken: bearer } = field
