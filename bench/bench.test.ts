@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
+import type { AbuseResult } from './src/abuse/measure.ts'
 import type { BroadcastResult } from './src/parts/broadcast.ts'
+import type { Check } from './src/report.ts'
 
 test('the bench measures every part, and ends by itself', async () => {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, 'src/main.ts'), '--quick', '--json'], {
@@ -21,3 +23,33 @@ test('the bench measures every part, and ends by itself', async () => {
     'broadcast of 200 to 10',
   ])
 }, 120_000)
+
+test('the bench of abuse carries its attacks out beside an undisturbed room', async () => {
+  // Each has parts that the others do without.
+  const names = ['discover', 'register-broadcast', 'rooms', 'delete-peer', 'junk-registers', 'unread-150', 'connects']
+  const child = Bun.spawn(
+    [process.execPath, join(import.meta.dir, 'src/abuse/main.ts'), '--quick', '--json', '--only', names.join(',')],
+    { stdout: 'pipe', stderr: 'pipe' },
+  )
+  const [output, complaints, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  expect([code, complaints]).toEqual([0, expect.stringContaining('...')])
+  const { checks, results } = JSON.parse(output)
+  expect(results.map(({ name }: AbuseResult) => name)).toEqual(names)
+  for (const { quiet, attacked, tally } of results as AbuseResult[]) {
+    expect([quiet.sent, attacked.sent]).toEqual([150, 200])
+    expect(tally.sent).toBeGreaterThan(0)
+  }
+  // A full run judges each by its p99, and one of them by memory, too.
+  const judged = checks.map(({ what }: Check) => what)
+  expect(judged).toEqual(
+    expect.arrayContaining([...names.map(name => `${name}: p99 of the undisturbed room`), 'unread-150: memory']),
+  )
+}, 120_000)
+
+test('the bench of abuse names its attacks when it is asked for one that there is not', async () => {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, 'src/abuse/main.ts'), '--only', 'discovr'], {
+    stderr: 'pipe',
+  })
+  const [complaints, code] = await Promise.all([child.stderr.text(), child.exited])
+  expect([code, complaints]).toEqual([2, expect.stringMatching(/no attack "discovr"(.|\n)*\bdiscover\b/)])
+})

@@ -52,6 +52,7 @@ export async function measureAbuse(name: AttackName, isQuick: boolean): Promise<
     await Promise.all([victim.ask(), attacker.ask()])
     await relay(Math.min(warmUpSeconds, plan.quietSeconds))
     const quiet = await relay(plan.quietSeconds)
+    const budget = await queueBudget(http)
 
     const cpuOfOthers = () => others(parley, victim, attacker)
     const begin = { time: performance.now(), cpu: parley.cpuSeconds(), others: cpuOfOthers() }
@@ -59,6 +60,7 @@ export async function measureAbuse(name: AttackName, isQuick: boolean): Promise<
     await attack({ begin: true })
     const attacked = await relay(plan.attackSeconds)
     const tally = await attack({ report: true })
+    const memoryGrowth = memory.stop()
     const seconds = (performance.now() - begin.time) / 1000
     return {
       name,
@@ -68,8 +70,8 @@ export async function measureAbuse(name: AttackName, isQuick: boolean): Promise<
       seconds,
       serverCpu: parley.cpuSeconds() - begin.cpu,
       others: Math.max(0, cpuOfOthers() - begin.others) / seconds,
-      memoryGrowth: memory.stop(),
-      queueBudget: await queueBudget(http),
+      memoryGrowth,
+      queueBudget: budget,
     }
   } finally {
     await Promise.all([victim.stop(), attacker.stop()])
@@ -99,7 +101,7 @@ function watchMemory(parley: Subject): { stop(): number } {
   }
 }
 
-/** The server's own word on it, if it has one; it may have much else to do, so it is asked when all is over. */
+/** The server's own word on it, if it has one. */
 async function queueBudget(http: string): Promise<number | undefined> {
   const metrics = await (await fetch(`${http}/metrics`)).text()
   const bytes = /^parley_queue_budget_bytes (\S+)$/m.exec(metrics)?.[1]

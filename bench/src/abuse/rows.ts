@@ -28,6 +28,7 @@ export const rows: Readonly<Record<AttackName, Row>> = {
 
   'presence-updates': { what: 'update_metadata with 16 KB, and 999 are told' },
   'presence-updates-small': { what: 'update_metadata with a few bytes, and 999 are told' },
+  'presence-connections': { what: 'the same over 64 connections' },
   'presence-channels': { what: 'join_channel and leave_channel in turns, and 999 are told' },
   'presence-reconnects': { what: '64 peers come and go, and 999 are told' },
 
@@ -35,21 +36,24 @@ export const rows: Readonly<Record<AttackName, Row>> = {
   'broadcast-2k': { what: 'broadcasts of 2 KB' },
   'broadcast-64k': { what: 'broadcasts of 64 KB' },
   'broadcast-1m': { what: 'broadcasts of 1 MB' },
+  'broadcast-connections': { what: 'broadcasts of 200 B over 64 connections' },
 
   rooms: { what: 'GET /rooms with 100 rooms of 100 long invitations each', furniture: owner },
   room: { what: 'GET /rooms/{id} of such a room', furniture: owner },
   invites: { what: 'invitations that such a room refuses, and PATCH, in turns', furniture: owner },
   'create-rooms': { what: 'POST /create-room with 16 KB of metadata' },
+  'create-delete': { what: 'such rooms, created and deleted in turns' },
   'change-room': { what: 'PATCH of a room with 16 KB of metadata' },
   'delete-peer': { what: 'POST /delete-peer of a name in 8,000 rooms, without a right', furniture: namesakes },
   'delete-peers-and-room': { what: 'POST /delete-peers-and-room, likewise', furniture: namesakes },
   ice: { what: 'GET /ice-servers' },
-  documents: { what: '/docs, /openapi.json, /metrics and /health in turns' },
+  documents: { what: '/docs, /openapi.json, /metrics, /health and a path that there is not' },
 
   'junk-messages': { what: 'messages of an unknown type over 64 connections' },
-  'junk-nested': { what: '20 KB of brackets in each other' },
+  'junk-nested': { what: 'JSON nested 10,000 deep and more, half of it cut off' },
   'junk-keys': { what: '64 KB of JSON without a type' },
   'junk-1m': { what: '1 MB of it' },
+  pings: { what: 'pings over 64 connections' },
   'junk-1m-unregistered': { what: '1 MB of it before register' },
   'junk-64k-unregistered': { what: '64 KB of it before register' },
   'junk-registers': { what: 'register with a forged ID token over 64 connections' },
@@ -65,6 +69,7 @@ export const rows: Readonly<Record<AttackName, Row>> = {
   'relay-dense': { what: 'candidates of 1 MB made of many numbers' },
   'relay-self': { what: 'candidates of 200 B to itself' },
   'relay-nobody': { what: 'candidates of 200 B to nobody' },
+  'relay-connections': { what: 'candidates of 200 B from 64 connections' },
 
   'unread-1000': { what: '2 MB to each of 999 that do not read', isAboutQueues: true },
   'unread-150': { what: '10 MB to each of 150 that do not read', isAboutQueues: true },

@@ -1,18 +1,17 @@
 import { eachOf, type RoomKey, registerFrame } from '../load/peers.ts'
 import type { Wire } from '../load/wire.ts'
 import { attackerAddress, countRefused, type Field } from './field.ts'
-import { HttpConnection } from './http.ts'
+import { type HttpAnswer, HttpConnection } from './http.ts'
+import { evenly, flood, inTurn, type Pace } from './pace.ts'
 import { enterAsAttacker, enterFrom, NotLetIn } from './patience.ts'
 import { skim } from './skim.ts'
 
-/** Bytes that are written at once, so that small messages do not cost the attacker a call each. */
-const stripBytes = 32_768
-/** Strips written in one turn of the event loop. */
-const perTurn = 16
 /** Milliseconds before the next try, if the server lets nobody in. */
 const pause = 20
+/** Milliseconds after which one that reads nothing comes back on another connection. */
+const deafMs = 2000
 
-/** Peers of the attacker that all send the same again and again, as fast as the server reads. */
+/** Peers of the attacker that all send the same again and again. */
 export interface Siege {
   readonly room: RoomKey
   /** Peers, with a connection each; otherwise one. */
@@ -23,6 +22,8 @@ export interface Siege {
   frames(peerId: string): readonly Buffer[]
   /** The type of the message that says that one of these was accepted. */
   readonly accepted: string
+  /** How fast; otherwise as fast as the server reads. */
+  readonly pace?: Pace
   /** Whether they read nothing. */
   readonly isDeaf?: boolean
 }
@@ -32,25 +33,33 @@ export const hears = { features: ['acks'] } as const
 
 /** Gets ready for a siege. A peer whose connection is ended comes back at once, and goes on. */
 export async function besiege(field: Field, siege: Siege): Promise<() => void> {
-  const { room, connections = 1, more = hears } = siege
+  const { room, connections = 1, more = hears, pace } = siege
   const ids = Array.from({ length: connections }, (_, index) => `attacker-${index}`)
   const wires = await eachOf(connections, 8, index => enterAsAttacker(field, room, ids[index] ?? '', more))
   return () => {
     for (const [index, id] of ids.entries()) {
       const register = registerFrame(id, room, field.idToken, more)
-      const strip = stripOf(siege.frames(id))
+      const frames = siege.frames(id)
       void again(
         field,
         wires[index],
         () => enterFrom(field.ws, attackerAddress, register),
         wire => {
-          if (siege.isDeaf) wire.stopReading()
-          else count(field, wire, siege.accepted)
-          flood(field, wire, strip)
+          const answered = pace && 'answer' in pace ? inTurn(field, wire, frames, pace) : undefined
+          if (siege.isDeaf) stayDeaf(wire)
+          else count(field, wire, siege.accepted, answered)
+          if (pace && 'everyMs' in pace) evenly(field, wire, frames, pace)
+          else if (!pace) flood(field, wire, frames)
         },
       )
     }
   }
+}
+
+/** Reads nothing, for a while: so it does not even see that the server has ended the connection. */
+function stayDeaf(wire: Wire): void {
+  wire.stopReading()
+  setTimeout(() => wire.reset(), deafMs)
 }
 
 /** Has `use` use a connection, and the next one as soon as that has been ended by the server. */
@@ -82,38 +91,47 @@ export function noteFailure({ tally }: Pick<Field, 'tally'>, error: unknown): vo
   if (error instanceof NotLetIn) countRefused(tally, error.code)
 }
 
-/** Counts what the server answers over `wire`. */
-export function count({ tally }: Field, wire: Wire, accepted: string): void {
+/** Counts what the server answers over `wire`. @param answered called with the beginning of each answer */
+export function count({ tally }: Field, wire: Wire, accepted: string, answered = (_head: string) => {}): void {
   skim(wire, head => {
     if (head.startsWith('{"type":"error"')) countRefused(tally, /"code":"(\w+)"/.exec(head)?.[1] ?? 'error')
     else if (head.startsWith(`{"type":"${accepted}"`)) tally.accepted++
+    answered(head)
   })
 }
 
-interface Strip {
-  readonly bytes: Buffer
-  readonly messages: number
-}
-
-export function stripOf(frames: readonly Buffer[]): Strip {
-  const round = Buffer.concat(frames)
-  const rounds = Math.max(1, Math.floor(stripBytes / round.length))
-  return { bytes: Buffer.concat(Array<Buffer>(rounds).fill(round)), messages: rounds * frames.length }
-}
-
-/** Sends as much as the server takes, until the connection ends. */
-export function flood({ tally }: Field, wire: Wire, { bytes, messages }: Strip): void {
-  const pump = () => {
-    wire.onDrain = () => {}
-    for (let turn = 0; turn < perTurn && wire.open && !wire.isFull; turn++) {
-      wire.send(bytes)
-      tally.sent += messages
+/** Opens connections over HTTP that `use` is to use again and again. One that has ended is replaced. */
+export async function persist(
+  field: Field,
+  connections: number,
+  use: (connection: HttpConnection) => Promise<void>,
+): Promise<() => void> {
+  const connect = () => HttpConnection.connect(field.http, attackerAddress)
+  const first = await eachOf(connections, 8, connect)
+  const inOnePlace = async (place: number) => {
+    for (let next = first[place]; ; next = undefined) {
+      try {
+        const connection = next ?? (await connect())
+        while (connection.open) await use(connection)
+        field.tally.closed++
+      } catch (error) {
+        noteFailure(field, error)
+        await Bun.sleep(pause)
+      }
     }
-    if (!wire.open) return
-    if (wire.isFull) wire.onDrain = pump
-    else setImmediate(pump)
   }
-  pump()
+  return () => {
+    for (let place = 0; place < connections; place++) void inOnePlace(place)
+  }
+}
+
+/** Sends a request, and counts how it is answered. */
+export async function ask({ tally }: Field, connection: HttpConnection, request: Buffer): Promise<HttpAnswer> {
+  tally.sent++
+  const answer = await connection.request(request)
+  if (answer.status < 300) tally.accepted++
+  else countRefused(tally, String(answer.status))
+  return answer
 }
 
 /** Connections that ask for the same over HTTP, each again as soon as it is answered. */
@@ -123,28 +141,7 @@ export interface HttpSiege {
   readonly requests: readonly Buffer[]
 }
 
-export function besiegeHttp(field: Field, { connections, requests }: HttpSiege): () => void {
-  const { http, tally } = field
-  const ask = async (connection: HttpConnection) => {
-    for (let n = 0; connection.open; n++) {
-      tally.sent++
-      const { status } = await connection.request(requests[n % requests.length] as Buffer)
-      if (status < 300) tally.accepted++
-      else countRefused(tally, String(status))
-    }
-  }
-  const persist = async () => {
-    for (;;) {
-      try {
-        await ask(await HttpConnection.connect(http, attackerAddress))
-        tally.closed++
-      } catch (error) {
-        noteFailure(field, error)
-        await Bun.sleep(pause)
-      }
-    }
-  }
-  return () => {
-    for (let index = 0; index < connections; index++) void persist()
-  }
-}
+export const besiegeHttp = (field: Field, { connections, requests }: HttpSiege): Promise<() => void> =>
+  persist(field, connections, async connection => {
+    for (const request of requests) await ask(field, connection, request)
+  })

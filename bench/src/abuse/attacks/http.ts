@@ -2,7 +2,7 @@ import { eachOf, registerFrame } from '../../load/peers.ts'
 import { type Attack, addressOf, attackerAddress, type Field, type Furniture } from '../field.ts'
 import { httpRequest } from '../http.ts'
 import { createRoomFrom, enterPatiently, signInFrom } from '../patience.ts'
-import { besiegeHttp } from '../siege.ts'
+import { ask, besiegeHttp, persist } from '../siege.ts'
 
 /** Requests under way at once. */
 const atOnce = 16
@@ -59,6 +59,16 @@ export const overHttp = {
     const create = httpRequest('POST', '/create-room', { bearer, body: JSON.stringify({ metadata }) })
     return besiegeHttp(field, { connections: atOnce, requests: [create] })
   },
+  async 'create-delete'(field) {
+    const { idToken: bearer, plan } = field
+    const create = httpRequest('POST', '/create-room', { bearer, body: JSON.stringify({ metadata }) })
+    return persist(field, plan.connections, async connection => {
+      const { status, body } = await ask(field, connection, create)
+      if (status < 300) {
+        await ask(field, connection, httpRequest('DELETE', `/rooms/${JSON.parse(body).room_id}`, { bearer }))
+      }
+    })
+  },
   async 'change-room'(field) {
     const { idToken: bearer } = field
     const room = await createRoomFrom(field.http, attackerAddress, bearer, { metadata })
@@ -84,6 +94,6 @@ export const overHttp = {
   documents: async field =>
     besiegeHttp(field, {
       connections: field.plan.connections,
-      requests: ['/docs', '/openapi.json', '/metrics', '/health'].map(path => httpRequest('GET', path)),
+      requests: ['/docs', '/openapi.json', '/metrics', '/health', '/nothing'].map(path => httpRequest('GET', path)),
     }),
 } satisfies Record<string, Attack>

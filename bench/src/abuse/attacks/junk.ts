@@ -1,10 +1,11 @@
-import { clientFrame } from '../../load/frames.ts'
+import { clientFrame, opcodes } from '../../load/frames.ts'
 import { eachOf, registerFrame } from '../../load/peers.ts'
 import { openWire } from '../../load/wire.ts'
 import { type Attack, attackerAddress, type Field } from '../field.ts'
 import { httpRequest } from '../http.ts'
+import { flood } from '../pace.ts'
 import { createRoomFrom } from '../patience.ts'
-import { again, besiege, besiegeHttp, count, flood, stripOf } from '../siege.ts'
+import { again, besiege, besiegeHttp, count } from '../siege.ts'
 import { frame } from './rooms.ts'
 
 /** Bytes of the largest body of a request, and of the largest message before `register`; a little less. */
@@ -13,7 +14,9 @@ const smallBytes = 64_000
 /** A token whose signature is wrong, which only verifying it shows. */
 const forged = (token: string): string => token.slice(0, -10) + [...token.slice(-10)].reverse().join('')
 
+/** JSON of so many levels; and what would be some, were it not cut off. */
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
+const cutOff = (bytes: number): string => '{"a":'.repeat(Math.floor(bytes / 5))
 
 const manyKeys = (bytes: number): string => {
   const keys = Array.from({ length: Math.floor(bytes / 12) }, (_, n) => `"k${n + 100_000}":1`)
@@ -22,25 +25,25 @@ const manyKeys = (bytes: number): string => {
 
 /** Faulty messages of registered peers. */
 const faulty =
-  (make: (field: Field) => Buffer): Attack =>
+  (make: (field: Field) => readonly Buffer[]): Attack =>
   async field => {
     const room = await createRoomFrom(field.http, attackerAddress, field.idToken)
     const { connections } = field.plan
-    return besiege(field, { room, connections, accepted: 'none', frames: () => [make(field)] })
+    return besiege(field, { room, connections, accepted: 'none', frames: () => make(field) })
   }
 
 /** Messages of connections that never register. */
 const unregistered =
   (make: (field: Field) => Buffer | Promise<Buffer>): Attack =>
   async field => {
-    const strip = stripOf([await make(field)])
+    const frames = [await make(field)]
     const open = () => openWire(field.ws, '/', attackerAddress)
     const wires = await eachOf(field.plan.connections, 8, open)
     return () => {
       for (const wire of wires) {
         void again(field, wire, open, each => {
           count(field, each, 'registered_auth')
-          flood(field, each, strip)
+          flood(field, each, frames)
         })
       }
     }
@@ -52,10 +55,11 @@ const overHttp =
     besiegeHttp(field, { connections: field.plan.connections, requests: await make(field) })
 
 export const junk = {
-  'junk-messages': faulty(() => frame({ type: 'nonsense', of: 'x'.repeat(100) })),
-  'junk-nested': faulty(() => clientFrame(nested(10_000))),
-  'junk-keys': faulty(() => clientFrame(manyKeys(smallBytes))),
-  'junk-1m': faulty(({ plan }) => clientFrame(manyKeys(plan.mostBytes))),
+  'junk-messages': faulty(() => [frame({ type: 'nonsense', of: 'x'.repeat(100) })]),
+  'junk-nested': faulty(() => [clientFrame(nested(10_000)), clientFrame(cutOff(smallBytes))]),
+  'junk-keys': faulty(() => [clientFrame(manyKeys(smallBytes))]),
+  'junk-1m': faulty(({ plan }) => [clientFrame(manyKeys(plan.mostBytes))]),
+  pings: faulty(() => [clientFrame('x'.repeat(100), opcodes.ping)]),
   'junk-1m-unregistered': unregistered(({ plan }) => clientFrame(manyKeys(plan.mostBytes))),
   'junk-64k-unregistered': unregistered(() => clientFrame(manyKeys(smallBytes))),
   'junk-registers': unregistered(async field => {

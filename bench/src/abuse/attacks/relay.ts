@@ -1,38 +1,39 @@
-import type { Attack, Field } from '../field.ts'
-import { attackerAddress, countRefused } from '../field.ts'
+import { type Attack, attackerAddress, countRefused, type Field } from '../field.ts'
 import { createRoomFrom, enterAsAttacker, gather } from '../patience.ts'
 import { besiege, count, hears } from '../siege.ts'
 import { frame } from './rooms.ts'
 
 /** A candidate of so many bytes. */
-function candidate(target: string, bytes: number): Buffer {
-  const message = { type: 'candidate', target, candidate: { candidate: '' } }
+function candidate(sender: string, target: string, bytes: number): Buffer {
+  const message = { type: 'candidate', sender, target, candidate: { candidate: '' } }
   const padding = 'x'.repeat(Math.max(0, bytes - JSON.stringify(message).length))
   return frame({ ...message, candidate: { candidate: padding } })
 }
 
 /** A candidate of so many bytes, made of many small values, each of which has to be read. */
-function dense(target: string, bytes: number): Buffer {
+function dense(sender: string, target: string, bytes: number): Buffer {
   const values = Array<number>(Math.floor(bytes / 2)).fill(1)
-  return frame({ type: 'candidate', target, candidate: values })
+  return frame({ type: 'candidate', sender, target, candidate: values })
 }
 
 const relaying =
-  (make: (target: string, field: Field) => Buffer, target = 'reader'): Attack =>
+  (make: (sender: string, target: string, field: Field) => Buffer, target = 'reader', most = 1): Attack =>
   async field => {
     const room = await createRoomFrom(field.http, attackerAddress, field.idToken)
     count(field, await enterAsAttacker(field, room, 'reader', hears), 'candidate')
-    return besiege(field, { room, accepted: 'candidate', frames: () => [make(target, field)] })
+    const connections = Math.min(most, field.plan.connections)
+    return besiege(field, { room, connections, accepted: 'candidate', frames: id => [make(id, target, field)] })
   }
 
 /** One peer that speaks to one other, which reads, or to itself. */
 export const relay = {
-  'relay-200': relaying(target => candidate(target, 200)),
-  'relay-2k': relaying(target => candidate(target, 2_000)),
-  'relay-256k': relaying((target, { plan }) => candidate(target, Math.min(256_000, plan.mostBytes))),
-  'relay-dense': relaying((target, { plan }) => dense(target, plan.mostBytes)),
-  'relay-self': relaying(target => candidate(target, 200), 'attacker-0'),
-  'relay-nobody': relaying(target => candidate(target, 200), 'nobody'),
+  'relay-200': relaying((sender, target) => candidate(sender, target, 200)),
+  'relay-2k': relaying((sender, target) => candidate(sender, target, 2_000)),
+  'relay-256k': relaying((sender, target, { plan }) => candidate(sender, target, Math.min(256_000, plan.mostBytes))),
+  'relay-dense': relaying((sender, target, { plan }) => dense(sender, target, plan.mostBytes)),
+  'relay-self': relaying((sender, target) => candidate(sender, target, 200), 'attacker-0'),
+  'relay-nobody': relaying((sender, target) => candidate(sender, target, 200), 'nobody'),
+  'relay-connections': relaying((sender, target) => candidate(sender, target, 200), 'reader', 64),
 } satisfies Record<string, Attack>
 
 /** Megabytes that one peer sends to each of many that read nothing; what comes after that is refused, or thrown away. */
