@@ -83,6 +83,9 @@ export const tab = {
   /** What the state of the room has been since it was entered. */
   states: [] as Room['state']['status'][],
 
+  /** What the connection has been since this page has it, the last one. */
+  statuses: [] as Connection['status'][],
+
   /** The codes of what was not agreed upon, on any connection. */
   disagreements: [] as string[],
 
@@ -112,6 +115,8 @@ export const tab = {
 
   keep(made: Connection): void {
     connection.last = made
+    tab.statuses = []
+    made.on('status', status => tab.statuses.push(status))
     made.on('negotiationFailed', error => tab.disagreements.push(error.code))
     made.on('channel', channel => channel.label === 'chat' && tab.keepChat(channel))
   },
@@ -202,6 +207,16 @@ export const tab = {
     value.signal = async message => {
       if (message.type !== 'candidate') descriptions++
       if (message.type !== 'candidate' || descriptions > 1) await signal(message)
+    }
+  },
+
+  /** Has the next description of the other side be taken, and that be told only when the connection is closed. */
+  takesUntilClosed(): void {
+    const { value } = connection
+    const take = value.pc.setRemoteDescription.bind(value.pc)
+    value.pc.setRemoteDescription = async (description: RTCSessionDescriptionInit) => {
+      await take(description)
+      await tab.status('closed')
     }
   },
 

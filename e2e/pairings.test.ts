@@ -52,6 +52,16 @@ for (const pairing of pairings) {
       await passes(first, second, 'still here')
     })
 
+    declare('stay apart when one closes while the other takes a description', async (ada, bob) => {
+      await connect(ada, bob)
+      await bob.evaluate(() => window.tab.takesUntilClosed())
+      await ada.evaluate(() => window.tab.addVideo())
+      await bob.waitForFunction(() => window.tab.connection.pc.signalingState === 'have-remote-offer')
+      await ada.evaluate(() => window.tab.connection.close())
+      await bob.waitForFunction(() => window.tab.connection.pc.signalingState === 'closed')
+      expect(await bob.evaluate(() => window.tab.statuses)).toEqual(['connected', 'closed'])
+    })
+
     declare('end with one connection when both connect in the same instant, 20 times', async (ada, bob) => {
       for (let round = 0; round < 20; round++) {
         await Promise.all([call(ada, bob), call(bob, ada)])

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { manualClock } from '../../server/src/clock.ts'
+import type { Clock } from './clock.ts'
 import type { ConnectionParts } from './connection-types.ts'
 import type { ParleyError } from './errors.ts'
 import { wordIn } from './link.ts'
@@ -25,6 +26,9 @@ class ScriptedPeerConnection {
   /** Offers that were answered, on both sides. */
   agreements = 0
   rollbacks = 0
+  /** What takes as long as the test wants. */
+  held: 'setLocalDescription' | 'setRemoteDescription' | 'addIceCandidate' | undefined
+  readonly #released = Promise.withResolvers<void>()
   #offers = 0
   #isNeeded = false
 
@@ -45,8 +49,17 @@ class ScriptedPeerConnection {
 
   addEventListener(): void {}
 
+  /** Has come what was held to an end. */
+  release(): void {
+    this.#released.resolve()
+  }
+
+  async addIceCandidate(): Promise<void> {
+    if (this.held === 'addIceCandidate') await this.#released.promise
+  }
+
   async setLocalDescription(description?: RTCSessionDescriptionInit): Promise<void> {
-    await undefined
+    await (this.held === 'setLocalDescription' && this.#released.promise)
     if (description?.type === 'rollback') return this.#rollBack()
     const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer'
     this.localDescription = { type, sdp: `${this.origin}${this.name} ${++this.#offers}` }
@@ -55,7 +68,7 @@ class ScriptedPeerConnection {
   }
 
   async setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
-    await undefined
+    await (this.held === 'setRemoteDescription' && this.#released.promise)
     if (description.type === 'rollback') return this.#rollBack()
     if (this.refused.has(description.type)) throw new Error(`no ${description.type}s today`)
     // Implicit, section 4.4.1.5.
@@ -92,6 +105,8 @@ interface Side {
   readonly pc: ScriptedPeerConnection
   readonly negotiation: Negotiation
   readonly failures: ParleyError[]
+  /** Descriptions of the other side that its connection was told of. */
+  readonly heard: { count: number }
 }
 
 /** Lets everything happen that waits for nothing but its turn. */
@@ -101,7 +116,23 @@ const settle = async () => {
 
 /** Ada has begun a connection to bob, and they have agreed. */
 async function pair() {
-  const clock = manualClock()
+  const time = manualClock()
+  const planned = new Set<object>()
+  const clock: Clock = {
+    now: time.now,
+    after(ms, act) {
+      const plan = {}
+      planned.add(plan)
+      const cancel = time.after(ms, () => {
+        planned.delete(plan)
+        act()
+      })
+      return () => {
+        planned.delete(plan)
+        cancel()
+      }
+    },
+  }
   const said: string[] = []
   const server = { isOnline: true, keeps: new Set<string>() }
   const sides: { ada?: Side; bob?: Side } = {}
@@ -119,6 +150,7 @@ async function pair() {
   function side(name: 'ada' | 'bob'): Side {
     const pc = new ScriptedPeerConnection(name)
     const failures: ParleyError[] = []
+    const heard = { count: 0 }
     const parts: ConnectionParts = {
       peerId: name,
       RTCPeerConnection: undefined,
@@ -143,10 +175,10 @@ async function pair() {
     const negotiation = new Negotiation(standIn, name === 'ada' ? 'bob' : 'ada', parts, {
       link: 'a link',
       isFirst: name === 'ada',
-      heard() {},
+      heard: () => heard.count++,
       failed: error => failures.push(error),
     })
-    return { pc, negotiation, failures }
+    return { pc, negotiation, failures, heard }
   }
 
   const [ada, bob] = [side('ada'), side('bob')]
@@ -156,11 +188,11 @@ async function pair() {
   expect(said.splice(0)).toEqual(['ada offer', 'bob answer', 'ada answered'])
   const wait = async (seconds: number) => {
     for (let second = 0; second < seconds; second++) {
-      clock.advance(1_000)
+      time.advance(1_000)
       await settle()
     }
   }
-  return { ada, bob, said, server, wait }
+  return { ada, bob, side, said, server, planned, wait }
 }
 
 /** Both are where they were, and have been told once, by the code. */
@@ -374,5 +406,67 @@ describe('silence', () => {
     bob.pc.change()
     await wait(60)
     expect([...ada.failures, ...bob.failures]).toEqual([])
+  })
+})
+
+// A connection that is closed stays open until the other side has confirmed the goodbye.
+describe('what is still under way when the connection is closed', () => {
+  /** Closes it, and then lets it come to its end. */
+  async function expectNothing(
+    { ada, bob, said, server, planned, wait }: Awaited<ReturnType<typeof pair>>,
+    side: Side,
+  ) {
+    const [saidBefore, heardBefore] = [[...said], side.heard.count]
+    for (const { negotiation } of [ada, bob, side]) negotiation.stop()
+    server.isOnline = false
+    side.pc.release()
+    await wait(60)
+    expect([said, side.heard.count, side.failures]).toEqual([saidBefore, heardBefore, []])
+    expect(planned.size).toBe(0)
+  }
+
+  test('comes to nothing: an offer that is taken', async () => {
+    const place = await pair()
+    const { ada, bob, said } = place
+    bob.pc.held = 'setRemoteDescription'
+    ada.pc.change()
+    await settle()
+    expect(said).toEqual(['ada offer'])
+    await expectNothing(place, bob)
+  })
+
+  test('comes to nothing: an answer that is taken', async () => {
+    const place = await pair()
+    const { ada, said } = place
+    ada.pc.held = 'setRemoteDescription'
+    ada.pc.change()
+    await settle()
+    expect(said).toEqual(['ada offer', 'bob answer'])
+    await expectNothing(place, ada)
+  })
+
+  test('comes to nothing: an offer that is answered, by a side that waits for its turn', async () => {
+    const place = await pair()
+    const { ada, bob, said, server } = place
+    server.keeps.add('bob turn')
+    bob.pc.change()
+    await settle()
+    bob.pc.held = 'setLocalDescription'
+    ada.pc.change()
+    await settle()
+    expect([said, bob.pc.signalingState]).toEqual([['bob turn', 'ada offer'], 'have-remote-offer'])
+    await expectNothing(place, bob)
+  })
+
+  test('comes to nothing: candidates that came before their offer', async () => {
+    const place = await pair()
+    const bob = place.side('bob')
+    bob.pc.held = 'addIceCandidate'
+    const note = { sender: 'ada', parley: { link: 'a link' } }
+    bob.negotiation.receive({ ...note, type: 'candidate', candidate: {} })
+    bob.negotiation.receive({ ...note, type: 'offer', sdp: 'ada' })
+    await settle()
+    expect(bob.pc.signalingState).toBe('have-remote-offer')
+    await expectNothing(place, bob)
   })
 })

@@ -207,7 +207,7 @@ export class Negotiation {
       if (collides && !this.isPolite) return
       this.#turns.taken()
       await this.#describe(signal, description)
-      await pc.setLocalDescription()
+      await this.#unlessStopped(pc.setLocalDescription())
       this.#say(noteIn(signal)?.round)
       this.#isAnswering = false
       this.#agreement.reached()
@@ -221,17 +221,24 @@ export class Negotiation {
   async #describe(signal: IncomingSignal, description: RTCSessionDescriptionInit): Promise<void> {
     const { pc } = this
     const note = noteIn(signal)
-    const isAnswer = description.type === 'answer'
-    const isRestart = pc.remoteDescription !== null && ufrag(pc.remoteDescription) !== ufrag(description)
+    const isRestart = !!pc.remoteDescription && ufrag(pc.remoteDescription) !== ufrag(description)
     // Browsers, which can restart ICE, take what comes before the answer.
-    const isEarly = note?.confirms === true && !pc.remoteDescription && !(note.restart && canRestartIce(pc))
-    await pc.setRemoteDescription(isEarly ? withoutCandidates(description) : description)
-    const isFirstAnswer = isAnswer && this.isUnanswered
+    this.#isEarly = note?.confirms === true && !pc.remoteDescription && !(note.restart && canRestartIce(pc))
+    await this.#unlessStopped(pc.setRemoteDescription(this.#isEarly ? withoutCandidates(description) : description))
+    const wasUnanswered = this.isUnanswered
     this.#other = note ?? null
-    if (isEarly) this.#isEarly = true
-    else await this.#useEarly()
+    if (!this.#isEarly) await this.#unlessStopped(this.#useEarly())
     this.options.heard(isRestart)
-    if (isFirstAnswer && note) void reaches(pc, this.parts.clock).then(() => this.#outbox.say('answered'))
+    if (wasUnanswered && note) void reaches(pc, this.parts.clock).then(() => this.#outbox.say('answered'))
+  }
+
+  /**
+   * Settles as `done` does, but never after `stop`. A closed `RTCPeerConnection` drops its operations in the same way (section
+   * 4.4.1.2). But this one stays open until the other side has confirmed the goodbye, and a description taken meanwhile
+   * would have the closed connection look connected.
+   */
+  #unlessStopped(done: Promise<void>): Promise<void> {
+    return done.finally(() => this.#ended.signal.aborted && new Promise(() => {}))
   }
 
   async #useEarly(): Promise<void> {
