@@ -101,7 +101,9 @@ function faultOfDocument(parsed: Json): Fault | undefined {
   const document = documents.get(String(parsed.type))
   if (document?.(parsed)) return undefined
   const said = Object.fromEntries(Object.entries(parsed).filter(([, value]) => value !== null))
-  return document?.(said) || Object.values(parsed).includes(null) ? undefined : fault('document', ajv.errorsText(document?.errors))
+  return document?.(said) || Object.values(parsed).includes(null)
+    ? undefined
+    : fault('document', ajv.errorsText(document?.errors))
 }
 
 /** Names that an object may not have. */

@@ -94,7 +94,8 @@ export function predict(sender: Member, frame: Frame, room: readonly Member[]): 
       if (channel !== undefined && !sender.channels.includes(channel)) return refuse('NOT_IN_CHANNEL')
       const head = channel === undefined ? '' : `,"channel":${JSON.stringify(channel)}`
       const copy = `{"type":"broadcast","from_peer_id":${me}${head},"payload":${raw('payload')}}`
-      const hears = (member: Member) => (channel === undefined ? meet(sender, member) : member.channels.includes(channel))
+      const hears = (member: Member) =>
+        channel === undefined ? meet(sender, member) : member.channels.includes(channel)
       return done(...room.filter(member => member !== sender && hears(member)).map(member => [member, copy] as const))
     }
     case 'join_channel':
@@ -118,7 +119,10 @@ export function predict(sender: Member, frame: Frame, room: readonly Member[]): 
       return reply('peer_list', ({ type, code, count, peers }) => {
         if (type === 'error') return code === 'INVALID_MESSAGE' && !isWhole
         if (type !== 'peer_list' || !Array.isArray(peers) || count !== peers.length) return false
-        return isRight(peers.map(peer => peer.peer_id), isWhole)
+        return isRight(
+          peers.map(peer => peer.peer_id),
+          isWhole,
+        )
       })
     }
     case 'update_metadata':

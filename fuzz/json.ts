@@ -5,10 +5,53 @@ import type { Random } from './random.ts'
 const numbers = ['0', '-0', '7', '1.0', '-1E-7', '1e400', '12345678901234567890', '0.1', '9007199254740993', '1E+2']
 const literals = ['true', 'false', 'null', '[]', '{}', '""', '[ ]', '{ }']
 const pieces = [
-  ...['a', 'target', 'sdp', ' ', 'é', '🙂', '\u2028', '\u007f', '{', '[', ']', '}', ',', ':', '{"sdp":"'.replaceAll('"', '\\"')],
-  ...['\\"', '\\\\', '\\/', '\\b', '\\n', '\\r\\n', '\\t', '\\u0041', '\\u00e9', '\\ud83d\\ude42', '\\ud800', '\\u0000', '\\\\\\"'],
+  ...[
+    'a',
+    'target',
+    'sdp',
+    ' ',
+    'é',
+    '🙂',
+    '\u2028',
+    '\u007f',
+    '{',
+    '[',
+    ']',
+    '}',
+    ',',
+    ':',
+    '{"sdp":"'.replaceAll('"', '\\"'),
+  ],
+  ...[
+    '\\"',
+    '\\\\',
+    '\\/',
+    '\\b',
+    '\\n',
+    '\\r\\n',
+    '\\t',
+    '\\u0041',
+    '\\u00e9',
+    '\\ud83d\\ude42',
+    '\\ud800',
+    '\\u0000',
+    '\\\\\\"',
+  ],
 ]
-const keys = ['a', 'b', 'type', 'target', 'sender', 'sdp', 'payload', 'tags', 'properties', '__proto__', 'constructor', '']
+const keys = [
+  'a',
+  'b',
+  'type',
+  'target',
+  'sender',
+  'sdp',
+  'payload',
+  'tags',
+  'properties',
+  '__proto__',
+  'constructor',
+  '',
+]
 const spaces = [' ', '\n', '\t', '\r\n', '  ']
 
 export const space = (random: Random): string => (random.oneIn(10) ? random.pick(spaces) : '')
@@ -64,7 +107,26 @@ export function object(random: Random, members: readonly (readonly [name: string
   return `${space(random)}{${texts.join(',')}}${space(random)}`
 }
 
-const scraps = ['"', '\\', '{', '}', '[', ']', ',', ':', '0', '.', '-', 'e', '\u0000', '\u001f', '\ufeff', 'é', '\\u', '"sdp":"']
+const scraps = [
+  '"',
+  '\\',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  '0',
+  '.',
+  '-',
+  'e',
+  '\u0000',
+  '\u001f',
+  '\ufeff',
+  'é',
+  '\\u',
+  '"sdp":"',
+]
 
 /** Text that was JSON, or still is. */
 export function damage(random: Random, text: string): string {

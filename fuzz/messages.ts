@@ -32,11 +32,29 @@ const from = (list: (words: Vocabulary) => readonly string[]): Maker => {
 }
 const anyText: Maker = random => json.string(random)
 const name: Maker = random => json.literal(anyName(random))
-const peer = often(from(({ peers }) => peers), name)
-const self = often(from(({ self }) => self), peer)
-const channel = often(from(({ channels }) => channels), name, 4)
+const peer = often(
+  from(({ peers }) => peers),
+  name,
+)
+const self = often(
+  from(({ self }) => self),
+  peer,
+)
+const channel = often(
+  from(({ channels }) => channels),
+  name,
+  4,
+)
 const sdp: Maker = random => {
-  const line = random.pick(['a=x\\r\\n', 'v=0\\r\\no=- 46 2 IN IP4 127.0.0.1\\r\\n', '{[', '\\u00e9', 'é', '\\\\', '🙂'])
+  const line = random.pick([
+    'a=x\\r\\n',
+    'v=0\\r\\no=- 46 2 IN IP4 127.0.0.1\\r\\n',
+    '{[',
+    '\\u00e9',
+    'é',
+    '\\\\',
+    '🙂',
+  ])
   return `"${line.repeat(random.below(random.oneIn(4) ? 120 : 4))}${random.oneIn(40) ? random.pick(['\\', '\\x', '\n', '\\"', '"']) : ''}"`
 }
 const bulk: Maker = random =>
@@ -51,7 +69,8 @@ const metadata: Maker = random => {
   if (random.oneIn(60)) return `{"a":${json.nested(random)}}`
   const members: [string, string][] = []
   if (random.oneIn(2)) members.push(['tags', random.pick(['["gpu"]', '["gpu","idle"]', '[]', '"gpu"', '[1,null]'])])
-  if (random.oneIn(2)) members.push(['properties', random.pick(['{"gb":24}', '{"gb":1.0}', '{}', '[]', '{"__proto__":1}'])])
+  if (random.oneIn(2))
+    members.push(['properties', random.pick(['{"gb":24}', '{"gb":1.0}', '{}', '[]', '{"__proto__":1}'])])
   if (random.oneIn(3)) members.push([random.pick(['role', 'a', '__proto__', 'constructor']), json.value(random, 2)])
   return json.object(random, members)
 }
@@ -68,16 +87,28 @@ const listOf = (item: Maker, lengths: readonly number[]): Maker => {
   return (random, words) => `[${Array.from({ length: random.pick(lengths) }, () => item(random, words)).join()}]`
 }
 const feature: Maker = random =>
-  json.literal(random.pick(['acks', 'presence', 'channels', 'resume', '', 'x'.repeat(64), random.oneIn(4) ? 'x'.repeat(65) : 'a']))
+  json.literal(
+    random.pick(['acks', 'presence', 'channels', 'resume', '', 'x'.repeat(64), random.oneIn(4) ? 'x'.repeat(65) : 'a']),
+  )
 const requestId: Maker = random =>
   json.literal(
-    random.pick(['r-1', 'A_z.9', 'x'.repeat(64), `r${random.below(1e6)}`, random.pick(['', 'x'.repeat(65), 'a b', 7, null, 'é', ['r']])]),
+    random.pick([
+      'r-1',
+      'A_z.9',
+      'x'.repeat(64),
+      `r${random.below(1e6)}`,
+      random.pick(['', 'x'.repeat(65), 'a b', 7, null, 'é', ['r']]),
+    ]),
   )
 
 const mesh = { from_peer_id: self, target_peer_id: peer }
 const members: { readonly [type: string]: { readonly [name: string]: Maker } } = {
   register: {
-    peer_id: often(from(({ self }) => self), often(peer, name, 2), 3),
+    peer_id: often(
+      from(({ self }) => self),
+      often(peer, name, 2),
+      3,
+    ),
     room_id: from(({ rooms }) => rooms),
     token: from(({ tokens }) => tokens),
     id_token: from(({ idTokens }) => idTokens),
@@ -103,9 +134,43 @@ const members: { readonly [type: string]: { readonly [name: string]: Maker } } =
   get_ice_servers: {},
 }
 const types = Object.keys(members)
-const required = ['peer_id', 'room_id', 'token', 'id_token', 'target', 'to_peer_id', 'target_peer_id', 'payload', 'metadata']
-const noTypes = ['"ping"', '"__proto__"', '"constructor"', '"toString"', '""', 'null', '7', '["offer"]', '{"offer":1}', '"OFFER"', '"resume"']
-const extras = ['sender', 'target', 'to_peer_id', 'target_peer_id', 'sdp', 'payload', 'type', '__proto__', 'constructor', 'from_peer_id', 'extra']
+const required = [
+  'peer_id',
+  'room_id',
+  'token',
+  'id_token',
+  'target',
+  'to_peer_id',
+  'target_peer_id',
+  'payload',
+  'metadata',
+]
+const noTypes = [
+  '"ping"',
+  '"__proto__"',
+  '"constructor"',
+  '"toString"',
+  '""',
+  'null',
+  '7',
+  '["offer"]',
+  '{"offer":1}',
+  '"OFFER"',
+  '"resume"',
+]
+const extras = [
+  'sender',
+  'target',
+  'to_peer_id',
+  'target_peer_id',
+  'sdp',
+  'payload',
+  'type',
+  '__proto__',
+  'constructor',
+  'from_peer_id',
+  'extra',
+]
 
 const odd: readonly ((random: Random) => string)[] = [json.value, json.string, json.nested, () => '']
 

@@ -95,7 +95,8 @@ export class RawWebSocket {
       const short = (bytes[at + 1] ?? 0) & 127
       const head = short === 126 ? 4 : short === 127 ? 10 : 2
       if (at + head > bytes.length) break
-      const length = short < 126 ? short : head === 4 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
+      const length =
+        short < 126 ? short : head === 4 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
       const end = at + head + length
       if (end > bytes.length) break
       this.#frame((bytes[at] ?? 0) & 15, bytes.subarray(at + head, end))
