@@ -45,6 +45,8 @@ export function predict(sender: Member, frame: Frame, room: readonly Member[]): 
   if (message.type === 'register') return undefined
   const refuse = (code: ErrorCode) => refusal(sender, code, echoOf(message))
   const id = requestId(message.request_id)
+  // Whether it fits is seen in the answer; a plain peer would not be told if not.
+  const isPlain = sender.features.length === 0
   const hasAcks = sender.features.includes('acks')
   const isRequest = message.request_id !== undefined && message.request_id !== null
   if (hasAcks && isRequest && id === undefined) return refuse('INVALID_MESSAGE')
@@ -116,6 +118,7 @@ export function predict(sender: Member, frame: Frame, room: readonly Member[]): 
     case 'discover_peers': {
       const isRight = rosterCheck(sender, room)
       const isWhole = Object.keys(Object(message.filters)).length === 0
+      if (isPlain && !isWhole) return undefined
       return reply('peer_list', ({ type, code, count, peers }) => {
         if (type === 'error') return code === 'INVALID_MESSAGE' && !isWhole
         if (type !== 'peer_list' || !Array.isArray(peers) || count !== peers.length) return false
@@ -126,6 +129,7 @@ export function predict(sender: Member, frame: Frame, room: readonly Member[]): 
       })
     }
     case 'update_metadata':
+      if (isPlain) return undefined
       return reply('metadata_updated', ({ type, code, peer_id, metadata }) =>
         type === 'metadata_updated'
           ? peer_id === sender.id && JSON.stringify(metadata).length <= 16_384

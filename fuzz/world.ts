@@ -103,7 +103,8 @@ let markers = 0
 /** What has come until now. All that the server had sent before is in it, as it answers in order. */
 export async function settle(socket: RawWebSocket): Promise<string[]> {
   const marker = `marker-${markers++}`
-  socket.sendText(JSON.stringify({ type: 'query', request_id: marker }))
+  // Everybody is told what is wrong with a register, plain peers too.
+  socket.sendText(JSON.stringify({ type: 'register', request_id: marker }))
   const isAnswer = (text: string) => text.includes(`"request_id":"${marker}"`)
   let seen = 0
   await socket.until(texts => {
