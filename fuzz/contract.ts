@@ -148,7 +148,7 @@ export function requestId(value: unknown): string | undefined {
 }
 
 /** How deep objects and arrays lie within each other. */
-function levels(root: object): number {
+export function levels(root: object): number {
   let most = 0
   const open: [value: object, level: number][] = [[root, 1]]
   for (let next = open.pop(); next; next = open.pop()) {
