@@ -101,7 +101,8 @@ export function expected(frame: string, peerIdLength = 128): Expected {
   }
   const form = isText(type) && Object.hasOwn(messages, type) ? messages[type] : undefined
   if (!isText(type) || !form) return { code: 'UNKNOWN_MESSAGE_TYPE', echo }
-  const blamed = type === 'register' ? wrongInRegister(parsed, peerIdLength) : []
+  const first = type === 'register' ? wrongInRegister(parsed, peerIdLength) : []
+  const blamed = [...first]
   const read: Record<string, unknown> = { type }
   for (const [member, { is, read: readIt, fallback }] of Object.entries(form)) {
     const value = Object.hasOwn(parsed, member) ? parsed[member] : undefined
@@ -111,8 +112,8 @@ export function expected(frame: string, peerIdLength = 128): Expected {
     else blamed.push(`${member} `)
   }
   if (blamed.length > 0) {
-    const isShort = blamed[0] === 'Missing required fields'
-    return { code: 'INVALID_MESSAGE', echo, blamed: isShort ? blamed.slice(0, 1) : blamed }
+    // What the original said of a register comes first, in its words.
+    return { code: 'INVALID_MESSAGE', echo, blamed: first.length > 0 ? first : blamed }
   }
   return { message: { ...read, type }, parsed }
 }
@@ -120,8 +121,8 @@ export function expected(frame: string, peerIdLength = 128): Expected {
 function wrongInRegister(parsed: Json, peerIdLength: number): string[] {
   const required = ['peer_id', 'room_id', 'token', 'id_token']
   if (!required.every(member => Object.hasOwn(parsed, member) && parsed[member])) return ['Missing required fields']
-  const wrong = required.filter(member => !isText(parsed[member])).map(member => `${member} `)
-  return ownName(peerIdLength).is(parsed.peer_id) ? wrong : [...wrong, 'peer_id ']
+  const wrong = required.filter(member => !isText(parsed[member])).map(member => `${member} must be a string.`)
+  return wrong.length > 0 || ownName(peerIdLength).is(parsed.peer_id) ? wrong.slice(0, 1) : ['peer_id ']
 }
 
 const nothing: Echo = { requestId: undefined, target: undefined, targetPeerId: undefined, isRegister: false }

@@ -1,6 +1,7 @@
 import { clientFrame } from '../server/test/harness.ts'
 import { isObject, type Json, nfc } from './contract.ts'
 import { type Answer, type Frame, type Member, meet, predict, sort } from './frames-model.ts'
+import { noUtf8 } from './json.ts'
 import { frame, type Vocabulary } from './messages.ts'
 import { Random } from './random.ts'
 import type { RawWebSocket } from './raw-websocket.ts'
@@ -106,9 +107,6 @@ function makeItems(random: Random, { room, otherRoom }: World, at: number): Item
     return makeItem(random, from, words)
   })
 }
-
-/** What is not UTF-8: too long, a surrogate, cut off, beyond the last code point. */
-const noUtf8 = ['ff', 'c080', 'eda080', 'f09f99', 'f4908080', '80', 'e282'].map(hex => Buffer.from(hex, 'hex'))
 
 function makeItem(random: Random, from: number, words: Vocabulary): Item {
   // As text goes over the wire: without halves of surrogate pairs.

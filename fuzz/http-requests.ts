@@ -1,4 +1,5 @@
 import * as json from './json.ts'
+import { noUtf8 } from './json.ts'
 import { anyName } from './names.ts'
 import type { Random } from './random.ts'
 import { addresses, firstVictim } from './world.ts'
@@ -104,7 +105,10 @@ function bodyOf(random: Random, operation: string, loot: Loot): Buffer {
   if (random.oneIn(30)) members.push(['name', `"${'x'.repeat(random.pick([65_000, 65_536, 70_000, 200_000]))}"`])
   if (random.oneIn(20) && members.length > 0) members.push(random.pick(members))
   const text = json.object(random, members)
-  return Buffer.from(random.oneIn(16) ? json.damage(random, text) : text)
+  const bytes = Buffer.from(random.oneIn(16) ? json.damage(random, text) : text)
+  if (!random.oneIn(30)) return bytes
+  const at = random.below(bytes.length + 1)
+  return Buffer.concat([bytes.subarray(0, at), random.pick(noUtf8), bytes.subarray(at)])
 }
 
 /** A token with one letter in its middle changed. */

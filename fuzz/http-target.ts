@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { OpenApi } from '../server/src/api/openapi.ts'
 import { type Answer, HttpConnection } from './http-client.ts'
 import { bodyLimit, codeIn, Documented, verdictOnBody } from './http-contract.ts'
@@ -146,7 +147,8 @@ function faultOfAnswer(request: Request, answer: Answer | undefined, documented:
   if (isIdentity && !request.isIdentified) return code === 'INVALID_TOKEN' ? undefined : of('identity', 'INVALID_TOKEN')
   if (isIdentity && code === 'INVALID_TOKEN') return of('identity', 'INVALID_TOKEN, as the token is right')
   if (request.body.length > bodyLimit && method !== 'GET' && !request.isChunked) return of('limit', 'MESSAGE_TOO_BIG')
-  const wrong = verdictOnBody(operation, request.body)
+  // What is no UTF-8 is refused, or read as U+FFFD, as the Python server did.
+  const wrong = code === 'INVALID_JSON' && !isUtf8(request.body) ? code : verdictOnBody(operation, request.body)
   if (wrong && code !== wrong) return of('body', wrong)
   if (!wrong && status === 400) return of('body', 'refused, as it is right')
   if (!wrong && request.isOnVictim && code !== 'FORBIDDEN') return of('owner', 'FORBIDDEN')

@@ -148,3 +148,6 @@ export function damage(random: Random, text: string): string {
     }
   }
 }
+
+/** What is not UTF-8: too long, a surrogate, cut off, beyond the last code point. */
+export const noUtf8 = ['ff', 'c080', 'eda080', 'f09f99', 'f4908080', '80', 'e282'].map(hex => Buffer.from(hex, 'hex'))

@@ -25,6 +25,7 @@ const withBits = (frame: Buffer, bits: number) => Buffer.concat([bytes((frame[0]
 const violations: readonly {
   readonly what: string
   readonly codes: readonly (number | undefined)[]
+  readonly isUnregistered?: true
   make(random: Random): Buffer
 }[] = [
   {
@@ -72,6 +73,12 @@ const violations: readonly {
     make: () => Buffer.concat([clientFrame(1, bytes(0xc3), false), clientFrame(0, bytes(0x28))]),
   },
   {
+    what: 'much before register',
+    codes: [1009],
+    isUnregistered: true,
+    make: () => clientFrame(1, Buffer.from(JSON.stringify({ type: 'query', padding: 'x'.repeat(65_600) }))),
+  },
+  {
     what: 'close',
     codes: [1000, 1001, 1002, 1005, 1007, 3000, 4999, undefined],
     make: random =>
@@ -100,11 +107,11 @@ export async function faultOfViolations(
 ): Promise<Fault | undefined> {
   for (let n = 0; n < violationsPerCase; n++) {
     const socket = await world.connect()
-    const isRegistered = random.oneIn(2)
+    const { what, codes, make, isUnregistered } = random.pick(violations)
+    const isRegistered = !isUnregistered && random.oneIn(2)
     const id_token = await world.signIn()
     if (isRegistered)
       await register(socket, { ...world.room, peer_id: `x-${n}`, id_token, features: random.pick([[], ['acks']]) })
-    const { what, codes, make } = random.pick(violations)
     const frame = make(random)
     const sent = random.oneIn(6) ? frame.subarray(0, random.below(frame.length)) : frame
     socket.write(sent)
