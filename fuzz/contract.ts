@@ -90,7 +90,7 @@ export function expected(frame: string, peerIdLength = 128): Expected {
   } catch {
     return { code: 'INVALID_JSON', echo: nothing }
   }
-  if (!isObject(parsed)) return { code: 'INVALID_MESSAGE', echo: nothing }
+  if (!isObject(parsed)) return { code: 'INVALID_MESSAGE', echo: nothing, blamed: ['A message is a JSON object'] }
   const { type } = parsed
   const echo = echoOf(parsed)
   if (frame.length >= 256 && levels(parsed) > 128) return { code: 'INVALID_MESSAGE', echo, blamed: ['Objects'] }

@@ -45,7 +45,7 @@ export class HttpConnection {
     this.close()
     const { hostname, port } = new URL(this.origin)
     const socket = connect({ host: hostname, port: Number(port), noDelay: true })
-    socket.on('data', chunk => {
+    socket.on('data', (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk])
       this.#arrived()
     })

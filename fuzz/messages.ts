@@ -57,6 +57,7 @@ const sdp: Maker = random => {
   ])
   return `"${line.repeat(random.below(random.oneIn(4) ? 120 : 4))}${random.oneIn(40) ? random.pick(['\\', '\\x', '\n', '\\"', '"']) : ''}"`
 }
+const description: Maker = (random, words) => `{"type":"offer","sdp":${sdp(random, words)}}`
 const bulk: Maker = random =>
   json.sized(random.pick([16_000, 16_383, 16_384, 16_385, 16_386, 20_000]), random.pick(['x', 'é', '🙂', '\\ud800']))
 const anyValue: Maker = random => {
@@ -125,8 +126,8 @@ const members: { readonly [type: string]: { readonly [name: string]: Maker } } =
   discover_peers: { from_peer_id: self, filters },
   update_metadata: { peer_id: self, metadata },
   peer_message: { from_peer_id: self, to_peer_id: peer, payload: anyValue },
-  mesh_connect: { ...mesh, offer: anyValue },
-  mesh_answer: { ...mesh, answer: anyValue },
+  mesh_connect: { ...mesh, offer: often(description, anyValue, 2) },
+  mesh_answer: { ...mesh, answer: often(description, anyValue, 2) },
   ice_candidate: { ...mesh, candidate: anyValue },
   join_channel: { channel },
   leave_channel: { channel },

@@ -49,7 +49,7 @@ export class RawWebSocket {
         if (end < 0) return
         socket.off('data', read)
         if (!head.subarray(0, 12).equals(Buffer.from('HTTP/1.1 101'))) reject(new Error(`not taken: ${head}`))
-        socket.on('data', more => connection.#take(more))
+        socket.on('data', (more: Buffer) => connection.#take(more))
         connection.#take(head.subarray(end + 4))
         resolve()
       }
