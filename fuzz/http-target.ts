@@ -53,7 +53,7 @@ async function smallest(seed: number, at: number, found: Fault) {
       await ground.close()
     }
   }
-  await shrink([...Array(requestsPerCase).keys()], fails, 100)
+  await shrink([...Array(requestsPerCase).keys()], fails)
   return last
 }
 

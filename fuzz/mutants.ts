@@ -53,7 +53,6 @@ export const mutants: readonly Mutant[] = [
       "typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : value !== null && value !== ''",
       'true',
     ],
-    ["value is string => typeof value === 'string' && value !== ''", "value is string => typeof value === 'string'"],
     ["is: value => typeof value === 'boolean'", 'is: (value): value is boolean => true'],
     [
       "typeof value === 'object' && value !== null && !Array.isArray(value)",
