@@ -23,7 +23,7 @@ const damaged = 3
 /** `decode`, `rawMember` and `nameSender`, held against the contract. A case is one message, as it is and damaged. */
 export const decodeTarget: Target = {
   name: 'decode',
-  async run({ seed, first, begin, count }) {
+  async run({ seed, first, begin, count, shrinkFor }) {
     // Most of what an error costs, and nobody looks at it here.
     Error.stackTraceLimit = 0
     for (let at = first; begin(at); at++) {
@@ -34,7 +34,7 @@ export const decodeTarget: Target = {
       for (let n = 0; n <= damaged; n++) {
         const text = n === 0 ? message : damage(random, message)
         const found = faultOf(text, peerIdLength)
-        if (found) return { at, ...(await smallest(text, peerIdLength, found)) }
+        if (found) return { at, ...(await smallest(text, peerIdLength, found, shrinkFor)) }
       }
       count(1 + damaged)
     }
@@ -43,9 +43,9 @@ export const decodeTarget: Target = {
 }
 
 /** The shortest text that has a fault of the same kind. */
-async function smallest(text: string, peerIdLength: number | undefined, found: Fault) {
+async function smallest(text: string, peerIdLength: number | undefined, found: Fault, shrinkFor: number) {
   const fails = (units: readonly string[]) => faultOf(units.join(''), peerIdLength)?.kind === found.kind
-  const input = (await shrink(text.split(''), fails)).join('')
+  const input = (await shrink(text.split(''), fails, shrinkFor)).join('')
   return { fault: faultOf(input, peerIdLength) ?? found, input: JSON.stringify(input) }
 }
 

@@ -7,7 +7,7 @@ import { Random } from './random.ts'
 import type { RawWebSocket } from './raw-websocket.ts'
 import { faultOfRegistrations } from './registrations.ts'
 import { shrink } from './shrink.ts'
-import { type Fault, fault, type Target } from './target.ts'
+import { type Fault, fault, type Run, type Target } from './target.ts'
 import { faultOfViolations } from './violations.ts'
 import { blue, firstVictim, openWorld, register, secret, settle, type Victim, type World } from './world.ts'
 
@@ -29,7 +29,8 @@ const casesPerWorld = 200
 /** Frames on a live server, from peers of each sort at once. A case is a thousand of them, and what is no frame at all. */
 export const framesTarget: Target = {
   name: 'frames',
-  async run({ seed, first, begin, count }) {
+  async run(run) {
+    const { seed, first, begin, count } = run
     let world = await openWorld()
     try {
       for (let at = first; begin(at); at++) {
@@ -40,7 +41,7 @@ export const framesTarget: Target = {
         const random = new Random(seed, at)
         const items = makeItems(random, world, at)
         const found = await faultOfFrames(world, items, at)
-        if (found) return { at, ...(await smallest(seed, at, found)) }
+        if (found) return { at, ...(await smallest(run, at, found)) }
         count(items.length)
         const other =
           (await faultOfRegistrations(random, world, at, count)) ?? (await faultOfViolations(random, world, count))
@@ -55,25 +56,30 @@ export const framesTarget: Target = {
   },
 }
 
-/** The fewest frames of the case that have a fault of the same kind, each time on a new server. */
-async function smallest(seed: number, at: number, found: Fault) {
-  let last = found
-  const again = async (numbers: readonly number[]) => {
-    await using world = await openWorld()
+/** The fewest frames of the case that have a fault of the same kind. */
+async function smallest({ seed, shrinkFor, alive }: Run, at: number, found: Fault) {
+  let last = { fault: found, input: '(the whole case)' }
+  let world = await openWorld()
+  const fails = async (numbers: readonly number[]) => {
+    alive()
     const items = makeItems(new Random(seed, at), world, at)
-    const result = await faultOfFrames(
-      world,
-      numbers.map(n => items[n]).filter(item => item !== undefined),
-      at,
-    )
-    if (result?.kind === found.kind) last = result
-    return result?.kind === found.kind
+    const some = numbers.flatMap(n => items[n] ?? [])
+    const result = await faultOfFrames(world, some, at)
+    if (result?.kind !== found.kind) return false
+    last = { fault: result, input: show(some, at) }
+    // Whatever is broken now must not count for the next try.
+    await world[Symbol.asyncDispose]()
+    world = await openWorld()
+    return true
   }
-  const numbers = await shrink([...Array(framesPerCase).keys()], again)
-  await using world = await openWorld()
-  const items = makeItems(new Random(seed, at), world, at)
-  const lines = numbers.map(n => `${nameOf(items[n]?.from ?? 0, at)}: ${JSON.stringify(items[n]?.frame.toString())}`)
-  return { fault: last, input: lines.join('\n    ') }
+  await shrink([...Array(framesPerCase).keys()], fails, shrinkFor)
+  await world[Symbol.asyncDispose]()
+  return last
+}
+
+function show(items: readonly Item[], at: number): string {
+  const lines = items.map(({ from, frame }) => `${nameOf(from, at)}: ${JSON.stringify(frame.toString()).slice(0, 300)}`)
+  return [...lines.slice(0, 20), ...(lines.length > 20 ? ['…'] : [])].join('\n    ')
 }
 
 /** A name with two spellings, of which the second one means the same peer. */

@@ -13,7 +13,13 @@ const budgets: Readonly<Record<string, number>> = { decode: 5, http: 7, frames: 
 test.each([...targets])(
   '$name withstands the fuzzer',
   async target => {
-    const outcome = await runTarget(target, { seed, seconds: budgets[target.name] ?? 5, inputs: Infinity, first: 0 })
+    const outcome = await runTarget(target, {
+      seed,
+      seconds: budgets[target.name] ?? 5,
+      inputs: Infinity,
+      first: 0,
+      shrinkFor: 15,
+    })
     if (outcome.finding) throw new Error(report(target, seed, outcome))
     expect(outcome.inputs).toBeGreaterThan(500)
   },

@@ -6,7 +6,7 @@ import { type Loot, makeRequest, type Request } from './http-requests.ts'
 import { Random } from './random.ts'
 import type { RawWebSocket } from './raw-websocket.ts'
 import { shrink } from './shrink.ts'
-import { type Fault, fault, type Target } from './target.ts'
+import { type Fault, fault, type Run, type Target } from './target.ts'
 import { addresses, openWorld, register, type World } from './world.ts'
 
 const requestsPerCase = 400
@@ -18,7 +18,8 @@ const longestHead = 16_000
 /** HTTP on a live server: every route, with bodies, headers and paths of all sorts. A case is some hundred requests. */
 export const httpTarget: Target = {
   name: 'http',
-  async run({ seed, first, begin, count }) {
+  async run(run) {
+    const { seed, first, begin, count } = run
     let ground = await openGround()
     try {
       for (let at = first; begin(at); at++) {
@@ -27,7 +28,7 @@ export const httpTarget: Target = {
           ground = await openGround()
         }
         const found = await ground.faultOf(seed, at)
-        if (found) return { at, ...(await smallest(seed, at, found)) }
+        if (found) return { at, ...(await smallest(run, at, found)) }
         count(requestsPerCase)
       }
       return undefined
@@ -37,23 +38,24 @@ export const httpTarget: Target = {
   },
 }
 
-/** The fewest requests of the case that have a fault of the same kind, each time on a new server. */
-async function smallest(seed: number, at: number, found: Fault) {
+/** The fewest requests of the case that have a fault of the same kind. */
+async function smallest({ seed, shrinkFor, alive }: Run, at: number, found: Fault) {
   let last = { fault: found, input: '(the whole case)' }
+  let ground = await openGround()
   const fails = async (numbers: readonly number[]) => {
-    const ground = await openGround()
-    try {
-      const chosen = new Set(numbers)
-      const sent: Request[] = []
-      const result = await ground.faultOf(seed, at, (request, n) => chosen.has(n) && sent.push(request) > 0)
-      const isSame = result?.kind === found.kind
-      if (isSame) last = { fault: result, input: sent.slice(0, 20).map(show).join('\n    ') }
-      return isSame
-    } finally {
-      await ground.close()
-    }
+    alive()
+    const chosen = new Set(numbers)
+    const sent: Request[] = []
+    const result = await ground.faultOf(seed, at, (request, n) => chosen.has(n) && sent.push(request) > 0)
+    if (result?.kind !== found.kind) return false
+    last = { fault: result, input: sent.slice(0, 20).map(show).join('\n    ') }
+    // Whatever is broken now must not count for the next try.
+    await ground.close()
+    ground = await openGround()
+    return true
   }
-  await shrink([...Array(requestsPerCase).keys()], fails)
+  await shrink([...Array(requestsPerCase).keys()], fails, shrinkFor)
+  await ground.close()
   return last
 }
 

@@ -5,6 +5,8 @@ export interface Bounds {
   readonly seconds: number
   readonly inputs: number
   readonly first: number
+  /** Seconds that may be spent on making an input smaller that fails. */
+  readonly shrinkFor: number
 }
 
 export interface Outcome {
@@ -14,27 +16,36 @@ export interface Outcome {
 }
 
 /** Seconds that one case may take before it counts as an endless loop. */
-const longest = 30
+const longest = 120
 
 /**
  * Fuzzes a target until it fails, or until the bounds are reached.
  * The process is killed, with a word about the case, if a case does not end.
  */
-export async function runTarget(target: Target, { seed, seconds, inputs: most, first }: Bounds): Promise<Outcome> {
-  const progress = new Float64Array(new SharedArrayBuffer(8))
+export async function runTarget(
+  target: Target,
+  { seed, seconds, inputs: most, first, shrinkFor }: Bounds,
+): Promise<Outcome> {
+  const progress = new Float64Array(new SharedArrayBuffer(16))
   const watchdog = new Worker(new URL('watchdog.ts', import.meta.url))
   watchdog.postMessage({ progress, longest, name: target.name, seed })
   const start = performance.now()
   const passed = () => (performance.now() - start) / 1000
   let inputs = 0
+  const alive = () => {
+    progress[1] = performance.now()
+  }
   try {
     const finding = await target.run({
       seed,
       first,
+      shrinkFor,
       begin(at) {
         progress[0] = at
+        alive()
         return inputs < most && passed() < seconds
       },
+      alive,
       count: more => {
         inputs += more
       },

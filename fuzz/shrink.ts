@@ -1,13 +1,14 @@
 /**
  * The shortest list that this finds, made by leaving out parts of `items`, for which `fails` still holds (delta debugging,
- * ddmin). It takes some 15 s at most, so that a test can still tell of it.
+ * ddmin). Asks `fails` for some `seconds` at most.
  */
 export async function shrink<T>(
   items: readonly T[],
   fails: (items: readonly T[]) => boolean | Promise<boolean>,
+  seconds: number,
 ): Promise<readonly T[]> {
   let best = items
-  const until = performance.now() + 15_000
+  const until = performance.now() + seconds * 1000
   const isLate = () => performance.now() > until
   for (let size = Math.ceil(best.length / 2); size >= 1; ) {
     let shrunk = false

@@ -20,6 +20,10 @@ export interface Run {
   readonly first: number
   /** Says that case `at` begins. False if the run is over, and the case is not to be begun. */
   begin(at: number): boolean
+  /** Seconds that may be spent on making the input smaller. */
+  readonly shrinkFor: number
+  /** Says that it goes on, while a case is made smaller. */
+  alive(): void
   /** Counts inputs. */
   count(inputs: number): void
 }

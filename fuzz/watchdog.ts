@@ -12,12 +12,12 @@ interface Watch {
 declare const self: { onmessage: (event: { data: Watch }) => void }
 
 self.onmessage = ({ data: { progress, longest, name, seed } }) => {
-  let last = -1
+  let last = 0
   let since = performance.now()
   setInterval(() => {
-    const at = progress[0] ?? 0
-    if (at !== last) since = performance.now()
-    last = at
+    const [at = 0, beat = 0] = progress
+    if (beat !== last) since = performance.now()
+    last = beat
     if (performance.now() - since < longest * 1000) return
     writeSync(2, `${name}: a case does not end\n  again: npm run fuzz -- --only ${name} --seed ${seed} --at ${at}\n`)
     process.kill(process.pid, 'SIGKILL')
