@@ -61,6 +61,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'oidc-provider',
     ],
   ],
+  ['fuzz/', ['fuzz/', '@parley/protocol', 'server/test/', 'server/src/api/openapi.ts', 'node:', 'bun', 'ajv']],
   ['bench/src/connects/', ['bench/', 'e2e/late-socket.ts', '@parley/client', 'node-datachannel', 'node:', 'bun']],
   ['bench/', ['bench/', 'e2e/aws/', '@parley/protocol', 'node:', 'bun']],
   ['docs/', ['docs/', 'server/src/settings.ts', '@parley/protocol', 'node:', 'bun', 'typedoc']],
@@ -92,7 +93,7 @@ const groups: Record<string, readonly string[]> = {
 
 const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file)
 
-const files = [...new Glob('{protocol,server,client,cli,console,e2e,bench,docs}/**/*.{ts,tsx}').scanSync(root)]
+const files = [...new Glob('{protocol,server,client,cli,console,e2e,fuzz,bench,docs}/**/*.{ts,tsx}').scanSync(root)]
   .filter(file => !file.includes('node_modules'))
   .sort()
 
