@@ -80,6 +80,7 @@ const groups: Record<string, readonly string[]> = {
     'settings',
     'formats',
     'misspelling',
+    'line-output',
     'log',
     'metrics',
     'address',

@@ -65,6 +65,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         ...rooms.census(),
         connections: gateway?.connectionCount() ?? 0,
         unregistered: newcomers.count,
+        logLinesDropped: log.droppedLines(),
         residentMemory: process.memoryUsage.rss(),
       }),
       async ready() {

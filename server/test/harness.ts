@@ -27,7 +27,7 @@ export const silentLog: Log = openLog('silent')
 export function recordingLog(): Log & { readonly lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = []
   const log = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) })
-  return Object.assign(log, { lines, flush() {} })
+  return Object.assign(log, { lines, droppedLines: () => 0, flush: async () => {} })
 }
 
 export interface TestServer extends AsyncDisposable {
