@@ -69,7 +69,7 @@ export class LineOutput {
     this.#untold++
   }
 
-  /** Resolves when all is written, at the first write that fails, or after so many milliseconds. Never rejects. */
+  /** Resolves when all is written, at the first write that fails (a full pipe is waited for), or after so many milliseconds. Never rejects. */
   flush(within: number): Promise<void> {
     if (this.#bytes === 0) return Promise.resolve()
     return new Promise(resolve => {
@@ -150,8 +150,9 @@ export class LineOutput {
   }
 
   #failed({ code }: NodeJS.ErrnoException): void {
+    if (code === 'EAGAIN') return this.#plan(retryFullPipeAfter, true)
     this.#settle()
-    this.#plan(code === 'EAGAIN' ? retryFullPipeAfter : retryAfter, true)
+    this.#plan(retryAfter, true)
   }
 
   #settle(): void {
