@@ -85,6 +85,7 @@ const groups: Record<string, readonly string[]> = {
     'metrics',
     'address',
     'origins',
+    'refused-attempts',
     'refused-origins',
     'rate-limit',
     'problem',

@@ -150,9 +150,9 @@ export class LineOutput {
   }
 
   #failed({ code }: NodeJS.ErrnoException): void {
-    if (code === 'EAGAIN') return this.#plan(retryFullPipeAfter, true)
-    this.#settle()
-    this.#plan(retryAfter, true)
+    const isFullPipe = code === 'EAGAIN'
+    if (!isFullPipe) this.#settle()
+    this.#plan(isFullPipe ? retryFullPipeAfter : retryAfter, true)
   }
 
   #settle(): void {

@@ -254,3 +254,10 @@ export function clientFrame(opcode: number, payload: Uint8Array, final = true): 
   if (head.length === 14) head.writeBigUInt64BE(BigInt(length), 2)
   return Buffer.concat([head, payload])
 }
+
+/** What `/metrics` says of a metric: the sum of all its labels. */
+export async function metricOf({ http }: TestServer, name: string): Promise<number> {
+  const lines = (await (await fetch(`${http}/metrics`)).text()).split('\n')
+  const samples = lines.filter(line => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+  return samples.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+}

@@ -71,6 +71,7 @@ describe('the OpenAPI document', () => {
           }),
           ready: async () => {},
           refusedOrigin: () => {},
+          refusedAttempt: () => {},
           iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
         },
       )

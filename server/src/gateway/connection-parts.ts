@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RateLimit } from '../rate-limit.ts'
+import type { RefusedAttempt } from '../refused-attempts.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
@@ -27,6 +28,7 @@ export interface ConnectionParts {
   readonly limits: ConnectionLimits
   readonly failedRegistrations: RateLimit
   readonly newcomers: Newcomers
+  readonly refusedAttempt: RefusedAttempt
   /** That of the heartbeat. */
   readonly beat: Beat
 }

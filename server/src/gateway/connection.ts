@@ -256,9 +256,10 @@ export class Connection implements Link, Newcomer {
 
   /** Tells the other end what was wrong with what it sent. */
   private refuse(error: unknown, message: PeerMessage | undefined): void {
+    const failure = toSignalingError(error).with(message ? context(message) : {})
+    this.parts.refusedAttempt(this.address, failure.code, 'websocket')
     if (!this.open) return
     const { clock, log, metrics, limits } = this.parts
-    const failure = toSignalingError(error).with(message ? context(message) : {})
     logFailure(log, failure, { peer: this.peer?.id, address: this.address })
     this.faults ??= new Faults()
     const { reason, isLast } = this.faults.judge(failure, this.dialect, limits.errorsPerMinute, clock.now())
@@ -283,7 +284,8 @@ export class Connection implements Link, Newcomer {
   /** Closes for a fault of the other end. */
   private fail(reason: SignalingError): void {
     countError(this.parts.metrics, reason.code)
-    this.parts.log.info({ peer: this.peer?.id, code: reason.code }, 'connection closed')
+    this.parts.refusedAttempt(this.address, reason.code, 'websocket')
+    this.parts.log.info({ peer: this.peer?.id, address: this.address, code: reason.code }, 'connection closed')
     this.close(reason)
   }
 }
