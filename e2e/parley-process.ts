@@ -1,6 +1,7 @@
 import { onTestFinished } from 'bun:test'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -27,6 +28,13 @@ export interface StartOptions {
   /** Kept afterwards if it is given; otherwise a new folder, which is removed at the end. */
   readonly dataDir?: string
   readonly settings?: Readonly<Record<string, string>>
+  /** Open files to write to, in place of pipes that the test reads. */
+  readonly stdout?: number
+  readonly stderr?: number
+  /** Redirections of the shell, such as `2>&-`, which begins without standard error; the test then hears nothing. */
+  readonly redirections?: string
+  /** Source that is run in the server's process before the server. */
+  readonly preload?: string
 }
 
 /** The server has ended instead of starting. */
@@ -68,22 +76,40 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
   const [program, ...args] = commands[command]
   const ports = { PARLEY_HTTP_PORT: '0', PARLEY_WS_PORT: '0' }
   const env = { ...foreignSettings(), ...ports, PARLEY_DATA_DIR: dataDir, ...settings }
-  const child = spawn(program, args, { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const whole = [program, ...preloaded(options.preload, dataDir), ...args]
+  const child = spawn('sh', ['-c', `exec "$@" ${options.redirections ?? ''}`, 'sh', ...whole], {
+    ...{ cwd: root, env, detached: true },
+    stdio: ['ignore', options.stdout ?? 'pipe', options.stderr ?? 'pipe'],
+  })
 
   const stdout: string[] = []
   const stderr: string[] = []
   const lines = new Inbox<string>()
-  createInterface({ input: child.stdout }).on('line', line => {
-    stdout.push(line)
-    lines.push(line)
-  })
-  createInterface({ input: child.stderr }).on('line', line => stderr.push(line))
+  const listening = new Inbox<string>()
+  if (child.stdout) {
+    createInterface({ input: child.stdout }).on('line', line => {
+      stdout.push(line)
+      lines.push(line)
+    })
+  }
+  if (child.stderr) {
+    createInterface({ input: child.stderr }).on('line', line => {
+      stderr.push(line)
+      if (line.includes('"listening"')) listening.push(line)
+    })
+  }
   const exited = once(child, 'exit')
   // Closed when the last process that could write to the pipes has ended, so also when the server outlives npm.
   const ended = once(child, 'close')
   ended.then(
-    () => lines.close(new StartFailure(child.exitCode, stdout, stderr)),
-    error => lines.close(error),
+    () => {
+      lines.close(new StartFailure(child.exitCode, stdout, stderr))
+      listening.close(new StartFailure(child.exitCode, stdout, stderr))
+    },
+    error => {
+      lines.close(error)
+      listening.close(error)
+    },
   )
   onTestFinished(async () => {
     signalGroup(child, 'SIGKILL')
@@ -91,10 +117,9 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
     if (!options.dataDir) await rm(dataDir, { recursive: true, force: true })
   })
 
-  const urlAfter = async (label: string) => (await lines.find(line => line.includes(label))).split(/\s+/).at(-1) ?? ''
-  const httpUrl = await urlAfter('HTTP API ')
-  const wsUrl = await urlAfter('WebSocket ')
-  await lines.find(line => line.includes('Ctrl-C'))
+  const isMute = options.redirections !== undefined || (!child.stdout && !child.stderr)
+  const urls = () => (child.stdout ? welcomed(lines) : logged(listening))
+  const { httpUrl, wsUrl } = await (isMute ? answering(child, env.PARLEY_HTTP_PORT, env.PARLEY_WS_PORT) : urls())
   const pid = innermost(processId(child))
   const signal = (name: NodeJS.Signals, addressee: Addressee = 'server') => {
     if (addressee === 'group') signalGroup(child, name)
@@ -109,6 +134,46 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
       return { code: child.exitCode, milliseconds: performance.now() - start }
     },
   }
+}
+
+interface Urls {
+  readonly httpUrl: string
+  readonly wsUrl: string
+}
+
+/** Where the server says that it is, on standard output. */
+async function welcomed(lines: Inbox<string>): Promise<Urls> {
+  const urlAfter = async (label: string) => (await lines.find(line => line.includes(label))).split(/\s+/).at(-1) ?? ''
+  const httpUrl = await urlAfter('HTTP API ')
+  const wsUrl = await urlAfter('WebSocket ')
+  await lines.find(line => line.includes('Ctrl-C'))
+  return { httpUrl, wsUrl }
+}
+
+/** Where it logs that it is. */
+async function logged(listening: Inbox<string>): Promise<Urls> {
+  const { httpPort, wsPort } = JSON.parse(await listening.next())
+  return { httpUrl: `http://127.0.0.1:${httpPort}`, wsUrl: `ws://127.0.0.1:${wsPort}` }
+}
+
+/** Where it was told to be, once it answers: it can say nothing. */
+async function answering(child: ChildProcess, httpPort: string, wsPort: string): Promise<Urls> {
+  const httpUrl = `http://127.0.0.1:${httpPort}`
+  const isThere = () =>
+    fetch(`${httpUrl}/livez`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  while (!(await isThere())) if (child.exitCode !== null) throw new StartFailure(child.exitCode, [], [])
+  return { httpUrl, wsUrl: `ws://127.0.0.1:${wsPort}` }
+}
+
+/** The options of Bun that have it run `source` first. */
+function preloaded(source: string | undefined, folder: string): string[] {
+  if (source === undefined) return []
+  const file = join(folder, 'preload.ts')
+  writeFileSync(file, source)
+  return ['--preload', file]
 }
 
 /** The environment without what would configure the server. */

@@ -1,23 +1,46 @@
 import { SignalingError } from '@parley/protocol'
 import pino from 'pino'
+import { type Clock, systemClock } from './clock.ts'
+import { LineOutput } from './line-output.ts'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-/** A structured log: events with ids, one JSON object a line. Never SDP, candidates, tokens or payloads. */
+/**
+ * A structured log: events with ids, one JSON object a line. Never SDP, candidates, tokens or payloads. No call of it blocks
+ * or throws, wherever the lines go.
+ */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'> & {
-  /** Writes out what is still buffered. */
-  flush(): void
+  /** Lines that could not be written, since the start. */
+  droppedLines(): number
+  /** Writes out what still waits. Resolves after so many milliseconds at the latest, and never rejects. */
+  flush(within: number): Promise<void>
 }
 
-/**
- * Logs to standard error, which leaves standard output to the start-up message. Lines are gathered and written at
- * least every 100 ms, as a write for each would cost more than a registration.
- */
-export function openLog(level: LogLevel): Log {
-  const destination = pino.destination({ dest: 2, sync: false, minLength: 4096, periodicFlush: 100 })
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
-  return Object.assign(log, { flush: () => destination.flushSync() })
+/** Standard error, which leaves standard output to the start-up message. Says itself how many lines it had to drop. */
+export const standardError = (clock: Clock): LineOutput =>
+  new LineOutput(2, clock, lines => {
+    const time = new Date(clock.now()).toISOString()
+    return `${JSON.stringify({ level: pino.levels.values.warn, time, lines, msg: 'log lines dropped' })}\n`
+  })
+
+/** Opens a log of what is at least as grave as `level`. */
+export function openLog(level: LogLevel, output: LineOutput = standardError(systemClock)): Log {
+  const hooks: pino.LoggerOptions['hooks'] = {
+    logMethod(args, method) {
+      try {
+        method.apply(this, args)
+      } catch {
+        // What is logged may have a getter that throws, an error of a library for instance.
+        output.drop()
+      }
+    },
+  }
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks }, output)
+  return Object.assign(log, {
+    droppedLines: () => output.dropped,
+    flush: (within: number) => output.flush(within),
+  })
 }
 
 /**

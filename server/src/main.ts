@@ -8,35 +8,47 @@ import { cognito } from './identity/cognito.ts'
 import type { Identity } from './identity/identity.ts'
 import { local } from './identity/local.ts'
 import { oidc } from './identity/oidc.ts'
-import { openLog, reasons } from './log.ts'
+import { LineOutput } from './line-output.ts'
+import { openLog, reasons, standardError } from './log.ts'
 import { preflight } from './preflight.ts'
 import { dynamodb } from './room-store/dynamodb.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { sqlite } from './room-store/sqlite.ts'
 import { createServer } from './server.ts'
 import { settings } from './settings.ts'
+import { captureOutput } from './stray-output.ts'
 import { reachable, welcome } from './welcome.ts'
 
 /** What is not closed by then is cut off. Milliseconds; a stop as a whole must end within 5 s. */
 const drainWithin = 3_500
+/** The same for the adapters, and for what still waits to be written to the log. Milliseconds. */
+const closeWithin = 1_000
+const flushWithin = 250
 
 // The data folder holds the signing key and the tokens of rooms: for this user alone.
 process.umask(0o077)
+// Never process.stdout, process.stderr or the console: they block where the other end does not read.
+const stdout = new LineOutput(1, clock, () => '')
+const stderr = standardError(clock)
 const { config, faults } = readConfig(process.env)
 const command = process.argv[2]
 if (command !== undefined) process.exit(await obey(command))
 const obstacles = [...faults, ...preflight(config, faults)]
-if (obstacles.length > 0) refuseToStart(obstacles.map(({ sentence }) => sentence))
-
-const folder = resolve(config.dataDir)
-const log = openLog(config.logLevel)
-const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))
+if (obstacles.length > 0) await refuseToStart(obstacles.map(({ sentence }) => sentence))
 
 let stopping = false
-process.on('SIGINT', () => void stop('SIGINT'))
-process.on('SIGTERM', () => void stop('SIGTERM'))
+const folder = resolve(config.dataDir)
+const log = openLog(config.logLevel, stderr)
+captureOutput(log)
+process.on('uncaughtException', error => void fail(error))
+process.on('unhandledRejection', error => void fail(error))
+const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))
+
+process.on('SIGINT', signal => void stop({ signal }, 0))
+process.on('SIGTERM', signal => void stop({ signal }, 0))
 log.info({ host: config.host, httpPort, wsPort, folder, version }, 'listening')
-console.log(welcome(config, httpPort, wsPort, folder))
+stdout.write(welcome(config, httpPort, wsPort, folder))
+void stdout.flush(flushWithin)
 void complain(identity)
 void complain(store)
 
@@ -61,28 +73,41 @@ async function complain(needed: Pick<Identity | RoomStore, 'ready'>): Promise<vo
   await needed.ready().catch(error => log.warn({ cause: reasons(error) }, 'service unavailable'))
 }
 
-async function stop(signal: string): Promise<void> {
+/** Ends the process in time, whatever hangs or fails meanwhile. */
+async function stop(why: object, exitCode: number): Promise<void> {
   // A terminal's Ctrl-C may reach this process twice: from the terminal, and from npm.
   if (stopping) return
   stopping = true
-  log.info({ signal }, 'stopping')
-  const inTime = await Promise.race([
-    server.drain().then(() => true),
-    new Promise<false>(resolve => clock.after(drainWithin, () => resolve(false))),
-  ])
-  if (!inTime) log.warn({ drainWithin }, 'connections cut off')
-  await Promise.all([identity.close(), store.close()])
+  log.info(why, 'stopping')
+  if (!(await isDone(server.drain(), drainWithin))) log.warn({ drainWithin }, 'connections cut off')
+  const closed = Promise.all([identity.close(), store.close()])
+  if (!(await isDone(closed, closeWithin))) log.warn({ closeWithin }, 'services cut off')
   log.info({}, 'stopped')
-  log.flush()
-  process.exit(0)
+  await log.flush(flushWithin)
+  process.exit(exitCode)
+}
+
+/** Whether `act` has come to its end within so many milliseconds, be it a failure. */
+const isDone = (act: Promise<unknown>, within: number): Promise<boolean> =>
+  Promise.race([
+    act.catch(error => log.error({ err: error }, 'unforeseen error')).then(() => true),
+    new Promise<false>(resolve => clock.after(within, () => resolve(false))),
+  ])
+
+/** Nobody knows what an error that nothing has caught leaves behind: the server ends, for its supervisor to start it again. */
+async function fail(error: unknown): Promise<void> {
+  log.fatal({ err: error }, 'unforeseen error; the server ends')
+  if (!stopping) return stop({ reason: 'unforeseen error' }, 1)
+  await log.flush(flushWithin)
+  process.exit(1)
 }
 
 /** What is done instead of starting. @returns the exit code */
 async function obey(command: string): Promise<number> {
   if (command !== 'healthcheck') {
-    console.error(
-      `parley: ${JSON.stringify(command)} is not a command. There is "healthcheck", which asks the running server whether it is alive; without a command the server starts.`,
-    )
+    await complainOf([
+      `${JSON.stringify(command)} is not a command. There is "healthcheck", which asks the running server whether it is alive; without a command the server starts.`,
+    ])
     return 2
   }
   const { host, httpPort } = config
@@ -90,11 +115,17 @@ async function obey(command: string): Promise<number> {
   const complaints = faults.map(({ sentence }) => sentence)
   if (httpPort === 0) complaints.push(`${variable} is 0, so that only the log of the server tells its port.`)
   if (complaints.length === 0) complaints.push(...(await healthcheck(`http://${reachable(host)}:${httpPort}`)))
-  for (const complaint of complaints) console.error(`parley: ${complaint}`)
+  await complainOf(complaints)
   return complaints.length === 0 ? 0 : 1
 }
 
-function refuseToStart(sentences: readonly string[]): never {
-  for (const sentence of sentences) console.error(`parley: ${sentence}`)
+async function refuseToStart(sentences: readonly string[]): Promise<never> {
+  await complainOf(sentences)
   process.exit(1)
+}
+
+/** Tells the person who has started this. */
+function complainOf(sentences: readonly string[]): Promise<void> {
+  for (const sentence of sentences) stderr.write(`parley: ${sentence}\n`)
+  return stderr.flush(flushWithin)
 }

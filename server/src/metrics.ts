@@ -48,6 +48,8 @@ export interface Gauges {
   /** Of these, the rooms that go on past their end for their plain peers. */
   readonly roomsPastEnd: number
   readonly peers: number
+  /** Lines of the log that could not be written, since the start. */
+  readonly logLinesDropped: number
   /** Bytes. */
   readonly residentMemory: number
 }
@@ -85,6 +87,7 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),
     family('parley_origins_refused_total', 'counter', 'Requests of pages of origins that may not use it.', origins),
     byCode('parley_errors_total', 'Errors and forced ends by code, over HTTP and WebSocket.', metrics.errors),
+    counter('parley_log_lines_dropped_total', 'Lines of the log that could not be written.', gauges.logLinesDropped),
     gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),
   ].join('')
 }

@@ -1,6 +1,7 @@
-import { SignalingError } from '@parley/protocol'
+import { SignalingError, toSignalingError } from '@parley/protocol'
 import { clientOf } from './address.ts'
 import { createApi } from './api/api.ts'
+import { exactPath, unknownPath } from './api/exact-path.ts'
 import type { Backplane } from './backplane/backplane.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
@@ -8,9 +9,11 @@ import { type Gateway, openGateway } from './gateway/gateway.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { iceServers } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
-import type { Log } from './log.ts'
-import { createMetrics } from './metrics.ts'
+import { type Log, logFailure } from './log.ts'
+import { countError, createMetrics } from './metrics.ts'
+import { problem } from './problem.ts'
 import { rateLimit } from './rate-limit.ts'
+import { refusedAttempts } from './refused-attempts.ts'
 import { refusedOrigins } from './refused-origins.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { Rooms } from './rooms/rooms.ts'
@@ -40,6 +43,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const { clock, identity, store, backplane, log, version } = parts
   const metrics = createMetrics()
   const refusedOrigin = refusedOrigins(clock, log, metrics)
+  const refusedAttempt = refusedAttempts(clock, log)
   const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
   const budget = new WorkBudget(config.workAtOnce, clock)
   const slices = new TimeSlices(clock)
@@ -66,10 +70,12 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       iceServers: iceServersFor,
       signIns: rateLimit(config.signInsPerMinute, clock),
       refusedOrigin,
+      refusedAttempt,
       gauges: () => ({
         ...rooms.census(),
         connections: gateway?.connectionCount() ?? 0,
         unregistered: newcomers.count,
+        logLinesDropped: log.droppedLines(),
         residentMemory: process.memoryUsage.rss(),
       }),
       async ready() {
@@ -83,6 +89,26 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     },
   )
 
+  function answer(request: Request, server: Bun.Server<undefined>, path: string) {
+    const socketAddress = server.requestIP(request)?.address ?? ''
+    const client = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
+    if (client.isHidden && !warned) {
+      warned = true
+      log.warn({ proxy: client.address }, 'a proxy that is not in PARLEY_TRUSTED_PROXIES forwards requests')
+    }
+    // Without a usable Host (HTTP/1.0 needs none) there is no URL, and nothing can be made of such a request.
+    const whole = request.url.startsWith('/') ? new Request('http://localhost/', request) : request
+    return api.fetch(whole, { client, path })
+  }
+
+  /** What the runtime would print, and show to the client with its source. */
+  function failed(error: unknown): Response {
+    const reason = toSignalingError(error)
+    logFailure(log, reason, {})
+    countError(metrics, reason.code)
+    return problem(reason)
+  }
+
   return {
     listenHttp() {
       http = Bun.serve({
@@ -90,15 +116,16 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         port: config.httpPort,
         // The API says better what is wrong with a body beyond its own limit; this is for those who send far more.
         maxRequestBodySize: 1024 * 1024,
-        fetch(request, server) {
-          const socketAddress = server.requestIP(request)?.address ?? ''
-          const client = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
-          if (client.isHidden && !warned) {
-            warned = true
-            log.warn({ proxy: client.address }, 'a proxy that is not in PARLEY_TRUSTED_PROXIES forwards requests')
-          }
-          return api.fetch(request, { client })
-        },
+        development: false,
+        routes: Object.fromEntries(
+          [...new Set(api.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path))].map(path => [
+            path,
+            (request: Bun.BunRequest, server: Bun.Server<undefined>) =>
+              answer(request, server, exactPath(path, request.params, request.url)),
+          ]),
+        ),
+        fetch: (request, server) => answer(request, server, unknownPath),
+        error: failed,
       })
       return http.port ?? config.httpPort
     },
@@ -120,6 +147,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
           slices,
           failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
           refusedOrigin,
+          refusedAttempt,
         },
       )
       return gateway.port

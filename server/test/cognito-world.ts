@@ -134,7 +134,7 @@ export function keptLog(): KeptLog {
   }
   const said = (msg: string) =>
     lines.some(line => line.msg === msg) ? Promise.resolve() : new Promise<void>(resolve => waiting.set(msg, resolve))
-  const log = { debug: write, info: write, warn: write, error: write, fatal: write, flush() {} }
+  const log = { debug: write, info: write, warn: write, error: write, fatal: write }
   return { ...(log as unknown as Log), lines, said }
 }
 

@@ -27,7 +27,7 @@ export const silentLog: Log = openLog('silent')
 export function recordingLog(): Log & { readonly lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = []
   const log = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) })
-  return Object.assign(log, { lines, flush() {} })
+  return Object.assign(log, { lines, droppedLines: () => 0, flush: async () => {} })
 }
 
 export interface TestServer extends AsyncDisposable {
@@ -253,4 +253,11 @@ export function clientFrame(opcode: number, payload: Uint8Array, final = true): 
   if (head.length === 8) head.writeUInt16BE(length, 2)
   if (head.length === 14) head.writeBigUInt64BE(BigInt(length), 2)
   return Buffer.concat([head, payload])
+}
+
+/** What `/metrics` says of a metric: the sum of all its labels. */
+export async function metricOf({ http }: TestServer, name: string): Promise<number> {
+  const lines = (await (await fetch(`${http}/metrics`)).text()).split('\n')
+  const samples = lines.filter(line => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+  return samples.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 }

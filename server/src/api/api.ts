@@ -11,6 +11,7 @@ import { countError, type Gauges, type Metrics, prometheusText } from '../metric
 import type { AllowedOrigins } from '../origins.ts'
 import { problem } from '../problem.ts'
 import type { RateLimit } from '../rate-limit.ts'
+import type { RefusedAttempt } from '../refused-attempts.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Claim } from '../rooms/rights.ts'
@@ -18,8 +19,9 @@ import type { Rooms } from '../rooms/rooms.ts'
 import { type Payer, type WorkBudget, workOfJson } from '../work-budget.ts'
 import type { BodyLimits } from './bodies.ts'
 import { buildDocuments } from './documents.ts'
+import { unknownPath } from './exact-path.ts'
 import { forPages } from './pages.ts'
-import { readBody } from './read-body.ts'
+import { isAbort, readBody } from './read-body.ts'
 import { type Access, type AnyRoute, apiTable, type Route } from './routes.ts'
 
 export interface ApiConfig extends BodyLimits {
@@ -40,6 +42,7 @@ export interface ApiParts {
   readonly budget: WorkBudget
   readonly signIns: RateLimit
   readonly refusedOrigin: RefusedOrigin
+  readonly refusedAttempt: RefusedAttempt
   readonly version: string
   gauges(): Gauges
   /** Resolves if this node may be sent traffic. */
@@ -48,7 +51,14 @@ export interface ApiParts {
   iceServers(holder: string): IceServers
 }
 
-type Env = { Bindings: { client: Client } }
+/** What is known of a request beside what it says itself. */
+export interface RequestContext {
+  readonly client: Client
+  /** Its path, as `exactPath` has it. */
+  readonly path: string
+}
+
+type Env = { Bindings: RequestContext }
 
 /** A request of a route, as far as it has been read. */
 interface Call<Path extends string, Body> {
@@ -66,7 +76,9 @@ const workOfRequest = 20
 export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   const { rooms, identity, clock, log, metrics, budget } = parts
   const { owner } = rooms
-  const app = new Hono<Env>()
+  const app = new Hono<Env>({
+    getPath: (_, options: { env?: RequestContext } = {}) => options.env?.path ?? unknownPath,
+  })
   const table = apiTable(config)
   const { routes } = table
   const documents = buildDocuments(table, config.peerIdLength, parts.version)
@@ -74,8 +86,13 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   const timestamp = () => new Date(clock.now()).toISOString().replace('Z', '+00:00')
 
   app.onError((error, c) => {
+    if (isAbort(error, c.req.raw.signal)) {
+      log.debug({ path: c.req.path }, 'request given up')
+      return c.body(null, 400)
+    }
     const reason = toSignalingError(error)
     logFailure(log, reason, { path: c.req.path })
+    parts.refusedAttempt(c.env.client.address, reason.code, 'http')
     countError(metrics, reason.code)
     return problem(reason)
   })

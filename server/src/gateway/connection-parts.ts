@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RateLimit } from '../rate-limit.ts'
+import type { RefusedAttempt } from '../refused-attempts.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
@@ -31,6 +32,7 @@ export interface ConnectionParts {
   readonly newcomers: Newcomers
   readonly budget: WorkBudget
   readonly slices: TimeSlices
+  readonly refusedAttempt: RefusedAttempt
   /** That of the heartbeat. */
   readonly beat: Beat
 }

@@ -360,14 +360,15 @@ export class Connection implements Link, Newcomer {
 
   /** Tells the other end what was wrong with what it sent. */
   private refuse(error: unknown, message: PeerMessage | undefined): void {
+    const failure = toSignalingError(error).with(message ? context(message) : {})
+    this.parts.refusedAttempt(this.address, failure.code, 'websocket')
     if (!this.open) {
       // Only a broadcast is refused that late; it has been waiting for this.
-      if (this.isBroadcasting) this.send(errorMessage(toSignalingError(error).with(message ? context(message) : {})))
+      if (this.isBroadcasting) this.send(errorMessage(failure))
       return
     }
     this.units += unitsOfRefusal
     const { clock, log, metrics, limits } = this.parts
-    const failure = toSignalingError(error).with(message ? context(message) : {})
     logFailure(log, failure, { peer: this.peer?.id, address: this.address })
     this.faults ??= new Faults()
     const { reason, isLast } = this.faults.judge(failure, this.dialect, limits.errorsPerMinute, clock.now())
@@ -392,7 +393,8 @@ export class Connection implements Link, Newcomer {
   /** Closes for a fault of the other end. */
   private fail(reason: SignalingError): void {
     countError(this.parts.metrics, reason.code)
-    this.parts.log.info({ peer: this.peer?.id, code: reason.code }, 'connection closed')
+    this.parts.refusedAttempt(this.address, reason.code, 'websocket')
+    this.parts.log.info({ peer: this.peer?.id, address: this.address, code: reason.code }, 'connection closed')
     this.close(reason)
   }
 }

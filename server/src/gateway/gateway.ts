@@ -59,6 +59,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     port: config.port,
     // Nothing reads a body here.
     maxRequestBodySize: 1024,
+    development: false,
 
     fetch(request, server) {
       try {
