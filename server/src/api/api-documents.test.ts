@@ -65,7 +65,15 @@ describe('the OpenAPI document', () => {
         { ...config, deleteByAddress: true },
         {
           ...{ rooms, identity, clock, log, metrics, version: '1', signIns: rateLimit(1, clock) },
-          gauges: () => ({ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, residentMemory: 0 }),
+          gauges: () => ({
+            connections: 0,
+            unregistered: 0,
+            rooms: 0,
+            roomsPastEnd: 0,
+            peers: 0,
+            past: { memories: 0, idleRooms: 0 },
+            residentMemory: 0,
+          }),
           ready: async () => {},
           refusedOrigin: () => {},
           iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),

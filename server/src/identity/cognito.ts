@@ -14,7 +14,8 @@ import {
 import { SignalingError } from '@parley/protocol'
 import { CognitoJwtVerifier } from 'aws-jwt-verify'
 import { decomposeUnverifiedJwt } from 'aws-jwt-verify/jwt'
-import type { Clock } from '../clock.ts'
+import { type Clock, nowAndThen } from '../clock.ts'
+import { expectWritable } from '../data-folder.ts'
 import type { Log } from '../log.ts'
 import { busy, CallFailure, call, unavailable } from './cognito/calls.ts'
 import { door, limited, within } from './cognito/deadline.ts'
@@ -44,6 +45,9 @@ const notGood = [
   'PasswordResetRequiredException',
   'InvalidParameterException',
 ]
+
+/** So long the data folder counts as tried: anybody may ask. Milliseconds. */
+const folderReadyFor = 2_000
 
 export interface CognitoConfig {
   readonly region: string
@@ -82,6 +86,8 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     until: stopped.signal,
     deleteUser,
   })
+  // Whom Cognito cannot delete at once must be written down.
+  const expectFolder = nowAndThen(clock, folderReadyFor, () => expectWritable(folder))
   const enter = door(atOnce)
   const running = new Set<Promise<unknown>>()
   /** Why nobody could be confirmed last, and until when that counts. */
@@ -141,7 +147,7 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
       // Where somebody has deleted the user meanwhile, the next one may well be confirmed.
       const isOfThisUser = failure instanceof CallFailure && failure.reason === 'UserNotFoundException'
       if (failure instanceof CallFailure && failure.kind === 'refused' && !isOfThisUser) {
-        refusal = { failure, end: clock.now() + refusalLasts }
+        refusal = { failure, end: clock.uptime() + refusalLasts }
       }
       throw failure
     }
@@ -167,7 +173,7 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     const password = newPassword()
     let mayBeThere = false
     // Nobody is signed up who could be neither confirmed nor, perhaps, deleted.
-    if (refusal && clock.now() < refusal.end) throw refusal.failure
+    if (refusal && clock.uptime() < refusal.end) throw refusal.failure
     await findCredentials('AdminConfirmSignUp', until)
     try {
       const { isConfirmed } = await signUp(username, password, until).catch(error => {
@@ -223,7 +229,9 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     verify: tokens.verify,
     signOut: signOuts.deleteAll,
     keys: tokens.keys,
-    ready: tokens.ready,
+    async ready() {
+      await Promise.all([tokens.ready(), expectFolder()])
+    },
     async close() {
       stopped.abort(new Error('the server is stopping'))
       await Promise.allSettled(running)

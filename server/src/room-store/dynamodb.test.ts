@@ -70,6 +70,7 @@ function fastClock(): Clock {
   const start = Date.now()
   return {
     now: () => start + (Date.now() - start) * 10,
+    uptime: () => systemClock.uptime() * 10,
     after: (ms, act) => systemClock.after(ms / 10, act),
   }
 }
@@ -97,6 +98,7 @@ function haltingClock(): Clock & { readonly halted: Promise<void>; goOn(): void 
   const toldTo = Promise.withResolvers<void>()
   return {
     now: systemClock.now,
+    uptime: systemClock.uptime,
     after(ms, act) {
       if (ms > 100) return systemClock.after(ms, act)
       halted.resolve()

@@ -102,7 +102,7 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
     const news = names.filter(name => !pending.has(name))
     const taken = news.slice(0, Math.max(0, most - pending.size))
     if (taken.length < news.length) log.error({ lost: news.length - taken.length }, 'too many identities to sign out')
-    for (const name of taken) pending.set(name, clock.now())
+    for (const name of taken) pending.set(name, clock.uptime())
     plan()
   }
 
@@ -118,7 +118,7 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
 
   async function tryPending(): Promise<void> {
     // A sign-up whose answer did not come may still be under way: its user is not looked for at once.
-    const due = [...pending].filter(([, since]) => clock.now() - since >= firstPause / 2).slice(0, roundSize)
+    const due = [...pending].filter(([, since]) => clock.uptime() - since >= firstPause / 2).slice(0, roundSize)
     const names = due.map(([name]) => name)
     const { left, cause } = await tryAll(names)
     for (const name of names) pending.delete(name)
