@@ -14,8 +14,7 @@ import {
 import { SignalingError } from '@parley/protocol'
 import { CognitoJwtVerifier } from 'aws-jwt-verify'
 import { decomposeUnverifiedJwt } from 'aws-jwt-verify/jwt'
-import { type Clock, nowAndThen } from '../clock.ts'
-import { expectWritable } from '../data-folder.ts'
+import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { busy, CallFailure, call, unavailable } from './cognito/calls.ts'
 import { door, limited, within } from './cognito/deadline.ts'
@@ -45,9 +44,6 @@ const notGood = [
   'PasswordResetRequiredException',
   'InvalidParameterException',
 ]
-
-/** So long the data folder counts as tried: anybody may ask. Milliseconds. */
-const folderReadyFor = 2_000
 
 export interface CognitoConfig {
   readonly region: string
@@ -86,8 +82,6 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     until: stopped.signal,
     deleteUser,
   })
-  // Whom Cognito cannot delete at once must be written down.
-  const expectFolder = nowAndThen(clock, folderReadyFor, () => expectWritable(folder))
   const enter = door(atOnce)
   const running = new Set<Promise<unknown>>()
   /** Why nobody could be confirmed last, and until when that counts. */
@@ -230,7 +224,7 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     signOut: signOuts.deleteAll,
     keys: tokens.keys,
     async ready() {
-      await Promise.all([tokens.ready(), expectFolder()])
+      await Promise.all([tokens.ready(), signOuts.ready()])
     },
     async close() {
       stopped.abort(new Error('the server is stopping'))

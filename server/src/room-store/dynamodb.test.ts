@@ -331,6 +331,16 @@ describe('the list of a creator', () => {
     await store.create(someRoom({ created_by }), 1, now)
   })
 
+  test('loses no room while the clock is wrong', async () => {
+    const store = await openStore()
+    const created_by = 'out of time'
+    const rooms = [someRoom({ created_by }), someRoom({ created_by }), someRoom({ created_by })] as const
+    await store.create(rooms[0], 1, now)
+    for (const room of rooms.slice(1)) await store.create(room, 1, now + 48 * 3600)
+    expect(await store.createdBy(created_by, now)).toEqual([...rooms])
+    await expect(store.create(someRoom({ created_by }), 3, now)).rejects.toThrow('already has 3 live rooms')
+  })
+
   test('does not keep a place for a room that could not be created', async () => {
     const store = await openStore()
     const theirs = someRoom()

@@ -1,6 +1,7 @@
 import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inTemporaryFolder } from '../../test/harness.ts'
 import { manualClock, outsideDeadline, systemClock } from '../clock.ts'
@@ -288,4 +289,39 @@ test('a file that is no database is refused', () =>
     expect(() => sqlite(file, systemClock)).toThrow(
       `The room database ${file} cannot be opened: file is not a database.`,
     )
+  }))
+
+test('is not ready once its file was removed, and looks every two seconds at most', () =>
+  withFile(async file => {
+    const clock = manualClock()
+    const store = sqlite(file, clock)
+    await store.ready()
+    await rm(file)
+    await store.ready()
+    clock.advance(2000)
+    await expect(store.ready()).rejects.toThrow(`The file ${file} was removed or replaced`)
+    writeFileSync(file, '')
+    await expect(store.ready()).rejects.toThrow('removed or replaced')
+    await store.close()
+  }))
+
+test('is not ready while another process writes without end', () =>
+  withFile(async file => {
+    const clock = manualClock()
+    const store = sqlite(file, clock)
+    const other = new Database(file)
+    other.run('BEGIN IMMEDIATE')
+    const ready = store.ready()
+    let isSettled = false
+    ready.catch(() => {}).finally(() => (isSettled = true))
+    while (!isSettled) {
+      clock.advance(25)
+      await new Promise(setImmediate)
+    }
+    await expect(ready).rejects.toThrow(`The room database ${file} cannot be used (SQLITE_BUSY)`)
+    other.run('ROLLBACK')
+    clock.advance(2000)
+    await store.ready()
+    other.close()
+    await store.close()
   }))
