@@ -16,11 +16,11 @@ export interface PastSize {
   readonly bytes: number
 }
 
-/** At 5 KiB for a peer and the room that it left empty, 13,000 of them; in rooms that others are in, 100,000. */
-export const pastLimits: PastLimits = { bytes: 2 ** 26, bytesPerAddress: 2 ** 24 }
+/** About 6,000 peers that have each left a room empty, or 25,000 in rooms that others are in. */
+export const pastLimits: PastLimits = { bytes: 2 ** 25, bytesPerAddress: 2 ** 23 }
 
 /** What one takes without its names and without what its owner has put into it. Bytes, as measured, and some more. */
-const weights = { memory: 640, room: 4096 } as const
+const weights = { memory: 1024, room: 4096 } as const
 
 /** What an address has a share of. */
 class Share {
