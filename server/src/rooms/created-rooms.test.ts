@@ -156,7 +156,7 @@ describe('rooms that somebody has entered', () => {
 test('a store that is full has rooms make way that nobody has entered, and keeps the others', async () => {
   const clock = manualClock()
   const log = recordingLog()
-  const store = sqlite(':memory:', clock, 2_000_000)
+  const store = sqlite(':memory:', clock, 500_000)
   const settings = { PARLEY_MAX_ROOMS_PER_IDENTITY: '1000', PARLEY_SIGN_INS_PER_MINUTE: '1000' }
   await using server = await startServer(settings, { clock, log, store })
   const idToken = await server.signIn()
@@ -164,12 +164,12 @@ test('a store that is full has rooms make way that nobody has entered, and keeps
   using _peer = await server.join(used, 'a')
   const metadata = { text: 'x'.repeat(16_000) }
   const headers = { Authorization: `Bearer ${idToken}` }
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 50; i++) {
     expect((await server.post('/create-room', { metadata }, headers)).status).toBe(200)
   }
   using _other = await server.join(used, 'b')
   const text = await (await fetch(`${server.http}/metrics`)).text()
-  expect(Number(/^parley_rooms_made_way_total (\d+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(100)
+  expect(Number(/^parley_rooms_made_way_total (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(15)
 
   // With each of them entered, nothing makes way any more.
   for (;;) {
@@ -186,14 +186,14 @@ test('a store that is full has rooms make way that nobody has entered, and keeps
     })
     break
   }
-  expect(log.lines.at(-1)).toMatchObject({ level: 40, cause: expect.stringContaining('2000000 bytes') })
+  expect(log.lines.at(-1)).toMatchObject({ level: 40, cause: expect.stringContaining('500000 bytes') })
   using _third = await server.join(used, 'c')
-}, 30_000)
+})
 
 test('the metrics name a hundred roles at most, as peers choose them', async () => {
   await using server = await startServer({ PARLEY_MAX_PEERS_PER_ROOM: '200', PARLEY_SIGN_INS_PER_MINUTE: '1000' })
   const room = await server.createRoom(await server.signIn())
-  for (let i = 0; i < 110; i++) await server.join(room, `p${i}`, { role: `role ${i}` })
+  await Promise.all(Array.from({ length: 110 }, (_, i) => server.join(room, `p${i}`, { role: `role ${i}` })))
   const response = await fetch(`${server.http}/metrics`, { headers: { Accept: 'application/json' } })
   const { peers_by_role } = (await response.json()) as { peers_by_role: Record<string, number> }
   expect(Object.keys(peers_by_role)).toHaveLength(101)

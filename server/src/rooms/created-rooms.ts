@@ -2,6 +2,7 @@ import { SignalingError } from '@parley/protocol'
 import { rateLimitKey } from '../address.ts'
 import type { Clock } from '../clock.ts'
 import { endOf, type RoomRecord, storeBytes } from '../room-store/room-store.ts'
+import { OldestFirst } from './oldest-first.ts'
 import { sizeOf } from './past-budget.ts'
 
 export interface CreatedRoomsLimits {
@@ -40,7 +41,7 @@ interface Created {
 
 /** What was created from one address. */
 class Share {
-  readonly unentered = new Set<Created>()
+  readonly unentered = new OldestFirst<Created>()
   rooms = 0
   bytes = 0
   unenteredBytes = 0
@@ -52,8 +53,7 @@ class Share {
  */
 export class CreatedRooms {
   readonly #all = new Map<string, Created>()
-  /** Oldest first, as are those of one address. */
-  readonly #unentered = new Set<Created>()
+  readonly #unentered = new OldestFirst<Created>()
   readonly #shares = new Map<string, Share>()
   #bytes = 0
   #unenteredBytes = 0
@@ -138,14 +138,14 @@ export class CreatedRooms {
     const { unentered, unenteredPerAddress, bytes, bytesPerAddress } = this.limits
     const share = this.#shares.get(rateLimitKey(address))
     if (share && (share.unentered.size > unenteredPerAddress || share.bytes > bytesPerAddress)) {
-      for (const { id } of share.unentered) return id
+      const { oldest } = share.unentered
+      if (oldest) return oldest.id
     }
     return this.#unentered.size > unentered || this.#bytes > bytes ? this.oldestUnentered() : undefined
   }
 
   oldestUnentered(): string | undefined {
-    for (const { id } of this.#unentered) return id
-    return undefined
+    return this.#unentered.oldest?.id
   }
 
   #share(key: string): Share {

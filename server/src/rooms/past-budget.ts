@@ -1,5 +1,6 @@
 import { rateLimitKey } from '../address.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
+import { OldestFirst } from './oldest-first.ts'
 import type { Memory, Room } from './room.ts'
 
 export interface PastLimits {
@@ -24,15 +25,13 @@ const weights = { memory: 1024, room: 4096 } as const
 
 /** What an address has a share of. */
 class Share {
-  /** Oldest first. */
-  readonly memories = new Set<Memory>()
+  readonly memories = new OldestFirst<Memory>()
   bytes = 0
 }
 
 /** Counts what `Past` remembers, and says what must be forgotten. */
 export class PastBudget {
-  /** Oldest first. */
-  readonly #memories = new Set<Memory>()
+  readonly #memories = new OldestFirst<Memory>()
   readonly #shares = new Map<string, Share>()
   /** Rooms that are kept for the sake of what they remember, as nobody is in them. */
   readonly #idle = new Map<Room, { readonly key: string; readonly bytes: number }>()
@@ -86,8 +85,8 @@ export class PastBudget {
   /** What is to be forgotten next, after something of `address` was added; undefined if all is within the limits. */
   excess(address: string): Memory | undefined {
     const share = this.#shares.get(rateLimitKey(address))
-    const oldest = share && share.bytes > this.limits.bytesPerAddress ? first(share.memories) : undefined
-    return oldest ?? (this.#bytes > this.limits.bytes ? first(this.#memories) : undefined)
+    const oldest = share && share.bytes > this.limits.bytesPerAddress ? share.memories.oldest : undefined
+    return oldest ?? (this.#bytes > this.limits.bytes ? this.#memories.oldest : undefined)
   }
 
   #share(key: string): Share {
@@ -112,8 +111,3 @@ const weigh = ({ id = '', identity = '', username }: Memory): number =>
 /** Bytes of what can be long in a room. */
 export const sizeOf = ({ metadata, removed, invites }: RoomRecord): number =>
   2 * JSON.stringify([metadata, removed, invites]).length
-
-function first<T>(items: Iterable<T>): T | undefined {
-  for (const item of items) return item
-  return undefined
-}
