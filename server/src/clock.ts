@@ -8,14 +8,17 @@ export const nothingPlanned: Cancel = () => {}
 
 /** Time, so that tests need not wait for it. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, as far as the machine knows. It may be wrong, and may be set back or forward at any time. */
   now(): number
+  /** Milliseconds since some moment in the past. It only ever goes on, whatever is set, so spans of time are measured by it. */
+  uptime(): number
   /** Calls `act` once, `ms` milliseconds from now. */
   after(ms: number, act: () => void): Cancel
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  uptime: () => performance.now(),
   after(ms, act) {
     // A longer delay would overflow setTimeout and fire at once.
     const timer = setTimeout(act, Math.min(ms, 2 ** 31 - 1))
@@ -23,12 +26,22 @@ export const systemClock: Clock = {
   },
 }
 
-/** A clock that stands still until it is told to go on. What needs no time comes in the next turn of the event loop. */
-export function manualClock(start = 1_700_000_000_000): Clock & { advance(ms: number): void } {
-  let now = start
+/**
+ * A clock that stands still until it is told to go on; `set` moves the time of day alone, as somebody who sets it does. What
+ * needs no time comes in the next turn of the event loop.
+ */
+export function manualClock(
+  start = 1_700_000_000_000,
+): Clock & { advance(ms: number): void; set(timeOfDay: number): void } {
+  let now = 0
+  let offset = start
   const planned = new Map<object, { at: number; act: () => void }>()
   return {
-    now: () => now,
+    now: () => now + offset,
+    uptime: () => now,
+    set: timeOfDay => {
+      offset = timeOfDay - now
+    },
     after(ms, act) {
       const key = {}
       planned.set(key, { at: now + ms, act })
@@ -54,7 +67,8 @@ export const outsideDeadline = 4_500
 
 /**
  * The outcome of `promise`, unless that takes longer than `outsideDeadline`.
- * @param by when it must be there, if that is not `outsideDeadline` from now: for who asks several services in a row
+ * @param by the uptime at which it must be there, if that is not `outsideDeadline` from now: for those that ask several
+ *   services in a row
  * @throws SignalingError UNAVAILABLE with `sentence` when it is late; when it fails, also as UNAVAILABLE, unless it
  *   failed with a SignalingError
  */
@@ -62,10 +76,10 @@ export function inTime<T>(
   clock: Clock,
   promise: Promise<T>,
   sentence: string,
-  by = clock.now() + outsideDeadline,
+  by = clock.uptime() + outsideDeadline,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(Math.max(0, by - clock.now()), () =>
+    const cancel = clock.after(Math.max(0, by - clock.uptime()), () =>
       reject(new SignalingError('UNAVAILABLE', sentence, { cause: new Error(`no answer in ${outsideDeadline} ms`) })),
     )
     promise.then(
@@ -79,4 +93,43 @@ export function inTime<T>(
       },
     )
   })
+}
+
+/** How long the time of day must have been what it is to be believed. Milliseconds. */
+const believedAfter = 600_000
+
+/**
+ * The time of day as far as it can be believed, in milliseconds since the epoch: for what cannot be undone. A clock that
+ * was set forward counts only once it has been found so twice, ten minutes apart, and never right in between; one that was
+ * set back counts at once. So the result may be late, and in the first ten minutes it is -Infinity.
+ */
+export function believedTime(clock: Clock): () => number {
+  let since = clock.uptime()
+  /** The time of day less the uptime, the least in each of two periods of at least ten minutes: the last one, and this. */
+  let before = Number.NEGATIVE_INFINITY
+  let least = clock.now() - since
+  return () => {
+    const uptime = clock.uptime()
+    const offset = clock.now() - uptime
+    if (uptime - since >= believedAfter) {
+      before = least
+      least = offset
+      since = uptime
+    } else least = Math.min(least, offset)
+    return uptime + Math.min(before, least)
+  }
+}
+
+/** `ask`, but not more often than every `ms` milliseconds: who asks meanwhile has the same outcome, an error included. */
+export function nowAndThen<T>(clock: Clock, ms: number, ask: () => Promise<T>): () => Promise<T> {
+  let outcome: Promise<T> | undefined
+  let answeredAt = Number.POSITIVE_INFINITY
+  return () => {
+    if (outcome && clock.uptime() - answeredAt < ms) return outcome
+    answeredAt = Number.POSITIVE_INFINITY
+    outcome = ask().finally(() => {
+      answeredAt = clock.uptime()
+    })
+    return outcome
+  }
 }

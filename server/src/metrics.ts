@@ -16,6 +16,12 @@ export interface Metrics {
   readonly originsRefused: { http: number; websocket: number }
   /** Connections that were closed because there were too many that had not registered, by the limit. */
   readonly newcomersClosed: { address: number; server: number }
+  /** Peers that had left and were forgotten before their room ended, as there were too many. */
+  peersForgotten: number
+  /** Rooms that nobody had entered and that were deleted, as there were too many. */
+  roomsMadeWay: number
+  /** Times that other nodes could not be told what had happened to a room. */
+  nodesNotTold: number
 }
 
 export const createMetrics = (): Metrics => ({
@@ -29,6 +35,9 @@ export const createMetrics = (): Metrics => ({
   errorsKeptBack: new Map(),
   originsRefused: { http: 0, websocket: 0 },
   newcomersClosed: { address: 0, server: 0 },
+  peersForgotten: 0,
+  roomsMadeWay: 0,
+  nodesNotTold: 0,
 })
 
 export const countError = (metrics: Metrics, code: ErrorCode): void => increment(metrics.errors, code)
@@ -50,6 +59,7 @@ export interface Gauges {
   readonly peers: number
   /** Lines of the log that could not be written, since the start. */
   readonly logLinesDropped: number
+  readonly past: { readonly memories: number; readonly idleRooms: number }
   /** Bytes. */
   readonly residentMemory: number
 }
@@ -77,11 +87,16 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     gauge('parley_peers', 'Registered peers.', gauges.peers),
     gauge('parley_rooms', 'Rooms with at least one peer.', gauges.rooms),
     gauge('parley_rooms_past_end', 'Of these, rooms that go on past their end for plain peers.', gauges.roomsPastEnd),
+    gauge('parley_departed_peers', 'Peers that have left and are remembered.', gauges.past.memories),
+    gauge('parley_idle_rooms', 'Rooms in memory for their sake alone.', gauges.past.idleRooms),
     counter('parley_connections_total', 'WebSocket connections accepted.', metrics.connections),
     counter('parley_registrations_total', 'Successful registrations.', metrics.registrations),
     counter('parley_messages_total', 'Messages received from peers.', metrics.messages),
     counter('parley_messages_relayed_total', 'Messages handed to the peer that they were for.', metrics.relayed),
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
+    counter('parley_rooms_made_way_total', 'Rooms that nobody entered, deleted for newer ones.', metrics.roomsMadeWay),
+    counter('parley_peers_forgotten_total', 'Departed peers forgotten early.', metrics.peersForgotten),
+    counter('parley_nodes_not_told_total', 'Changes of rooms that other nodes were not told.', metrics.nodesNotTold),
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     byCode('parley_errors_kept_back_total', 'Errors not sent to plain peers, by code.', metrics.errorsKeptBack),
     family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),

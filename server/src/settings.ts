@@ -207,7 +207,12 @@ export const settings = {
     'Bytes that the metadata of all peers of a room may have together: `registered_auth` tells a new peer all of it, and Python clients read 1 MiB.',
   ),
   peersPerIdentity: setting('PARLEY_MAX_PEERS_PER_IDENTITY', count, '1000', 'Registered peers of one identity.'),
-  roomsPerIdentity: setting('PARLEY_MAX_ROOMS_PER_IDENTITY', count, '100', 'Live rooms of one identity.'),
+  roomsPerIdentity: setting(
+    'PARLEY_MAX_ROOMS_PER_IDENTITY',
+    count,
+    '100',
+    'Live rooms of one identity. Of rooms that nobody has entered yet, ten times as many may be created from one network address, and a hundred times as many in all; beyond that the oldest of them is deleted.',
+  ),
   peerIdLength: setting(
     'PARLEY_MAX_PEER_ID_LENGTH',
     whole(1, limits.echoLength),

@@ -74,7 +74,7 @@ export class WorkBudget {
   /** Charges `units` of work to `payer`. */
   charge(payer: Payer, units: number): void {
     this.total += units
-    const now = this.clock.now()
+    const now = this.clock.uptime()
     for (const { key, share } of keysOf(payer)) {
       const cost = (units / share / this.atOnce) * period * 1000
       this.#paidAt.set(key, Math.max(this.#paidAt.get(key) ?? 0, now) + cost)
@@ -84,7 +84,7 @@ export class WorkBudget {
 
   /** Milliseconds until `payer` may cause work again; 0: now. */
   #wait(payer: Payer): number {
-    const now = this.clock.now()
+    const now = this.clock.uptime()
     let until = now
     for (const { key } of keysOf(payer)) until = Math.max(until, (this.#paidAt.get(key) ?? 0) - period * 1000)
     return until - now

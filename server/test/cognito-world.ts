@@ -67,7 +67,7 @@ export function testClock(): TestClock {
     ...clock,
     after(ms, act) {
       if (ms > outsideDeadline) {
-        const plan = { at: clock.now() + ms }
+        const plan = { at: clock.uptime() + ms }
         plans.add(plan)
         onPlan?.()
         const forget = () => plans.delete(plan)
@@ -92,7 +92,7 @@ export function testClock(): TestClock {
           onPlan = resolve
         })
       }
-      const ms = Math.min(...[...plans].map(({ at }) => at)) - clock.now()
+      const ms = Math.min(...[...plans].map(({ at }) => at)) - clock.uptime()
       clock.advance(ms)
       return ms
     },

@@ -4,9 +4,10 @@ import { manualClock } from '../src/clock.ts'
 import { local } from '../src/identity/local.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'
+import type { RoomOptions } from '../src/rooms/creation.ts'
 import type { Claim } from '../src/rooms/rights.ts'
 import type { Link, Peer } from '../src/rooms/room.ts'
-import { type RoomLimits, type RoomOptions, Rooms, type RoomsParts } from '../src/rooms/rooms.ts'
+import { type RoomLimits, Rooms, type RoomsParts } from '../src/rooms/rooms.ts'
 import { TimeSlices } from '../src/time-slices.ts'
 import { WorkBudget } from '../src/work-budget.ts'
 import { inTemporaryFolder, silentLog } from './harness.ts'
@@ -91,7 +92,8 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
   const rooms = new Rooms(parts)
   const signIn = async () => (await identity.signIn()).idToken
   const subjectOf = async (idToken: string) => (await identity.verify(idToken)).subject
-  const create = async (idToken: string, options: RoomOptions = {}) => rooms.create(await subjectOf(idToken), options)
+  const create = async (idToken: string, options: RoomOptions = {}) =>
+    rooms.create(await subjectOf(idToken), options, '192.0.2.1')
   const register = (room: RoomKey, peer_id: string, id_token: string, members: Partial<Register> = {}): Register => ({
     type: 'register',
     peer_id,

@@ -111,13 +111,14 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     return tokens
   })
   answer(routes.refreshToken, ({ c, body }) => giveTokens(c, () => identity.refresh(body.refresh_token)))
-  answerIdentified(routes.createRoom, async (subject, { body }) => {
-    const { room_id, token, expires_at } = await rooms.create(subject, {
+  answerIdentified(routes.createRoom, async (subject, { c, body }) => {
+    const options = {
       ttl: body.ttl_seconds,
       maxPeers: body.max_peers ?? undefined,
       name: body.name ?? undefined,
       metadata: body.metadata ?? undefined,
-    })
+    }
+    const { room_id, token, expires_at } = await rooms.create(subject, options, c.env.client.address)
     return { room_id, token, expires_at }
   })
   answerIdentified(routes.getIceServers, async subject => parts.iceServers(subject))

@@ -47,7 +47,7 @@ export class Connection implements Link, Newcomer {
   private dialect: Dialect = 'unknown'
   private hasAcks = false
   private overdue = false
-  /** Until then it was told to send no more large frames. Milliseconds since the epoch. */
+  /** Until then it was told to send no more large frames, by the uptime. Milliseconds. */
   private noLargeBefore = 0
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
@@ -209,7 +209,7 @@ export class Connection implements Link, Newcomer {
   /** Charges for the reading of a large frame. One that sends more although it was told to wait is closed instead. */
   private mayBeLarge({ length }: Frame): boolean {
     const { budget, clock } = this.parts
-    if (clock.now() < this.noLargeBefore) {
+    if (clock.uptime() < this.noLargeBefore) {
       this.fail(
         new SignalingError('RATE_LIMITED', 'You went on sending large messages although you were told to wait.'),
       )
@@ -225,7 +225,7 @@ export class Connection implements Link, Newcomer {
     try {
       budget.check(this.payer)
     } catch (error) {
-      this.noLargeBefore = clock.now() + 1000 * (toSignalingError(error).context.retryAfter ?? 0)
+      this.noLargeBefore = clock.uptime() + 1000 * (toSignalingError(error).context.retryAfter ?? 0)
       throw error
     }
   }

@@ -104,8 +104,8 @@ export class Newcomers {
 
   #warn(kind: Kind, address: string): void {
     const { clock, log } = this.parts
-    if (clock.now() < this.#quietUntil[kind]) return
-    this.#quietUntil[kind] = clock.now() + linesEvery
+    if (clock.uptime() < this.#quietUntil[kind]) return
+    this.#quietUntil[kind] = clock.uptime() + linesEvery
     const setting = kind === 'address' ? 'PARLEY_MAX_UNREGISTERED_PER_ADDRESS' : 'PARLEY_MAX_UNREGISTERED_CONNECTIONS'
     if (kind === 'server') log.warn({ setting }, 'too many connections do not register')
     else log.warn({ setting, address }, 'too many connections of one address do not register; is it a proxy?')

@@ -17,7 +17,11 @@ identityContract('cognito', async () => {
   const world = await startCognitoWorld()
   /** Time passes at the provider and here. */
   let ahead = 0
-  const clock = { ...systemClock, now: () => systemClock.now() + ahead }
+  const clock = {
+    ...systemClock,
+    now: () => systemClock.now() + ahead,
+    uptime: () => systemClock.uptime() + ahead,
+  }
   const identity = await world.open({ clock })
   const pass = async (seconds: number) => {
     ahead += seconds * 1000

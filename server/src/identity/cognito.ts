@@ -141,7 +141,7 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
       // Where somebody has deleted the user meanwhile, the next one may well be confirmed.
       const isOfThisUser = failure instanceof CallFailure && failure.reason === 'UserNotFoundException'
       if (failure instanceof CallFailure && failure.kind === 'refused' && !isOfThisUser) {
-        refusal = { failure, end: clock.now() + refusalLasts }
+        refusal = { failure, end: clock.uptime() + refusalLasts }
       }
       throw failure
     }
@@ -167,7 +167,7 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     const password = newPassword()
     let mayBeThere = false
     // Nobody is signed up who could be neither confirmed nor, perhaps, deleted.
-    if (refusal && clock.now() < refusal.end) throw refusal.failure
+    if (refusal && clock.uptime() < refusal.end) throw refusal.failure
     await findCredentials('AdminConfirmSignUp', until)
     try {
       const { isConfirmed } = await signUp(username, password, until).catch(error => {
@@ -223,7 +223,9 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
     verify: tokens.verify,
     signOut: signOuts.deleteAll,
     keys: tokens.keys,
-    ready: tokens.ready,
+    async ready() {
+      await Promise.all([tokens.ready(), signOuts.ready()])
+    },
     async close() {
       stopped.abort(new Error('the server is stopping'))
       await Promise.allSettled(running)

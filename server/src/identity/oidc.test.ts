@@ -15,7 +15,11 @@ const discoveryPath = '/.well-known/openid-configuration'
 /** Peers sign in at the provider, over HTTP; all else is the adapter. */
 identityContract('oidc', async () => {
   let ahead = 0
-  const clock: Clock = { now: () => systemClock.now() + ahead, after: systemClock.after }
+  const clock: Clock = {
+    now: () => systemClock.now() + ahead,
+    uptime: () => systemClock.uptime() + ahead,
+    after: systemClock.after,
+  }
   const provider = await startOpenIdProvider(clock.now)
   const { issuer, lifetimes, clients } = provider
   const identity = await oidc({ issuer, audience: clients[0] }, clock)

@@ -112,7 +112,7 @@ function identified(header: JWTHeaderParameters, payload: JWTPayload, audience: 
 interface HeldKeys {
   readonly set: JSONWebKeySet
   readonly find: JWTVerifyGetKey
-  /** Milliseconds since the epoch. */
+  /** The uptime, in milliseconds. */
   readonly since: number
 }
 
@@ -152,7 +152,7 @@ function issuerKeys(issuer: string, clock: Clock): IssuerKeys {
       // Raced, as fetch may go on for some time when it is aborted while it connects.
       const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
       const set = await Promise.race([loadKeys(issuer, discovery, signal), aborted])
-      keys = { set, find: createLocalJWKSet(set), since: clock.now() }
+      keys = { set, find: createLocalJWKSet(set), since: clock.uptime() }
       failures = 0
       return keys
     } catch (cause) {
@@ -163,7 +163,7 @@ function issuerKeys(issuer: string, clock: Clock): IssuerKeys {
     } finally {
       cancelDeadline()
       abort(new Error('read no further'))
-      answeredAt = clock.now()
+      answeredAt = clock.uptime()
       const longest = Math.min(retries.last, retries.first * 2 ** (failures - 1))
       if (!isClosed) cancelNext = clock.after(failures ? Math.random() * longest : refreshEvery, askAnew)
     }
@@ -179,11 +179,11 @@ function issuerKeys(issuer: string, clock: Clock): IssuerKeys {
 
   function recent(): Promise<HeldKeys> {
     const pause = failures > 0 ? pauses.failed : pauses.answered
-    if (answeredAt !== undefined && clock.now() - answeredAt >= pause && !isClosed) askAnew()
+    if (answeredAt !== undefined && clock.uptime() - answeredAt >= pause && !isClosed) askAnew()
     return asked
   }
 
-  const held = async () => (keys && clock.now() - keys.since < keptFor ? keys : recent())
+  const held = async () => (keys && clock.uptime() - keys.since < keptFor ? keys : recent())
 
   askAnew()
   return {

@@ -70,6 +70,7 @@ function fastClock(): Clock {
   const start = Date.now()
   return {
     now: () => start + (Date.now() - start) * 10,
+    uptime: () => systemClock.uptime() * 10,
     after: (ms, act) => systemClock.after(ms / 10, act),
   }
 }
@@ -97,6 +98,7 @@ function haltingClock(): Clock & { readonly halted: Promise<void>; goOn(): void 
   const toldTo = Promise.withResolvers<void>()
   return {
     now: systemClock.now,
+    uptime: systemClock.uptime,
     after(ms, act) {
       if (ms > 100) return systemClock.after(ms, act)
       halted.resolve()
@@ -327,6 +329,16 @@ describe('the list of a creator', () => {
     await expect(store.create(someRoom({ created_by }), 1, now)).rejects.toThrow('already has 1 live rooms')
     clock.shift(31)
     await store.create(someRoom({ created_by }), 1, now)
+  })
+
+  test('loses no room while the clock is wrong', async () => {
+    const store = await openStore()
+    const created_by = 'out of time'
+    const rooms = [someRoom({ created_by }), someRoom({ created_by }), someRoom({ created_by })] as const
+    await store.create(rooms[0], 1, now)
+    for (const room of rooms.slice(1)) await store.create(room, 1, now + 48 * 3600)
+    expect(await store.createdBy(created_by, now)).toHaveLength(3)
+    await expect(store.create(someRoom({ created_by }), 3, now)).rejects.toThrow('already has 3 live rooms')
   })
 
   test('does not keep a place for a room that could not be created', async () => {

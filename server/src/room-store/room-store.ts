@@ -1,4 +1,4 @@
-import type { JsonObject } from '@parley/protocol'
+import { type JsonObject, SignalingError } from '@parley/protocol'
 
 /** A peer by its name in the room, and who is behind it. */
 export interface NamedPeer {
@@ -50,6 +50,15 @@ export interface RoomRecord {
 /** Seconds since the epoch at which the room ends; Infinity if it does not. */
 export const endOf = ({ expires_at }: Pick<RoomRecord, 'expires_at'>): number => expires_at ?? Number.POSITIVE_INFINITY
 
+/** Bytes that all rooms together may take where they are kept in a file. */
+export const storeBytes = 2 ** 30
+
+/** A new room cannot be kept, as there are too many already. Its message is for operators. */
+export class StoreFull extends Error {}
+
+export const tooMuchForOneRoom = () =>
+  new SignalingError('LIMIT_REACHED', 'This is too much for one room: revoke invitations, or readmit removed peers.')
+
 /**
  * Keeps rooms, which outlive the server. It knows nothing of peers, and does not judge whether a room has expired.
  * Every member answers within 5 s or fails; a failure other than a SignalingError means that the store is unavailable.
@@ -58,12 +67,13 @@ export interface RoomStore {
   /**
    * Keeps a new room as it is given, which is there for every node once this resolves.
    * @param maxLive rooms that `created_by` may have that do not end before `now` (seconds), this one included
-   * @throws SignalingError LIMIT_REACHED if there would be more; an Error if `room_id` is in use
+   * @throws SignalingError LIMIT_REACHED if there would be more; StoreFull if no further room can be kept, whoever
+   *   creates it; an Error if `room_id` is in use
    */
   create(room: RoomRecord, maxLive: number, now: number): Promise<void>
   /**
    * The room as last written by any node. An expired one is found until the store clears it away, which may be at once
-   * or days later: who asks looks at `expires_at`.
+   * or days later: who asks looks at `expires_at`. A store never takes a clock's word for that at once: see `believedTime`.
    */
   get(roomId: string): Promise<RoomRecord | undefined>
   /**
@@ -71,6 +81,7 @@ export interface RoomStore {
    * change is lost in between. `room_id`, `created_by` and `created_at` stay, whatever `change` says.
    * @param change may be called several times, when others write at the same time; if it throws, nothing is written,
    *   and what it threw is what this rejects with
+   * @throws SignalingError LIMIT_REACHED if the room would be too big
    * @returns the room as written; undefined if there is none
    */
   update(roomId: string, change: (room: RoomRecord) => RoomRecord): Promise<RoomRecord | undefined>
@@ -78,7 +89,7 @@ export interface RoomStore {
   createdBy(identity: string, now: number): Promise<RoomRecord[]>
   /** Afterwards the room is not found by any node. Harmless if it is unknown. */
   delete(roomId: string): Promise<void>
-  /** Resolves if the store can be read now. */
+  /** Resolves if the store can be used now: written, too, where looking costs nothing. */
   ready(): Promise<void>
   close(): Promise<void>
 }

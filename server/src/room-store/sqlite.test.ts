@@ -1,11 +1,12 @@
 import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inTemporaryFolder } from '../../test/harness.ts'
 import { manualClock, outsideDeadline, systemClock } from '../clock.ts'
 import { roomStoreContract, someRoom } from './room-store.contract.ts'
-import type { RoomRecord } from './room-store.ts'
+import { type RoomRecord, StoreFull } from './room-store.ts'
 import { sqlite } from './sqlite.ts'
 
 const now = 1_700_000_000
@@ -26,21 +27,121 @@ test('rooms survive a restart', () =>
     await after.close()
   }))
 
+/** A store of which the clock has been believed for long, and a room in it that ends now. */
+async function withEndingRoom(mostBytes?: number) {
+  const clock = manualClock()
+  const store = sqlite(':memory:', clock, mostBytes)
+  const seconds = () => clock.now() / 1000
+  const create = (members: Partial<RoomRecord> = {}) => {
+    const room = someRoom({ created_at: seconds(), expires_at: seconds() + 7200, ...members })
+    return store.create(room, 1, seconds()).then(() => room)
+  }
+  clock.advance(hour)
+  const room = await create({ expires_at: seconds() })
+  return { clock, store, room, create, isThere: async () => (await store.get(room.room_id)) !== undefined }
+}
+
+const hour = 3_600_000
+
 test('a room is still found an hour after its end, so that a late peer hears why it may not enter', async () => {
-  const store = sqlite(':memory:', systemClock)
-  const room = someRoom({ expires_at: now + 10 })
-  await store.create(room, 1, now)
-  await store.create(someRoom(), 1, now + 3610)
-  expect(await store.get(room.room_id)).toEqual(room)
+  const { clock, create, isThere, store } = await withEndingRoom()
+  clock.advance(hour)
+  await create()
+  expect(await isThere()).toBe(true)
   await store.close()
 })
 
 test('rooms that ended a day ago are cleared away', async () => {
+  const { clock, create, isThere, store } = await withEndingRoom()
+  clock.advance(25 * hour)
+  await create()
+  expect(await isThere()).toBe(false)
+  await store.close()
+})
+
+test('a clock that is wrong for a moment, or is not right from the start, costs no room', async () => {
+  const { clock, create, isThere, store } = await withEndingRoom()
+  clock.set(clock.now() + 48 * hour)
+  await create()
+  await create()
+  clock.set(clock.now() - 48 * hour)
+  clock.advance(hour)
+  await create()
+  expect(await isThere()).toBe(true)
+  clock.set(clock.now() - 48 * hour)
+  await create()
+  clock.advance(hour)
+  clock.set(clock.now() + 48 * hour)
+  await create()
+  expect(await isThere()).toBe(true)
+  await store.close()
+})
+
+test('a clock that stays where it was set is believed in the end', async () => {
+  const { clock, create, isThere, store } = await withEndingRoom()
+  clock.set(clock.now() + 48 * hour)
+  await create()
+  expect(await isThere()).toBe(true)
+  clock.advance(600_000)
+  await create()
+  expect(await isThere()).toBe(true)
+  clock.advance(600_000)
+  await create()
+  expect(await isThere()).toBe(false)
+  await store.close()
+})
+
+test('a store opened with a clock that is far ahead clears nothing away before it has gone right', () =>
+  withFile(async file => {
+    const clock = manualClock()
+    const seconds = () => clock.now() / 1000
+    const room = someRoom({ expires_at: seconds() + 10 })
+    const before = sqlite(file, clock)
+    await before.create(room, 1, seconds())
+    await before.close()
+    clock.set(clock.now() + 48 * hour)
+    const after = sqlite(file, clock)
+    await after.create(someRoom(), 1, seconds())
+    clock.set(clock.now() - 48 * hour)
+    for (let i = 0; i < 5; i++) {
+      clock.advance(600_000)
+      await after.create(someRoom(), 1, seconds())
+    }
+    expect(await after.get(room.room_id)).toEqual(room)
+    await after.close()
+  }))
+
+test('takes no new room beyond its bytes, but for those that have ended, and lives on with those it has', async () => {
+  const { clock, store, room, create, isThere } = await withEndingRoom(1_000_000)
+  const big = { metadata: { text: 'x'.repeat(16_000) } }
+  let kept = 0
+  const fill = async () => {
+    for (;;) {
+      await create(big)
+      kept++
+    }
+  }
+  await expect(fill()).rejects.toBeInstanceOf(StoreFull)
+  expect(kept).toBeGreaterThan(40)
+  expect(kept).toBeLessThan(70)
+  expect(await store.update(room.room_id, found => ({ ...found, locked: true }))).toMatchObject({ locked: true })
+  expect(await isThere()).toBe(true)
+  // It is over for two hours, and the clock is as it was.
+  clock.advance(3 * hour)
+  await create(big)
+  expect(await isThere()).toBe(false)
+  await store.close()
+})
+
+test('a room does not grow without end, and is as it was when it would', async () => {
   const store = sqlite(':memory:', systemClock)
-  const room = someRoom({ expires_at: now })
-  await store.create(room, 1, now - 1)
-  await store.create(someRoom(), 1, now + 24 * 3600 + 1)
-  expect(await store.get(room.room_id)).toBeUndefined()
+  const room = someRoom()
+  await store.create(room, 1, now)
+  const removed = Array.from({ length: 1000 }, (_, i) => ({ peer_id: `${i}${'x'.repeat(500)}`, identity: 'i' }))
+  await expect(store.update(room.room_id, found => ({ ...found, removed }))).rejects.toMatchObject({
+    code: 'LIMIT_REACHED',
+  })
+  expect(await store.get(room.room_id)).toEqual(room)
   await store.close()
 })
 
@@ -188,4 +289,39 @@ test('a file that is no database is refused', () =>
     expect(() => sqlite(file, systemClock)).toThrow(
       `The room database ${file} cannot be opened: file is not a database.`,
     )
+  }))
+
+test('is not ready once its file was removed, and looks every two seconds at most', () =>
+  withFile(async file => {
+    const clock = manualClock()
+    const store = sqlite(file, clock)
+    await store.ready()
+    await rm(file)
+    await store.ready()
+    clock.advance(2000)
+    await expect(store.ready()).rejects.toThrow(`The file ${file} was removed or replaced`)
+    writeFileSync(file, '')
+    await expect(store.ready()).rejects.toThrow('removed or replaced')
+    await store.close()
+  }))
+
+test('is not ready while another process writes without end', () =>
+  withFile(async file => {
+    const clock = manualClock()
+    const store = sqlite(file, clock)
+    const other = new Database(file)
+    other.run('BEGIN IMMEDIATE')
+    const ready = store.ready()
+    let isSettled = false
+    ready.catch(() => {}).finally(() => (isSettled = true))
+    while (!isSettled) {
+      clock.advance(25)
+      await new Promise(setImmediate)
+    }
+    await expect(ready).rejects.toThrow(`The room database ${file} cannot be used (SQLITE_BUSY)`)
+    other.run('ROLLBACK')
+    clock.advance(2000)
+    await store.ready()
+    other.close()
+    await store.close()
   }))

@@ -1,13 +1,18 @@
-import { Database, SQLiteError } from 'bun:sqlite'
+import { SQLiteError } from 'bun:sqlite'
 import { SignalingError } from '@parley/protocol'
-import { type Clock, outsideDeadline } from '../clock.ts'
-import type { RoomRecord, RoomStore } from './room-store.ts'
+import { believedTime, type Clock, nowAndThen, outsideDeadline } from '../clock.ts'
+import { watchedFile } from '../data-folder.ts'
+import { type RoomRecord, type RoomStore, StoreFull, storeBytes, tooMuchForOneRoom } from './room-store.ts'
+import { isBusy, openDatabase, retryPause } from './sqlite/database.ts'
 
 /** Expired rooms are kept this long, so that a late peer hears "Room expired" and not "Room not found". Seconds. */
 const keepExpired = 24 * 3600
 
-/** Between two tries while another process writes. Milliseconds. */
-const retryPause = 25
+/** Anybody may ask whether the store is ready, and each time something is written. Milliseconds. */
+const readyFor = 2_000
+
+/** Characters of what can grow in one room. DynamoDB sets such a bound, too. */
+const mostOfOneRoom = 400_000
 
 const columns =
   'room_id, created_by, token, created_at, expires_at, max_peers, name, metadata, locked, removed, invites, revision'
@@ -18,10 +23,13 @@ const isLive = 'created_by = ? AND (expires_at > ? OR expires_at IS NULL)'
  * Rooms in one SQLite file, in write-ahead mode: readers never wait. SQLite's own waiting would stop every socket of
  * this process while another one writes, so it is off, and a busy database is tried again from the event loop.
  * @param file a path, or `:memory:`
+ * @param mostBytes that the rooms may take
  * @throws Error naming the file, if it cannot be opened or is not a database
  */
-export function sqlite(file: string, clock: Clock): RoomStore {
+export function sqlite(file: string, clock: Clock, mostBytes = storeBytes): RoomStore {
   const database = openDatabase(file)
+  const expectFile = file === ':memory:' ? async () => {} : watchedFile(file)
+  const believedNow = believedTime(clock)
   const find = database.query<Row, [string]>('SELECT * FROM rooms WHERE room_id = ?')
   const live = database.query<Row, [string, number]>(
     `SELECT * FROM rooms WHERE ${isLive} ORDER BY expires_at NULLS LAST, room_id`,
@@ -35,12 +43,29 @@ export function sqlite(file: string, clock: Clock): RoomStore {
   )
   const remove = database.query<void, [string]>('DELETE FROM rooms WHERE room_id = ?')
   const purge = database.query<void, [number]>('DELETE FROM rooms WHERE expires_at < ?')
+  const taken = database.query<{ bytes: number }, []>(
+    `SELECT (page_count - freelist_count) * page_size AS bytes
+    FROM pragma_page_count, pragma_freelist_count, pragma_page_size`,
+  )
+  const probe = database.query<void, []>(
+    'INSERT INTO probe VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET writes = writes + 1',
+  )
+
+  const isFull = () => (taken.get()?.bytes ?? 0) >= mostBytes
+
+  /** Clears away what has ended, for good: by a clock that can be believed. */
+  const clearAway = () => {
+    const now = believedNow() / 1000
+    if (!Number.isFinite(now)) return
+    purge.run(now - keepExpired)
+    if (isFull()) purge.run(now)
+  }
 
   const create = database.transaction((room: RoomRecord, maxLive: number, now: number) => {
-    purge.run(now - keepExpired)
     if ((countLive.get(room.created_by, now)?.count ?? 0) >= maxLive) {
       throw new SignalingError('LIMIT_REACHED', `This identity already has ${maxLive} live rooms; delete one first.`)
     }
+    if (isFull()) throw new StoreFull(`The room database ${file} has ${mostBytes} bytes, which is all it may have.`)
     insert.run(toRow(room))
   })
 
@@ -56,19 +81,23 @@ export function sqlite(file: string, clock: Clock): RoomStore {
 
   /** What `act` returns, once no other process is in the way. */
   async function whenFree<T>(act: () => T): Promise<T> {
-    const lastTry = clock.now() + outsideDeadline - 2 * retryPause
+    const lastTry = clock.uptime() + outsideDeadline - 2 * retryPause
     for (;;) {
       try {
         return act()
       } catch (error) {
-        if (!isBusy(error) || clock.now() > lastTry) throw error
+        if (!isBusy(error) || clock.uptime() > lastTry) throw explained(error, file)
       }
       await new Promise<void>(resume => clock.after(retryPause, resume))
     }
   }
 
   return {
-    create: (room, maxLive, now) => whenFree(() => create.immediate(room, maxLive, now)),
+    create: (room, maxLive, now) =>
+      whenFree(() => {
+        clearAway()
+        create.immediate(room, maxLive, now)
+      }),
     get: roomId =>
       whenFree(() => {
         const row = find.get(roomId)
@@ -77,82 +106,19 @@ export function sqlite(file: string, clock: Clock): RoomStore {
     update: (roomId, change) => whenFree(() => update.immediate(roomId, change)),
     createdBy: (identity, now) => whenFree(() => live.all(identity, now).map(toRoom)),
     delete: roomId => whenFree(() => void remove.run(roomId)),
-    ready: () => whenFree(() => void find.get('')),
+    ready: nowAndThen(clock, readyFor, async () => {
+      await expectFile()
+      await whenFree(() => void probe.run())
+    }),
     close: async () => database.close(),
   }
 }
 
-function openDatabase(file: string): Database {
-  try {
-    const database = new Database(file, { create: true, strict: true })
-    // Before there are sockets, waiting harms nobody.
-    writeAhead(database)
-    database.run('PRAGMA synchronous = NORMAL')
-    database.run('PRAGMA busy_timeout = 2000')
-    bringUpToDate(database)
-    database.run('PRAGMA busy_timeout = 0')
-    return database
-  } catch (cause) {
-    throw new Error(`The room database ${file} cannot be opened: ${(cause as Error).message}.`, { cause })
-  }
-}
-
-/** SQLite's own waiting does not help here: two processes that both want to change the mode would wait for each other. */
-function writeAhead(database: Database): void {
-  for (let tries = 2000 / retryPause; ; tries--) {
-    try {
-      database.run('PRAGMA journal_mode = WAL')
-      return
-    } catch (error) {
-      if (!isBusy(error) || tries === 0) throw error
-    }
-    Bun.sleepSync(retryPause)
-  }
-}
-
-/** What leads from an empty file to the tables of today; `PRAGMA user_version` counts what a database has behind it. */
-const steps = [
-  // The first Parley did this without counting it.
-  `CREATE TABLE IF NOT EXISTS rooms (
-    room_id TEXT PRIMARY KEY, created_by TEXT NOT NULL, token TEXT NOT NULL, expires_at INTEGER NOT NULL,
-    max_peers INTEGER, name TEXT, metadata TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS rooms_by_creator ON rooms (created_by, expires_at);
-  CREATE INDEX IF NOT EXISTS rooms_by_end ON rooms (expires_at)`,
-  `ALTER TABLE rooms ADD COLUMN locked INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE rooms ADD COLUMN removed TEXT NOT NULL DEFAULT '[]';
-  ALTER TABLE rooms ADD COLUMN invites TEXT NOT NULL DEFAULT '[]';
-  ALTER TABLE rooms ADD COLUMN revision INTEGER NOT NULL DEFAULT 0`,
-  // SQLite cannot make a column nullable: https://www.sqlite.org/lang_altertable.html, "Making other kinds of changes".
-  `CREATE TABLE rooms_with_null (
-    room_id TEXT PRIMARY KEY, created_by TEXT NOT NULL, token TEXT NOT NULL, created_at INTEGER, expires_at INTEGER,
-    max_peers INTEGER, name TEXT, metadata TEXT NOT NULL, locked INTEGER NOT NULL, removed TEXT NOT NULL,
-    invites TEXT NOT NULL, revision INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  INSERT INTO rooms_with_null
-    SELECT room_id, created_by, token, NULL, expires_at, max_peers, name, metadata, locked, removed, invites, revision
-    FROM rooms;
-  DROP TABLE rooms;
-  ALTER TABLE rooms_with_null RENAME TO rooms;
-  CREATE INDEX rooms_by_creator ON rooms (created_by, expires_at);
-  CREATE INDEX rooms_by_end ON rooms (expires_at)`,
-]
-
-function bringUpToDate(database: Database): void {
-  const version = database.query<{ user_version: number }, []>('PRAGMA user_version')
-  const taken = () => version.get()?.user_version ?? 0
-  if (taken() >= steps.length) return
-  database
-    .transaction(() => {
-      for (const [index, step] of steps.entries()) {
-        // Read again: another process may have come first.
-        if (index < taken()) continue
-        database.run(step)
-        database.run(`PRAGMA user_version = ${index + 1}`)
-      }
-    })
-    .immediate()
-}
+/** SQLite's own words do not say which file they are about. */
+const explained = (error: unknown, file: string): unknown =>
+  error instanceof SQLiteError
+    ? new Error(`The room database ${file} cannot be used (${error.code}): ${error.message}.`, { cause: error })
+    : error
 
 /** A room as SQLite keeps it: it has neither booleans nor lists. */
 type Row = Omit<RoomRecord, 'metadata' | 'locked' | 'removed' | 'invites'> & {
@@ -162,13 +128,14 @@ type Row = Omit<RoomRecord, 'metadata' | 'locked' | 'removed' | 'invites'> & {
   readonly invites: string
 }
 
-const toRow = (room: RoomRecord): Row => ({
-  ...room,
-  metadata: JSON.stringify(room.metadata),
-  locked: Number(room.locked),
-  removed: JSON.stringify(room.removed),
-  invites: JSON.stringify(room.invites),
-})
+/** @throws SignalingError LIMIT_REACHED */
+function toRow(room: RoomRecord): Row {
+  const metadata = JSON.stringify(room.metadata)
+  const removed = JSON.stringify(room.removed)
+  const invites = JSON.stringify(room.invites)
+  if (metadata.length + removed.length + invites.length > mostOfOneRoom) throw tooMuchForOneRoom()
+  return { ...room, metadata, locked: Number(room.locked), removed, invites }
+}
 
 const toRoom = (row: Row): RoomRecord => ({
   ...row,
@@ -177,6 +144,3 @@ const toRoom = (row: Row): RoomRecord => ({
   removed: JSON.parse(row.removed),
   invites: JSON.parse(row.invites),
 })
-
-const isBusy = (error: unknown): boolean =>
-  error instanceof SQLiteError && /^SQLITE_(BUSY|LOCKED)/.test(error.code ?? '')

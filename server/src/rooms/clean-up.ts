@@ -1,7 +1,9 @@
-import { SignalingError } from '@parley/protocol'
-import { inTime } from '../clock.ts'
+import { SignalingError, toSignalingError } from '@parley/protocol'
+import { inTime, outsideDeadline } from '../clock.ts'
 import { type Identity, identitySilent } from '../identity/identity.ts'
-import { backplaneSilent, type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
+import { logFailure } from '../log.ts'
+import type { CreatedRooms } from './created-rooms.ts'
+import { type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
 import { type Claim, mayDelete, provesRight } from './rights.ts'
 import type { Departed, Room } from './room.ts'
 
@@ -17,6 +19,7 @@ export class CleanUp {
   constructor(
     private readonly parts: CleanUpParts,
     private readonly open: OpenRooms,
+    private readonly created: CreatedRooms,
   ) {}
 
   /**
@@ -42,8 +45,9 @@ export class CleanUp {
   }
 
   /**
-   * Removes one peer and signs its identity out; with its last peer the room goes, too.
-   * @throws SignalingError FORBIDDEN, UNAVAILABLE
+   * Removes one peer and signs its identity out; with its last peer the room goes, too. The peer is gone whatever the store
+   * says: where the room cannot be deleted, `roomDeleted` is false, and the room stays until its end.
+   * @throws SignalingError FORBIDDEN
    */
   async deletePeer(peerId: string, claim: Claim): Promise<PeerDeletion> {
     const room = this.open.directory.find(peerId, claim)
@@ -55,30 +59,51 @@ export class CleanUp {
       return 'departed'
     }
     this.open.expel(peer)
-    const roomDeleted = room.peers.size === 0
-    if (roomDeleted) await this.deleteRoom(room.id, room)
-    else await this.#signOut([peer.username])
-    return { roomDeleted }
+    if (room.peers.size === 0) {
+      try {
+        await this.deleteRoom(room.id)
+        return { roomDeleted: true }
+      } catch (error) {
+        logFailure(this.parts.log, toSignalingError(error), { room: room.id })
+      }
+    }
+    await this.#signOut([peer.username])
+    return { roomDeleted: false }
   }
 
-  /** Deletes a room on all nodes. Looks at no rights: the caller has. @throws SignalingError UNAVAILABLE */
-  async deleteRoom(roomId: string, room = this.open.get(roomId)): Promise<void> {
-    const { clock, store, backplane } = this.parts
-    const usernames = [...(room?.usernames ?? [])]
-    await inTime(clock, store.delete(roomId), storeSilent)
-    await inTime(clock, backplane.publish({ type: 'room_deleted', room_id: roomId }), backplaneSilent)
-    await this.#signOut(usernames)
+  /**
+   * Deletes a room on all nodes. Looks at no rights: the caller has. Once the store has deleted it, it has ended here, and
+   * nothing that fails then makes that an error. Should the store answer too late, the caller hears that it is not known
+   * yet; the room ends here nevertheless when the answer comes.
+   * @throws SignalingError UNAVAILABLE
+   */
+  async deleteRoom(roomId: string): Promise<void> {
+    const { clock, store } = this.parts
+    const by = clock.uptime() + outsideDeadline
+    let told: Promise<unknown> = Promise.resolve()
+    const deletion = store.delete(roomId).then(() => {
+      this.created.remove(roomId)
+      const room = this.open.get(roomId)
+      const usernames = room?.usernames ?? []
+      if (room) this.open.end(room, new SignalingError('ROOM_DELETED'))
+      told = Promise.all([this.open.tell({ type: 'room_deleted', room_id: roomId }, by), this.#signOut(usernames)])
+    })
+    await inTime(clock, deletion, storeSilent, by)
+    await told
   }
 
   /** Forgets a peer that has left, and signs its identity out unless another peer still uses that. */
-  async #deleteDeparted(room: Room, { id, identity, username }: Departed): Promise<void> {
-    this.open.forgetDeparted(room, id)
+  async #deleteDeparted(room: Room, departed: Departed): Promise<void> {
+    const { id, identity, username } = departed
+    this.open.past.forgetPeer(departed)
+    this.open.forgetIfUnused(room)
     this.parts.log.info({ room: room.id, peer: id }, 'departed peer deleted')
     if (this.open.directory.peersOf(identity) === 0) await this.#signOut([username])
   }
 
   /** The deletion that this belongs to has happened; what fails here is for the operator. */
   async #signOut(usernames: readonly string[]): Promise<void> {
+    if (usernames.length === 0) return
     const { clock, identity, log } = this.parts
     try {
       await inTime(clock, identity.signOut(usernames), identitySilent)

@@ -1,10 +1,14 @@
 import { type LeaveReason, SignalingError } from '@parley/protocol'
-import type { Backplane } from '../backplane/backplane.ts'
+import type { Backplane, Envelope } from '../backplane/backplane.ts'
 import { type Clock, inTime } from '../clock.ts'
-import { type Log, logFailure } from '../log.ts'
-import { endOf, type RoomRecord, type RoomStore } from '../room-store/room-store.ts'
+import { type Log, logFailure, reasons } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import { Directory } from './directory.ts'
+import { Endings } from './endings.ts'
+import { Past } from './past.ts'
+import type { PastLimits } from './past-budget.ts'
 import { Presence, presenceWindow } from './presence.ts'
 import { type Peer, Room } from './room.ts'
 
@@ -13,32 +17,42 @@ export interface OpenRoomsParts {
   readonly backplane: Backplane
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Metrics
   readonly slices: TimeSlices
   readonly limits: {
     readonly peersPerRoom: number
     /** Seconds after its creation that a room can last at most; 0: it has no such bound. */
     readonly maxRoomTtl: number
+    readonly past?: PastLimits
   }
 }
 
 export const storeSilent = 'The room store does not answer.'
 export const backplaneSilent = 'The other nodes cannot be reached.'
 
-/** Identities that one room remembers, so that it can sign them out: what is beyond stays with the provider. */
-const mostUsernames = 10_000
-
-/** Seconds before its end at which a room is said to end soon. */
-const warnings = [300, 60]
-
-/** Seconds that a room of the original lasts, which does not say when it was created. */
-const originalTtl = 7200
+/** For so long the other nodes are told, even if the store has taken all the time that there was. Milliseconds. */
+const tellWithin = 500
 
 /** The rooms that are open on this node, who is in them, and how long they last. */
 export class OpenRooms {
   readonly directory = new Directory()
   readonly #rooms = new Map<string, Room>()
+  /** What is remembered of peers that have left. */
+  readonly past: Past
+  readonly #endings: Endings
 
-  constructor(private readonly parts: OpenRoomsParts) {}
+  constructor(private readonly parts: OpenRoomsParts) {
+    const { clock, limits } = parts
+    const over = new SignalingError('ROOM_EXPIRED')
+    this.past = new Past(parts, this.directory, room => this.forgetIfUnused(room))
+    this.#endings = new Endings({
+      clock,
+      maxRoomTtl: limits.maxRoomTtl,
+      warn: (room, expires_at) => room.presence.proclaim({ type: 'room_expiring', expires_at }),
+      expire: room => this.#expire(room, over),
+      end: room => this.end(room, over),
+    })
+  }
 
   get(roomId: string): Room | undefined {
     return this.#rooms.get(roomId)
@@ -70,8 +84,7 @@ export class OpenRooms {
     const { room } = peer
     room.peers.set(peer.id, peer)
     room.metadataBytes += peer.metadataSize
-    room.departed.delete(peer.id)
-    this.#remember(room, peer.username)
+    this.past.welcome(peer)
     this.directory.list(peer.id, room)
     this.directory.countIn(peer.identity)
     room.presence.joined(peer)
@@ -96,40 +109,28 @@ export class OpenRooms {
     // A newer connection of this peer may have taken the place.
     if (room.peers.get(peer.id) !== peer) return
     this.remove(peer, reason)
-    room.departed.set(peer.id, {
-      id: peer.id,
-      identity: peer.identity,
-      username: peer.username,
-      address: peer.link.address,
-      invited: peer.invited !== undefined,
-    })
-    if (room.departed.size > this.parts.limits.peersPerRoom) {
-      const [oldest = ''] = room.departed.keys()
-      this.forgetDeparted(room, oldest)
-    }
+    this.past.rememberPeer(peer)
     this.parts.log.info({ room: room.id, peer: peer.id, reason }, 'peer left')
     this.forgetIfUnused(room)
   }
 
-  forgetDeparted(room: Room, peerId: string): void {
-    room.departed.delete(peerId)
-    this.directory.unlist(peerId, room)
-  }
-
   /** Disconnects a peer that may not stay. */
   expel(peer: Peer): void {
+    const { room } = peer
     this.remove(peer, 'removed')
-    this.directory.unlist(peer.id, peer.room)
+    this.directory.unlist(peer.id, room)
     peer.link.release(new SignalingError('PEER_REMOVED'))
-    this.parts.log.info({ room: peer.room.id, peer: peer.id }, 'peer removed')
-    this.forgetIfUnused(peer.room)
+    this.parts.log.info({ room: room.id, peer: peer.id }, 'peer removed')
+    this.past.rememberUser(peer)
+    this.forgetIfUnused(room)
   }
 
   /** Takes `record` for what the room is, unless a later one is known; gives the one that counts. */
   update(room: Room, record: RoomRecord): RoomRecord {
     if (room.record && room.record.revision >= record.revision) return room.record
     room.record = record
-    this.#planEnd(room, record)
+    this.past.weighAgain(room, record)
+    this.#endings.plan(room, record)
     const removed = new Set(record.removed.map(({ identity }) => identity))
     for (const peer of [...room.peers.values()]) if (removed.has(peer.identity)) this.expel(peer)
     return record
@@ -154,13 +155,25 @@ export class OpenRooms {
     room.presence.proclaim({ type: 'room_closed', reason: reason.code === 'ROOM_EXPIRED' ? 'expired' : 'deleted' })
   }
 
-  /** Lets go of a room that nobody was let into, and ends one past its end that has no plain peer any more. */
+  /** Lets go of a room in which nobody is and that remembers nobody; ends one past its end without plain peers. */
   forgetIfUnused(room: Room): void {
     if (room.entering > 0 || room.ended) return
-    if (!room.record) this.#forget(room)
-    else if (endOf(room.record) * 1000 <= this.parts.clock.now() && !room.hasPlainPeers) {
-      this.end(room, new SignalingError('ROOM_EXPIRED'))
-    }
+    if (room.isPastEnd && !room.hasPlainPeers) this.end(room, new SignalingError('ROOM_EXPIRED'))
+    else if (room.peers.size + room.departed.size + room.users.size === 0) this.#forget(room)
+  }
+
+  /**
+   * Tells the other nodes what has happened to the room here and in the store. It has happened whether they can be told or
+   * not, so this never fails.
+   * @param by the uptime until which it is waited for
+   */
+  async tell(envelope: Envelope, by: number): Promise<void> {
+    const { backplane, clock, log, metrics } = this.parts
+    const soon = Math.max(by, clock.uptime() + tellWithin)
+    await inTime(clock, backplane.publish(envelope), backplaneSilent, soon).catch(error => {
+      metrics.nodesNotTold++
+      log.warn({ room: envelope.room_id, type: envelope.type, cause: reasons(error) }, 'other nodes not told')
+    })
   }
 
   /** Says no more of who comes and goes: all are about to go. */
@@ -173,66 +186,26 @@ export class OpenRooms {
     for (const room of this.#rooms.values()) this.#forget(room)
   }
 
-  /** Clients of old sign in anew each time, under one and the same peer id. */
-  #remember(room: Room, username: string): void {
-    room.usernames.add(username)
-    if (room.usernames.size <= mostUsernames) return
-    const [oldest = ''] = room.usernames
-    room.usernames.delete(oldest)
-  }
-
   /** Another node has changed the room. */
   async #refresh(room: Room): Promise<void> {
     const { clock, store, log } = this.parts
     try {
       const record = await inTime(clock, store.get(room.id), storeSilent)
-      if (record && !room.ended) this.update(room, record)
+      if (record && this.#rooms.get(room.id) === room) this.update(room, record)
     } catch (error) {
       // The next who enters reads it again.
       logFailure(log, new SignalingError('UNAVAILABLE', undefined, { cause: error }), { room: room.id })
     }
   }
 
-  /** Plans what comes next: a warning, or the end. It may have been planned before, for another time. */
-  #planEnd(room: Room, record: RoomRecord): void {
-    const { clock } = this.parts
-    const { expires_at } = record
-    if (expires_at === null) {
-      room.cancelExpiry()
-      return
-    }
-    const end = expires_at * 1000
-    const next = Math.min(...warnings.map(seconds => end - seconds * 1000).filter(time => time > clock.now()), end)
-    this.#at(room, next, () => {
-      if (next === end) {
-        this.#expire(room, record)
-        return
-      }
-      room.presence.proclaim({ type: 'room_expiring', expires_at })
-      this.#planEnd(room, record)
-    })
-  }
-
-  /** Does `act` at that time (milliseconds since the epoch), instead of what was planned for the room before. */
-  #at(room: Room, time: number, act: () => void): void {
-    const { clock } = this.parts
-    room.cancelExpiry()
-    room.cancelExpiry = clock.after(Math.max(0, time - clock.now()), () => {
-      // A timer may be early: clocks are set, and delays have an upper bound.
-      if (clock.now() < time) this.#at(room, time, act)
-      else act()
-    })
-  }
-
   /**
    * The room's time is over. Plain peers stay: the original never ended a room for those inside, and they may be in the
    * middle of a job. So it goes on for them, until the last has left or a room can last no longer.
    */
-  #expire(room: Room, record: RoomRecord): void {
-    const over = new SignalingError('ROOM_EXPIRED')
+  #expire(room: Room, over: SignalingError): boolean {
     if (!room.hasPlainPeers) {
       this.end(room, over)
-      return
+      return false
     }
     const leaving = [...room.peers.values()].filter(peer => !peer.isPlain)
     this.#announceEnd(room, leaving, over)
@@ -241,11 +214,11 @@ export class OpenRooms {
     for (const peer of leaving) {
       this.remove(peer, 'room_closed')
       this.directory.unlist(peer.id, room)
+      this.past.rememberUser(peer)
       peer.link.release(over)
     }
     this.parts.log.info({ room: room.id, released: leaving.length, stay: room.peers.size }, 'room past its end')
-    const last = lastMoment(record, this.parts.limits.maxRoomTtl) * 1000
-    if (Number.isFinite(last)) this.#at(room, last, () => this.end(room, over))
+    return true
   }
 
   #forget(room: Room): void {
@@ -255,18 +228,11 @@ export class OpenRooms {
       this.remove(peer, 'room_closed')
       this.directory.unlist(peer.id, room)
     }
-    for (const id of room.departed.keys()) this.directory.unlist(id, room)
+    this.past.forget(room)
     if (this.#rooms.get(room.id) === room) this.#rooms.delete(room.id)
     room.subscribed.then(
       unsubscribe => unsubscribe(),
       () => {}, // there is nothing to end: whoever wanted to enter was told
     )
   }
-}
-
-/** Seconds since the epoch until which plain peers can be in the room; Infinity where `maxTtl` is 0, which is no bound. */
-function lastMoment(record: RoomRecord, maxTtl: number): number {
-  if (maxTtl === 0) return Number.POSITIVE_INFINITY
-  const created = record.created_at ?? endOf(record) - originalTtl
-  return Math.max(endOf(record), created + maxTtl)
 }

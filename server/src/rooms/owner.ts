@@ -1,8 +1,10 @@
 import { isSameName, type JsonObject, type PeerDescription, SignalingError } from '@parley/protocol'
-import { inTime } from '../clock.ts'
+import { inTime, outsideDeadline } from '../clock.ts'
+import { reasons } from '../log.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
+import type { CreatedRooms } from './created-rooms.ts'
 import { type InviteOptions, newInvite, withInvite } from './invites.ts'
-import { backplaneSilent, type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
+import { type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
 import { describe } from './room.ts'
 
 /** A room as its owner sees it. */
@@ -53,6 +55,7 @@ export class Owner {
   constructor(
     private readonly parts: OpenRoomsParts,
     private readonly open: OpenRooms,
+    private readonly created: CreatedRooms,
     private readonly deleteRoom: (roomId: string) => Promise<void>,
   ) {}
 
@@ -81,8 +84,9 @@ export class Owner {
 
   /** Ends the room for all, also past its end, while plain peers are in it. */
   async delete(identity: string, roomId: string): Promise<void> {
-    const room = this.open.get(roomId)
-    if (room?.record && room.hasPlainPeers) checkOwner(identity, room.record)
+    // The store may know it no more: it has cleared it away, or has deleted it without being able to say so.
+    const record = this.open.get(roomId)?.record
+    if (record) checkOwner(identity, record)
     else await this.#own(identity, roomId)
     await this.deleteRoom(roomId)
   }
@@ -127,7 +131,13 @@ export class Owner {
   async invite(identity: string, roomId: string, options: InviteOptions): Promise<InviteView & { token: string }> {
     const now = Math.floor(this.parts.clock.now() / 1000)
     const { invite, token } = newInvite(options, now)
-    await this.#change(identity, roomId, before => withInvite(before, invite, now))
+    await this.#change(
+      identity,
+      roomId,
+      before => withInvite(before, invite, now),
+      // Nobody knows its token.
+      before => ({ ...before, invites: before.invites.filter(({ invite_id }) => invite_id !== invite.invite_id) }),
+    )
     return { ...inviteView(invite), token }
   }
 
@@ -153,20 +163,56 @@ export class Owner {
     if (endOf(record) * 1000 <= this.parts.clock.now()) throw new SignalingError('ROOM_EXPIRED')
   }
 
-  /** Changes the record; this node acts on it at once, others as soon as they hear of it. */
-  async #change(identity: string, roomId: string, change: (before: RoomRecord) => RoomRecord): Promise<RoomRecord> {
-    const { clock, store, backplane, log } = this.parts
+  /**
+   * Changes the record. Once the store has written it, this node acts on it, and nothing that fails then makes that an
+   * error. That is so, too, where the store answers so late that the caller has been told that it does not.
+   * @param undo what takes such a change back, if it is of no use to anybody
+   */
+  async #change(
+    identity: string,
+    roomId: string,
+    change: (before: RoomRecord) => RoomRecord,
+    undo?: (before: RoomRecord) => RoomRecord,
+  ): Promise<RoomRecord> {
+    const { clock, store, log } = this.parts
+    const by = clock.uptime() + outsideDeadline
     const checked = (before: RoomRecord) => {
       this.#check(identity, before)
-      return change(before)
+      const after = change(before)
+      this.created.expectGrowth(after)
+      return after
     }
-    const record = await inTime(clock, store.update(roomId, checked), storeSilent)
-    if (!record) throw new SignalingError('ROOM_NOT_FOUND')
-    const room = this.open.get(roomId)
-    if (room) this.open.update(room, record)
-    await inTime(clock, backplane.publish({ type: 'room_changed', room_id: roomId }), backplaneSilent)
+    const writing = store.update(roomId, checked).then(record => this.#written(roomId, record, by))
+    const { record, told } = await inTime(clock, writing, storeSilent, by).catch(error => {
+      if (undo) void this.#takeBack(roomId, writing, undo)
+      throw error
+    })
+    await told
     log.info({ room: roomId, revision: record.revision }, 'room changed')
     return record
+  }
+
+  /** @throws SignalingError ROOM_NOT_FOUND */
+  #written(roomId: string, record: RoomRecord | undefined, by: number) {
+    if (!record) throw new SignalingError('ROOM_NOT_FOUND')
+    this.created.changed(record)
+    const room = this.open.get(roomId)
+    if (room) this.open.update(room, record)
+    return { record, told: this.open.tell({ type: 'room_changed', room_id: roomId }, by) }
+  }
+
+  /** Takes a change back, if `writing` has made it after all. */
+  async #takeBack(roomId: string, writing: Promise<unknown>, undo: (before: RoomRecord) => RoomRecord): Promise<void> {
+    const isWritten = await writing.then(
+      () => true,
+      () => false,
+    )
+    if (!isWritten) return
+    const { clock, store, log } = this.parts
+    await store
+      .update(roomId, undo)
+      .then(record => record && this.#written(roomId, record, clock.uptime() + outsideDeadline).told)
+      .catch(error => log.warn({ room: roomId, cause: reasons(error) }, 'late change not taken back'))
   }
 
   #view({ room_id, token, expires_at, name, max_peers, locked, metadata }: RoomRecord): RoomView {

@@ -1,7 +1,7 @@
 import { describe, expect, spyOn, test } from 'bun:test'
 import { inWorld, nobody, peerOf, RecordingLink, type RoomKey, type World, worldLimits } from '../../test/world.ts'
+import type { RoomOptions } from './creation.ts'
 import type { Claim } from './rights.ts'
-import type { RoomOptions } from './rooms.ts'
 
 // What deployed programs of the Python server rely on, none of which asks for a feature.
 

@@ -134,22 +134,30 @@ export const describe = ({ id, role, metadata, connectedAt }: Peer): PeerDescrip
   connected_at: connectedAt / 1000,
 })
 
-/** Who was in a room: deployed clients close their connection first and ask for the clean-up afterwards. */
-export interface Departed {
-  readonly id: string
-  readonly identity: string
+/** What a room remembers of one that is not in it any more: the user, who is to be signed out with the room; see `Past`. */
+export interface Memory {
+  readonly room: Room
   readonly username: string
   readonly address: string
+  /** The rest is there of peers alone. */
+  readonly id?: string
+  readonly identity?: string
+}
+
+/** Who was in a room: deployed clients close their connection first and ask for the clean-up afterwards. */
+export interface Departed extends Memory {
+  readonly id: string
+  readonly identity: string
   readonly invited: boolean
 }
 
 /** A room that this node has opened: because somebody is entering it, is in it, or was. */
 export class Room {
   readonly peers = new NameMap<Peer>()
-  /** The names of all identities that were let in here, the first first, to be signed out with the room. */
-  readonly usernames = new Set<string>()
   /** By peer id, oldest first. */
   readonly departed = new NameMap<Departed>()
+  /** Those that were in it and are neither in `peers` nor in `departed`, by username, oldest first. */
+  readonly users = new Map<string, Memory>()
   /** The first that asked for it, until it leaves. */
   admin: Peer | undefined
   /** As last read from the store; undefined until somebody has been let in. */
@@ -160,6 +168,8 @@ export class Room {
   entering = 0
   /** True once the room is no more: deleted, or past its end with no plain peer in it. */
   ended = false
+  /** Its time is over, but it goes on for the plain peers in it. */
+  isPastEnd = false
   cancelExpiry: Cancel = nothingPlanned
 
   constructor(
@@ -178,5 +188,11 @@ export class Room {
   /** Whether a peer of this name and identity is in it, or was and may come back. */
   knowsPeer(peerId: string, identity: string): boolean {
     return (this.peers.get(peerId) ?? this.departed.get(peerId))?.identity === identity
+  }
+
+  /** Whom the identity provider is to forget with the room. */
+  get usernames(): string[] {
+    const all = [...this.departed.values(), ...this.users.values(), ...this.peers.values()]
+    return [...new Set(all.map(({ username }) => username))]
   }
 }

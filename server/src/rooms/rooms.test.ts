@@ -141,7 +141,7 @@ test('a room that is deleted while somebody enters is not entered', () =>
     const slow = held(store)
     const rooms = new Rooms({ ...rest, clock, store: slow.store })
     const idToken = await rest.signIn()
-    const room = await rooms.create(await rest.subjectOf(idToken), {})
+    const room = await rooms.create(await rest.subjectOf(idToken), {}, '192.0.2.1')
     const link = new RecordingLink()
     const entering = rooms.join(rest.register(room, 'a', idToken), link)
     await slow.read
@@ -160,7 +160,7 @@ test('a store that hangs is an error after 4.5 s to the one who waits for it', (
     const hung = held(store)
     const rooms = new Rooms({ ...rest, clock, store: hung.store })
     const idToken = await rest.signIn()
-    const room = await rooms.create(await rest.subjectOf(idToken), {})
+    const room = await rooms.create(await rest.subjectOf(idToken), {}, '192.0.2.1')
     const entering = rooms.join(rest.register(room, 'a', idToken), new RecordingLink())
     await hung.read
     clock.advance(4_500)
@@ -182,7 +182,7 @@ test('an identity provider and a store that are both slow have no more time than
     const hung = held(store)
     const rooms = new Rooms({ ...rest, clock, identity: slow, store: hung.store })
     const idToken = await rest.signIn()
-    const room = await rooms.create(await rest.subjectOf(idToken), {})
+    const room = await rooms.create(await rest.subjectOf(idToken), {}, '192.0.2.1')
     const entering = rooms.join(rest.register(room, 'a', idToken), new RecordingLink())
     await asked.promise
     clock.advance(4_000)
@@ -244,7 +244,7 @@ test('a timer that is early does not end a room', async () => {
   await inWorld(
     async ({ identity, rooms, register }) => {
       const { idToken } = await identity.signIn()
-      const room = await rooms.create((await identity.verify(idToken)).subject, { ttl: 10 })
+      const room = await rooms.create((await identity.verify(idToken)).subject, { ttl: 10 }, '192.0.2.1')
       const link = new RecordingLink()
       await rooms.join(register(room, 'a', idToken, { features: ['acks'] }), link)
       clock.advance(9_999)
@@ -386,7 +386,7 @@ describe('deleting', () => {
         rooms.leave(peerOf(link), 'left')
       }
       await rooms.cleanUp.delete({ roomId: room.room_id }, { ...nobody, token: room.token })
-      expect(signedOut).toEqual(await Promise.all(tokens.map(rest.subjectOf)))
+      expect(signedOut.sort()).toEqual((await Promise.all(tokens.map(rest.subjectOf))).sort())
     })
   })
 
@@ -423,8 +423,7 @@ describe('the owner', () => {
         const [owner, peer] = await Promise.all([signIn(), signIn()])
         const room = await create(owner)
         const link = await join(room, 'a', peer)
-        const removal = rooms.owner.removePeer(await subjectOf(owner), room.room_id, 'a')
-        await expect(removal).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+        await rooms.owner.removePeer(await subjectOf(owner), room.room_id, 'a')
         expect(link.released).toEqual(['PEER_REMOVED'])
         await expect(join(room, 'b', peer)).rejects.toMatchObject({ code: 'PEER_REMOVED' })
       },

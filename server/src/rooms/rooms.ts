@@ -1,7 +1,6 @@
 import {
   type Feature,
   features,
-  type JsonObject,
   type LeaveReason,
   type PeerMessage,
   type Register,
@@ -13,15 +12,18 @@ import { type Identified, identitySilent } from '../identity/identity.ts'
 import type { Metrics } from '../metrics.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import type { WorkBudget } from '../work-budget.ts'
+import { type Census, census } from './census.ts'
 import { CleanUp, type CleanUpParts } from './clean-up.ts'
+import { CreatedRooms, type CreatedRoomsLimits, createdRoomsLimits } from './created-rooms.ts'
+import { Creation, type RoomOptions } from './creation.ts'
 import { checkEntrance, clearAway, type EntranceLimits } from './entrance.ts'
 import { invitationOf, isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
+import type { PastSize } from './past-budget.ts'
 import { registeredAuth } from './registered-auth.ts'
 import { fulfil, issueIceServers, type RequestParts } from './requests.ts'
 import { type Link, Peer, type Room } from './room.ts'
-import { newRoomId, newRoomToken } from './secrets.ts'
 
 export interface RoomLimits extends EntranceLimits {
   /** Seconds that a room lives if its creator does not say. */
@@ -29,6 +31,8 @@ export interface RoomLimits extends EntranceLimits {
   /** Seconds that a room can last at most; 0: it has no such bound. */
   readonly maxRoomTtl: number
   readonly roomsPerIdentity: number
+  /** Undefined: those that follow from `roomsPerIdentity`. */
+  readonly createdRooms?: CreatedRoomsLimits
 }
 
 export interface RoomsParts extends CleanUpParts {
@@ -39,53 +43,30 @@ export interface RoomsParts extends CleanUpParts {
   iceServers(holder: string): IceServers
 }
 
-/** What the creator of a room may decide. */
-export interface RoomOptions {
-  /** Seconds; null: the room does not end. */
-  readonly ttl?: number | null | undefined
-  readonly maxPeers?: number | undefined
-  readonly name?: string | undefined
-  readonly metadata?: JsonObject | undefined
-}
-
 /** The rooms that this node serves: who is in them, and what passes between. */
 export class Rooms {
   /** What the creators of rooms may do with them. */
   readonly owner: Owner
   readonly cleanUp: CleanUp
+  readonly #creation: Creation
+  readonly #created: CreatedRooms
   readonly #open: OpenRooms
   readonly #requestParts: RequestParts
   readonly #featureSets = new Map<string, ReadonlySet<Feature>>()
 
   constructor(private readonly parts: RoomsParts) {
     this.#open = new OpenRooms(parts)
-    this.cleanUp = new CleanUp(parts, this.#open)
-    this.owner = new Owner(parts, this.#open, roomId => this.cleanUp.deleteRoom(roomId))
+    const { clock, limits } = parts
+    this.#created = new CreatedRooms(clock, limits.createdRooms ?? createdRoomsLimits(limits.roomsPerIdentity))
+    this.cleanUp = new CleanUp(parts, this.#open, this.#created)
+    this.owner = new Owner(parts, this.#open, this.#created, roomId => this.cleanUp.deleteRoom(roomId))
+    this.#creation = new Creation(parts, this.#open, this.#created, roomId => this.cleanUp.deleteRoom(roomId))
     this.#requestParts = parts
   }
 
-  /** @throws SignalingError LIMIT_REACHED or UNAVAILABLE */
-  async create(creator: string, options: RoomOptions): Promise<RoomRecord> {
-    const { clock, store, limits, log, metrics } = this.parts
-    const now = Math.floor(clock.now() / 1000)
-    const record: RoomRecord = {
-      room_id: newRoomId(),
-      created_by: creator,
-      token: newRoomToken(),
-      created_at: now,
-      expires_at: options.ttl === null ? null : now + (options.ttl ?? limits.roomTtl),
-      max_peers: options.maxPeers ?? null,
-      name: options.name ?? null,
-      metadata: options.metadata ?? {},
-      locked: false,
-      removed: [],
-      invites: [],
-      revision: 0,
-    }
-    await inTime(clock, store.create(record, limits.roomsPerIdentity, now), storeSilent)
-    metrics.roomsCreated++
-    log.info({ room: record.room_id, expires_at: record.expires_at }, 'room created')
-    return record
+  /** @param address that the request comes from @throws SignalingError LIMIT_REACHED or UNAVAILABLE */
+  create(creator: string, options: RoomOptions, address: string): Promise<RoomRecord> {
+    return this.#creation.create(creator, options, address)
   }
 
   /**
@@ -95,7 +76,7 @@ export class Rooms {
    */
   async join(message: Register, link: Link): Promise<void> {
     const { budget, clock, identity, store } = this.parts
-    const by = clock.now() + outsideDeadline
+    const by = clock.uptime() + outsideDeadline
     const verified = identity.verify(message.id_token, provenBefore(link.peer, message))
     const identified = await inTime(clock, verified, identitySilent, by)
     const { subject } = identified
@@ -107,8 +88,7 @@ export class Rooms {
       await inTime(clock, room.subscribed, backplaneSilent, by)
       // The sentence of the original: its clients print it.
       const stored = await inTime(clock, store.get(message.room_id), 'DynamoDB error', by)
-      // A store may have cleared away a room that has ended, while plain peers are still in it.
-      const record = stored ?? (room.hasPlainPeers ? room.record : undefined)
+      const record = stored ?? this.#beyondStore(room)
       if (!record) throw new SignalingError('ROOM_NOT_FOUND')
       const invite = invitationOf(record, message.token, clock.now() / 1000)
       if (endOf(record) * 1000 <= clock.now() && !staysBeyondEnd(room, subject, message)) {
@@ -141,22 +121,9 @@ export class Rooms {
     this.#open.leave(peer, reason)
   }
 
-  /** Rooms with somebody in them, how many of them are past their end, and the peers in them by role. */
-  census(): { rooms: number; roomsPastEnd: number; peers: number; peersByRole: Map<string, number> } {
-    const now = this.parts.clock.now()
-    let rooms = 0
-    let roomsPastEnd = 0
-    let peers = 0
-    const peersByRole = new Map<string, number>()
-    for (const room of this.#open.values()) {
-      if (room.peers.size > 0) {
-        rooms++
-        if (room.record && endOf(room.record) * 1000 <= now) roomsPastEnd++
-      }
-      peers += room.peers.size
-      for (const { role } of room.peers.values()) peersByRole.set(role, (peersByRole.get(role) ?? 0) + 1)
-    }
-    return { rooms, roomsPastEnd, peers, peersByRole }
+  /** Who is in the rooms of this node, and what is kept for those that are not. */
+  census(): Census & { readonly past: PastSize; readonly created: CreatedRooms['size'] } {
+    return { ...census(this.#open.values()), past: this.#open.past.size, created: this.#created.size }
   }
 
   /** Says no more of who comes and goes: all are about to go. */
@@ -167,6 +134,18 @@ export class Rooms {
   /** Forgets all rooms of this node, without a word to anybody; they stay in the store. */
   close(): void {
     this.#open.close()
+  }
+
+  /**
+   * The record of a room that the store does not have: a store may have cleared away a room that has ended, while plain
+   * peers are still in it. Before its end it was deleted, by one who could not say so here.
+   */
+  #beyondStore(room: Room): RoomRecord | undefined {
+    const { record } = room
+    if (!record) return undefined
+    if (room.isPastEnd || endOf(record) * 1000 <= this.parts.clock.now()) return room.hasPlainPeers ? record : undefined
+    this.#open.end(room, new SignalingError('ROOM_DELETED'))
+    return undefined
   }
 
   /** Uses up an invitation that is for one peer, unless that could not enter now for another reason. */
@@ -222,6 +201,7 @@ export class Rooms {
     )
     const { admin } = room
     if (message.is_admin || wasAdmin) room.admin ??= peer
+    this.#created.entered(room.id)
     this.#open.place(peer)
     if (present && present.link !== link) present.link.release(new SignalingError('PEER_REPLACED'))
     const reply = registeredAuth(peer, record, message, invite, issueIceServers(peer, this.#requestParts))

@@ -172,11 +172,14 @@ test('a file that cannot be read is set aside, and no reason not to start', asyn
   }
 })
 
-test('where nothing can be written, the log says so, and the users are deleted all the same', async () => {
+test('where nothing can be written, the log says so, nothing is ready, and the users are deleted all the same', async () => {
   const folder = await world.newFolder()
   const clock = testClock()
   const log = keptLog()
   const identity = await world.open({ folder: join(folder, 'missing'), clock, log })
+  expect(await messageOf(identity.ready())).toStartWith(
+    `Nothing can be written to the data folder ${join(folder, 'missing')}: ENOENT`,
+  )
   const names = await users(identity, 1)
   world.proxy.fault('throttled')
   await messageOf(identity.signOut(names))

@@ -1,6 +1,7 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, nothingPlanned } from '../../clock.ts'
+import { type Clock, nothingPlanned, nowAndThen } from '../../clock.ts'
+import { expectWritable } from '../../data-folder.ts'
 import type { Log } from '../../log.ts'
 import { door, limited } from './deadline.ts'
 
@@ -15,6 +16,8 @@ const startPause = 10_000
 /** Before the first of the later tries at most, growing up to the other. Milliseconds. */
 const firstPause = 30_000
 const longestPause = 600_000
+/** The folder counts as tried for so long: anybody may ask. Milliseconds. */
+const readyFor = 2_000
 
 /**
  * What anonymous identities are called, the original's too: UUIDs (RFC 9562 section 4). A pool may have people besides,
@@ -31,6 +34,8 @@ export interface SignOuts {
   deleteAll(names: readonly string[]): Promise<void>
   /** Has a user deleted that may or may not be there. */
   deleteLater(name: string): void
+  /** Resolves if what is still to be deleted can be written down. @throws Error that says why not */
+  ready(): Promise<void>
   /** Resolves when what is still to be deleted is written down. */
   close(): Promise<void>
 }
@@ -102,7 +107,7 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
     const news = names.filter(name => !pending.has(name))
     const taken = news.slice(0, Math.max(0, most - pending.size))
     if (taken.length < news.length) log.error({ lost: news.length - taken.length }, 'too many identities to sign out')
-    for (const name of taken) pending.set(name, clock.now())
+    for (const name of taken) pending.set(name, clock.uptime())
     plan()
   }
 
@@ -118,7 +123,7 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
 
   async function tryPending(): Promise<void> {
     // A sign-up whose answer did not come may still be under way: its user is not looked for at once.
-    const due = [...pending].filter(([, since]) => clock.now() - since >= firstPause / 2).slice(0, roundSize)
+    const due = [...pending].filter(([, since]) => clock.uptime() - since >= firstPause / 2).slice(0, roundSize)
     const names = due.map(([name]) => name)
     const { left, cause } = await tryAll(names)
     for (const name of names) pending.delete(name)
@@ -160,6 +165,7 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
       keep([name])
       void save()
     },
+    ready: nowAndThen(clock, readyFor, () => expectWritable(parts.folder)),
     async close() {
       cancelPlan()
       await Promise.allSettled(running)

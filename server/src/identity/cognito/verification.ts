@@ -59,12 +59,12 @@ export function verification(
   let fetching: Promise<Jwks> | undefined
 
   const renew = (): Promise<Jwks> => {
-    asked = clock.now()
+    asked = clock.uptime()
     fetching ??= within(clock, fetchWithin, until, signal => fetchKeys(jwksUrl, signal))
       .then(
         jwks => {
           verifier.cacheJwks(jwks)
-          known = { jwks, at: clock.now() }
+          known = { jwks, at: clock.uptime() }
           failure = undefined
           return jwks
         },
@@ -84,7 +84,7 @@ export function verification(
 
   /** Resolves when the keys are as new as can be expected. */
   async function renewForUnknownKey(): Promise<void> {
-    if (!fetching && clock.now() - asked < (failure ? failurePause : unknownKeyPause)) {
+    if (!fetching && clock.uptime() - asked < (failure ? failurePause : unknownKeyPause)) {
       if (failure) throw failure
     } else await renew()
   }
@@ -107,7 +107,7 @@ export function verification(
       if (idToken.length > tokenLength) throw new SignalingError('INVALID_TOKEN')
       try {
         const identified = check(idToken, proven)
-        const now = clock.now()
+        const now = clock.uptime()
         if (known && now - known.at > keysLast && now - asked > renewalPause) renewInBackground()
         return identified
       } catch (cause) {
@@ -127,12 +127,12 @@ export function verification(
 
     async keys() {
       if (!known) await renewForUnknownKey()
-      else if (clock.now() - known.at > keysLast && clock.now() - asked > renewalPause) renewInBackground()
+      else if (clock.uptime() - known.at > keysLast && clock.uptime() - asked > renewalPause) renewInBackground()
       return known?.jwks ?? renew()
     },
 
     async ready() {
-      if (failure || !known || clock.now() - known.at > readyFor) await renew()
+      if (failure || !known || clock.uptime() - known.at > readyFor) await renew()
     },
   }
 }

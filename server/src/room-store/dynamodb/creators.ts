@@ -1,6 +1,6 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { SignalingError } from '@parley/protocol'
-import type { Clock } from '../../clock.ts'
+import { believedTime, type Clock } from '../../clock.ts'
 import { endOf, type RoomRecord } from '../room-store.ts'
 import { inTurn } from './in-turn.ts'
 import { creatorKey, number, parsed, text } from './items.ts'
@@ -34,6 +34,9 @@ export interface Creators {
 export function creators(table: Table, clock: Clock): Creators {
   const queue = inTurn()
   const seconds = () => Math.floor(clock.now() / 1000)
+  const believedNow = believedTime(clock)
+  /** What has ended by a clock that can be believed: what is taken off the list is not found again. */
+  const isOver = (end: number) => end * 1000 <= believedNow()
 
   /** @param change may be called several times, also after its result was written */
   function change(subject: string, by: number, change: (entries: Entries) => unknown): Promise<void> {
@@ -72,7 +75,7 @@ export function creators(table: Table, clock: Clock): Creators {
       const isInFlight = touched > seconds() - inFlight
       const end = ends.get(id)
       if (end === undefined ? isInFlight : end > now) live++
-      else if (!isInFlight) entries.delete(id)
+      else if (!isInFlight && (end === undefined || isOver(end))) entries.delete(id)
     }
     return live
   }
@@ -83,7 +86,7 @@ export function creators(table: Table, clock: Clock): Creators {
   return {
     reserve: (room, maxLive, now, by) =>
       change(room.created_by, by, async entries => {
-        for (const [id, { end }] of entries) if (end <= now) entries.delete(id)
+        for (const [id, { end }] of entries) if (isOver(end)) entries.delete(id)
         // It is listed already if that was written, but the answer was lost.
         if (!entries.has(room.room_id) && entries.size >= maxLive && (await sift(entries, now, by)) >= maxLive) {
           throw new SignalingError(

@@ -38,7 +38,7 @@ export type Update = Omit<UpdateItemCommandInput, 'TableName' | 'Key'>
 export type Outcome = 'written' | 'refused' | 'unsure'
 
 /**
- * A DynamoDB table with the key `room_id`. `by` is when a member must have ended, in milliseconds since the epoch. They
+ * A DynamoDB table with the key `room_id`. `by` is when a member must have ended, as an uptime in milliseconds. They
  * all try again after what may pass, and throw SignalingError LIMIT_REACHED if an item would exceed the 400 KB that
  * DynamoDB allows, or else an Error that says what is wrong with the table.
  */
@@ -85,7 +85,7 @@ export function openTable(region: string, name: string, clock: Clock): Table {
   }
 
   async function once<T>(by: number, attempt: (options: Options) => Promise<T>): Promise<T> {
-    const left = by - clock.now()
+    const left = by - clock.uptime()
     if (left <= 0) throw late()
     return new Promise((resolve, reject) => {
       const controller = new AbortController()
@@ -105,7 +105,7 @@ export function openTable(region: string, name: string, clock: Clock): Table {
         return await once(by, attempt)
       } catch (error) {
         if (error instanceof ConditionalCheckFailedException) throw error
-        if (!mayPass(error) || clock.now() + longest >= by) throw explained(error)
+        if (!mayPass(error) || clock.uptime() + longest >= by) throw explained(error)
         if (!isThrottling(error)) unsure()
       }
       await pause(longest)
@@ -136,7 +136,7 @@ export function openTable(region: string, name: string, clock: Clock): Table {
     within: act =>
       new Promise((resolve, reject) => {
         const cancel = clock.after(deadline, () => reject(explained(late())))
-        act(clock.now() + deadline)
+        act(clock.uptime() + deadline)
           .then(resolve, reject)
           .finally(cancel)
       }),

@@ -1,0 +1,113 @@
+import { type JsonObject, toSignalingError } from '@parley/protocol'
+import { inTime } from '../clock.ts'
+import { logFailure, reasons } from '../log.ts'
+import { type RoomRecord, StoreFull } from '../room-store/room-store.ts'
+import { type CreatedRooms, serverFull } from './created-rooms.ts'
+import { type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
+import { newRoomId, newRoomToken } from './secrets.ts'
+
+export interface CreationParts extends OpenRoomsParts {
+  readonly limits: OpenRoomsParts['limits'] & {
+    /** Seconds that a room lives if its creator does not say. */
+    readonly roomTtl: number
+    readonly roomsPerIdentity: number
+  }
+}
+
+/** What the creator of a room may decide. */
+export interface RoomOptions {
+  /** Seconds; null: the room does not end. */
+  readonly ttl?: number | null | undefined
+  readonly maxPeers?: number | undefined
+  readonly name?: string | undefined
+  readonly metadata?: JsonObject | undefined
+}
+
+/** Rooms that make way at once where the store is full. */
+const makeWayAtOnce = 100
+
+/** Creates rooms, and keeps them from being too many. */
+export class Creation {
+  constructor(
+    private readonly parts: CreationParts,
+    private readonly open: OpenRooms,
+    private readonly created: CreatedRooms,
+    private readonly deleteRoom: (roomId: string) => Promise<void>,
+  ) {}
+
+  /**
+   * @param address that the request comes from
+   * @throws SignalingError LIMIT_REACHED if the identity or the address has too many; UNAVAILABLE if the store does not
+   *   answer or can keep no more
+   */
+  async create(creator: string, options: RoomOptions, address: string): Promise<RoomRecord> {
+    const { clock, limits, log, metrics } = this.parts
+    const now = Math.floor(clock.now() / 1000)
+    const record: RoomRecord = {
+      room_id: newRoomId(),
+      created_by: creator,
+      token: newRoomToken(),
+      created_at: now,
+      expires_at: options.ttl === null ? null : now + (options.ttl ?? limits.roomTtl),
+      max_peers: options.maxPeers ?? null,
+      name: options.name ?? null,
+      metadata: options.metadata ?? {},
+      locked: false,
+      removed: [],
+      invites: [],
+      revision: 0,
+    }
+    this.created.expectSpace(record, address)
+    await this.#store(record).catch(async error => {
+      if (!(error.cause instanceof StoreFull)) throw error
+      if (await this.#makeWay()) await this.#store(record)
+      else throw serverFull(error.cause)
+    })
+    this.created.add(record, address)
+    metrics.roomsCreated++
+    log.info({ room: record.room_id, expires_at: record.expires_at }, 'room created')
+    for (let id = this.created.excess(address); id; id = this.created.excess(address)) await this.#remove(id)
+    return record
+  }
+
+  async #store(record: RoomRecord): Promise<void> {
+    const { clock, store, limits, log } = this.parts
+    const { room_id } = record
+    const creating = store.create(record, limits.roomsPerIdentity, record.created_at ?? 0)
+    await inTime(clock, creating, storeSilent).catch(error => {
+      // Should it be there after all, nobody knows its token.
+      const takeBack = () => store.delete(room_id)
+      creating.then(takeBack).catch(cause => {
+        // That is what has just been said, unless it was late.
+        if (cause !== error.cause && cause !== error)
+          log.warn({ room: room_id, cause: reasons(cause) }, 'room that was created too late not deleted')
+      })
+      throw error
+    })
+  }
+
+  /** @returns whether any room that nobody has entered has made way */
+  async #makeWay(): Promise<boolean> {
+    let removed = 0
+    for (; removed < makeWayAtOnce; removed++) {
+      const id = this.created.oldestUnentered()
+      if (id === undefined) break
+      await this.#remove(id)
+    }
+    return removed > 0
+  }
+
+  /** Deletes a room that nobody has entered, unless somebody is about to. */
+  async #remove(roomId: string): Promise<void> {
+    const { log, metrics } = this.parts
+    if (this.open.get(roomId)) {
+      this.created.entered(roomId)
+      return
+    }
+    // Even if it is not deleted, it must not be in the way again.
+    this.created.remove(roomId)
+    metrics.roomsMadeWay++
+    log.info({ room: roomId }, 'room that nobody has entered made way')
+    await this.deleteRoom(roomId).catch(error => logFailure(log, toSignalingError(error), { room: roomId }))
+  }
+}

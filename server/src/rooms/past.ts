@@ -1,0 +1,134 @@
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { RoomRecord } from '../room-store/room-store.ts'
+import type { Directory } from './directory.ts'
+import { PastBudget, type PastLimits, type PastSize, pastLimits } from './past-budget.ts'
+import type { Departed, Memory, Peer, Room } from './room.ts'
+
+export interface PastParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: {
+    /** So many departed peers one room remembers. */
+    readonly peersPerRoom: number
+    /** Undefined: the usual ones. */
+    readonly past?: PastLimits
+  }
+}
+
+/** Users that one room remembers beside its peers, so that it can sign them out: what is beyond stays with the provider. */
+const mostUsers = 10_000
+
+/** Between two lines that say that something was forgotten early. Milliseconds. */
+const linesEvery = 600_000
+
+/**
+ * What the rooms of this node remember of peers that have left: who may still ask for the clean-up or come back, and who
+ * is to be signed out with the room. Beyond the limits the oldest is forgotten, in whichever room: of an address that takes
+ * more than its share, so that nobody can have the server forget everybody else; or else of all.
+ */
+export class Past {
+  readonly #budget: PastBudget
+  /** The uptime until which nothing is said of what was forgotten early. */
+  #quietUntil = Number.NEGATIVE_INFINITY
+
+  /** @param forgetIfUnused is called for a room that may remember nobody any more */
+  constructor(
+    private readonly parts: PastParts,
+    private readonly directory: Directory,
+    private readonly forgetIfUnused: (room: Room) => void,
+  ) {
+    this.#budget = new PastBudget(parts.limits.past ?? pastLimits)
+  }
+
+  get size(): PastSize {
+    return this.#budget.size
+  }
+
+  /** The peer is in its room now, maybe again. */
+  welcome({ room, id, username }: Peer): void {
+    this.#budget.wake(room)
+    const before = room.departed.get(id)
+    if (!before) return
+    this.#drop(before)
+    // Clients of old sign in anew each time, under one and the same peer id.
+    if (before.username !== username) this.#addUser(before)
+  }
+
+  /** The peer has left its room; it may still ask for the clean-up, and come back into a locked room. */
+  rememberPeer({ room, id, identity, username, link, invited }: Peer): void {
+    const departed: Departed = { room, id, identity, username, address: link.address, invited: invited !== undefined }
+    room.departed.set(id, departed)
+    this.#budget.add(departed)
+    if (room.departed.size > this.parts.limits.peersPerRoom) {
+      const [oldest = departed] = room.departed.values()
+      this.forgetPeer(oldest)
+      this.#addUser(oldest)
+    }
+    this.#settle(departed)
+  }
+
+  /** The peer has left its room for good; of it the user alone is remembered. */
+  rememberUser({ room, username, link }: Peer): void {
+    this.#settle(this.#addUser({ room, username, address: link.address }))
+  }
+
+  /** The peer that has left may no longer come back into a locked room, nor ask for the clean-up. */
+  forgetPeer(departed: Departed): void {
+    this.#drop(departed)
+    this.directory.unlist(departed.id, departed.room)
+  }
+
+  /** The room is no more. */
+  forget(room: Room): void {
+    for (const departed of [...room.departed.values()]) this.forgetPeer(departed)
+    for (const user of [...room.users.values()]) this.#drop(user)
+    this.#budget.wake(room)
+  }
+
+  /** The room has another record, which may be longer. */
+  weighAgain(room: Room, record: RoomRecord): void {
+    this.#budget.weighAgain(room, record)
+  }
+
+  #addUser({ room, username, address }: Memory): Memory {
+    const known = room.users.get(username)
+    if (known) return known
+    const user: Memory = { room, username, address }
+    room.users.set(username, user)
+    this.#budget.add(user)
+    const [oldest = user] = room.users.values()
+    if (room.users.size > mostUsers) this.#drop(oldest)
+    return user
+  }
+
+  #drop(memory: Memory): void {
+    const { room, id, username } = memory
+    if (id === undefined) room.users.delete(username)
+    else room.departed.delete(id)
+    this.#budget.remove(memory)
+  }
+
+  /** Comes back within the limits, once `last` has been added. */
+  #settle(last: Memory): void {
+    const { room, address } = last
+    if (room.record && room.peers.size === 0) this.#budget.rest(room, room.record, last)
+    for (let excess = this.#budget.excess(address); excess; excess = this.#budget.excess(address)) {
+      this.#drop(excess)
+      if (excess.id !== undefined) this.directory.unlist(excess.id, excess.room)
+      this.#tell(address)
+      this.forgetIfUnused(excess.room)
+    }
+  }
+
+  #tell(address: string): void {
+    const { clock, log, metrics } = this.parts
+    metrics.peersForgotten++
+    if (clock.uptime() < this.#quietUntil) return
+    this.#quietUntil = clock.uptime() + linesEvery
+    const sentence = 'peers that have left are forgotten early; parley_peers_forgotten_total counts them'
+    log.warn({ ...this.size, address }, sentence)
+  }
+}
