@@ -16,6 +16,8 @@ export interface Metrics {
   readonly originsRefused: { http: number; websocket: number }
   /** Connections that were closed because there were too many that had not registered, by the limit. */
   readonly newcomersClosed: { address: number; server: number }
+  /** Connections that were ended because they did not read: for too long, or when all queues together were too big. */
+  readonly slowConsumers: { stalled: number; budget: number }
 }
 
 export const createMetrics = (): Metrics => ({
@@ -29,6 +31,7 @@ export const createMetrics = (): Metrics => ({
   errorsKeptBack: new Map(),
   originsRefused: { http: 0, websocket: 0 },
   newcomersClosed: { address: 0, server: 0 },
+  slowConsumers: { stalled: 0, budget: 0 },
 })
 
 export const countError = (metrics: Metrics, code: ErrorCode): void => increment(metrics.errors, code)
@@ -48,6 +51,9 @@ export interface Gauges {
   /** Of these, the rooms that go on past their end for their plain peers. */
   readonly roomsPastEnd: number
   readonly peers: number
+  /** Bytes that wait for peers to read them, and the most that may. */
+  readonly queued: number
+  readonly queueBudget: number
   /** Bytes. */
   readonly residentMemory: number
 }
@@ -69,6 +75,9 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
   const newcomers = Object.entries(metrics.newcomersClosed).map(
     ([limit, count]) => `parley_unregistered_closed_total{limit="${limit}"} ${count}`,
   )
+  const slow = Object.entries(metrics.slowConsumers).map(
+    ([limit, count]) => `parley_slow_consumers_total{limit="${limit}"} ${count}`,
+  )
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
     gauge('parley_unregistered_connections', 'Those of them that have not registered.', gauges.unregistered),
@@ -83,6 +92,9 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     byCode('parley_errors_kept_back_total', 'Errors not sent to plain peers, by code.', metrics.errorsKeptBack),
     family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),
+    gauge('parley_queued_bytes', 'Bytes that wait in the queues of all connections.', gauges.queued),
+    gauge('parley_queue_budget_bytes', 'The most that may wait there.', gauges.queueBudget),
+    family('parley_slow_consumers_total', 'counter', 'Connections ended because they did not read.', slow),
     family('parley_origins_refused_total', 'counter', 'Requests of pages of origins that may not use it.', origins),
     byCode('parley_errors_total', 'Errors and forced ends by code, over HTTP and WebSocket.', metrics.errors),
     gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),

@@ -6,9 +6,11 @@ import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
 import { Newcomers } from './gateway/newcomers.ts'
+import { Queues } from './gateway/queues.ts'
 import { iceServers } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
 import type { Log } from './log.ts'
+import { queueBudget, usableMemory } from './memory.ts'
 import { createMetrics } from './metrics.ts'
 import { rateLimit } from './rate-limit.ts'
 import { refusedOrigins } from './refused-origins.ts'
@@ -44,6 +46,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     ...{ clock, log, metrics, proxies: config.proxies },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
   })
+  const queues = new Queues({ clock, log, metrics, budget: config.queueMemory || queueBudget(usableMemory()) })
   let gateway: Gateway | undefined
   let http: ReturnType<typeof Bun.serve> | undefined
   let draining = false
@@ -65,6 +68,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         ...rooms.census(),
         connections: gateway?.connectionCount() ?? 0,
         unregistered: newcomers.count,
+        queued: queues.bytes,
+        queueBudget: queues.budget,
         residentMemory: process.memoryUsage.rss(),
       }),
       async ready() {
@@ -111,6 +116,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
             waitingBytes: 4 * config.unregisteredMessageBytes,
           },
           newcomers,
+          queues,
           failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
           refusedOrigin,
         },

@@ -65,7 +65,10 @@ describe('the OpenAPI document', () => {
         { ...config, deleteByAddress: true },
         {
           ...{ rooms, identity, clock, log, metrics, version: '1', signIns: rateLimit(1, clock) },
-          gauges: () => ({ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, residentMemory: 0 }),
+          gauges: () => ({
+            ...{ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, residentMemory: 0 },
+            ...{ queued: 0, queueBudget: 0 },
+          }),
           ready: async () => {},
           refusedOrigin: () => {},
           iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),

@@ -5,6 +5,7 @@ import type { RateLimit } from '../rate-limit.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
+import type { Queues } from './queues.ts'
 
 export interface ConnectionLimits {
   readonly peerIdLength: number
@@ -27,6 +28,7 @@ export interface ConnectionParts {
   readonly limits: ConnectionLimits
   readonly failedRegistrations: RateLimit
   readonly newcomers: Newcomers
+  readonly queues: Queues
   /** That of the heartbeat. */
   readonly beat: Beat
 }

@@ -26,12 +26,14 @@ import { Faults, isGuess } from './faults.ts'
 import { type Frame, isRequest, requestIdIn, textOf, WaitingFrames } from './frames.ts'
 import { SocketLifeSigns } from './life-signs.ts'
 import type { Newcomer } from './newcomers.ts'
+import { Outgoing } from './outgoing.ts'
 
 /** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
 export class Connection implements Link, Newcomer {
   peer: Peer | undefined
   open = true
   readonly life: SocketLifeSigns
+  private readonly outgoing: Outgoing
   /** Frames that came while a `register` is being answered; undefined when none is. */
   private waiting: WaitingFrames | undefined
   /** The `register` that is being answered. */
@@ -41,26 +43,25 @@ export class Connection implements Link, Newcomer {
   private overdue = false
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
-  /** Whether the other end may still send what it wrote before it saw that it is being closed. */
-  private isTurningAway = false
   /** It waits to register no more. */
   private endWait: Cancel
   /** Undefined as long as there is none, as in most connections. */
   private faults: Faults | undefined
 
   constructor(
-    private readonly socket: ServerWebSocket<unknown>,
+    socket: ServerWebSocket<unknown>,
     readonly address: string,
     private readonly parts: ConnectionParts,
   ) {
     this.life = new SocketLifeSigns(socket, parts)
+    this.outgoing = new Outgoing(socket, this, parts)
     this.endWait = parts.newcomers.admit(this)
   }
 
   /** A frame from the other end. Never throws. */
   receive(frame: Frame): void {
     if (!this.open) {
-      if (this.isTurningAway) this.turnAway(requestIdIn(frame))
+      if (this.outgoing.isTurningAway) this.turnAway(requestIdIn(frame))
       return
     }
     this.life.heardAt = this.parts.beat.now
@@ -70,6 +71,8 @@ export class Connection implements Link, Newcomer {
 
   /** A ping or a pong from the other end. One that is being closed gets no more time by it. */
   alive(): void {
+    // A ping was answered by the runtime, and the answer may wait.
+    this.outgoing.look()
     if (!this.open) return
     this.life.heardAt = this.parts.beat.now
     this.life.settle(true)
@@ -78,18 +81,17 @@ export class Connection implements Link, Newcomer {
   /** The other end has answered a ping, and all that it had sent before has been handled. */
   ponged(payload: Buffer): void {
     this.alive()
-    if (!this.isTurningAway || !payload.equals(farewell)) return
-    this.isTurningAway = false
-    this.drained()
+    this.outgoing.ponged(payload)
   }
 
   /** The WebSocket has ended, with a close code of RFC 6455 section 7.4. */
   closed(code: number): void {
     this.open = false
-    this.isTurningAway = false
+    this.outgoing.ended()
     this.waiting = undefined
     this.endWait()
-    this.depart(isDeliberate(code) ? 'left' : 'disconnected')
+    // One that the server ends leaves in a step of its own.
+    if (!this.closing) this.depart(isDeliberate(code) ? 'left' : 'disconnected')
     this.life.settle(false)
   }
 
@@ -99,19 +101,28 @@ export class Connection implements Link, Newcomer {
    */
   close(reason: SignalingError): void {
     if (!this.open) return
-    this.open = false
-    this.closing = reason
-    // Not at once: whoever closes it may be just telling its room something.
-    queueMicrotask(() => this.depart('disconnected'))
+    this.lost(reason)
     const unanswered = this.waiting?.frames ?? []
-    this.waiting = undefined
+    this.waitNoMore()
     if (this.dialect === 'features') this.send(bye(reason, closeCodeOf(reason)))
     if (this.hasAcks) {
       if (this.registering) this.turnAway(requestIdOf(this.registering))
       for (const frame of unanswered) this.turnAway(requestIdIn(frame))
-      this.isTurningAway = this.socket.ping(farewell) !== 0
+      this.outgoing.sayFarewell()
     }
-    this.drained()
+    this.outgoing.close(reason)
+  }
+
+  lost(reason: SignalingError): void {
+    if (!this.open) return
+    this.open = false
+    this.closing = reason
+    // Not at once: whoever closes it may be just telling its room something.
+    queueMicrotask(() => this.depart('disconnected'))
+  }
+
+  stalled(): void {
+    this.fail(new SignalingError('SLOW_CONSUMER'))
   }
 
   /** Its peer leaves, however long the end of the connection takes. */
@@ -120,14 +131,13 @@ export class Connection implements Link, Newcomer {
     this.peer = undefined
   }
 
-  /** The socket has taken what was queued for it. To close it before would throw the queue away. */
+  /** The socket has taken some of what was queued for it. */
   drained(): void {
-    if (!this.closing || this.isTurningAway || this.socket.getBufferedAmount() > 0) return
-    this.socket.close(closeCodeOf(this.closing), this.closing.message)
+    this.outgoing.drained()
   }
 
   deliver(text: string): boolean {
-    return this.open && this.socket.sendText(text) !== 0
+    return this.open && this.outgoing.send(text)
   }
 
   welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void {
@@ -192,7 +202,7 @@ export class Connection implements Link, Newcomer {
 
   /** Sends even while the connection is being closed. */
   private send(message: ServerMessage): void {
-    this.socket.sendText(JSON.stringify(message))
+    this.outgoing.send(JSON.stringify(message))
   }
 
   /** Refuses a request that came too late. */
@@ -235,13 +245,19 @@ export class Connection implements Link, Newcomer {
   /** Handles what waited, in order; behind another `register` among it the rest waits again. */
   private resume(): void {
     const frames = this.waiting?.frames ?? []
-    this.waiting = undefined
+    this.waitNoMore()
     for (const frame of frames) this.receive(frame)
   }
 
   private wait(waiting: WaitingFrames, frame: Frame): void {
-    if (waiting.add(frame)) return
-    this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
+    const isBearable = waiting.add(frame)
+    this.outgoing.hold(waiting.bytes)
+    if (!isBearable) this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
+  }
+
+  private waitNoMore(): void {
+    this.waiting = undefined
+    this.outgoing.hold(0)
   }
 
   expectRegister(): void {
@@ -290,6 +306,3 @@ export class Connection implements Link, Newcomer {
 
 /** Errors kept back from one connection in a minute that are logged one by one; the metrics count them all. */
 const keptBackLogged = 10
-
-/** The ping whose pong says that the other end has seen that it is being closed. */
-const farewell = Buffer.from('bye')

@@ -44,6 +44,10 @@ export class WaitingFrames {
 
   constructor(private readonly most: number) {}
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** False if there are more bytes than there may be. */
   add(frame: Frame): boolean {
     this.frames.push(frame)
