@@ -49,45 +49,50 @@ async function world(settings: Record<string, string> = {}) {
   const fill = async (target: string, bytes: number, text = big) => {
     while ((await queued(server)) < bytes) expect(await send(target, text)).toBe('ack')
   }
+  /** Lets time go by where timers run: not below the handler of another socket, which has a buffer of its own open. */
+  const pass = async (ms: number) => {
+    await new Promise(resolve => setImmediate(resolve))
+    clock.advance(ms)
+  }
   /** Lets seconds go by until one in which no socket takes anything; the kernel may take more than it has at first. */
   const settle = async () => {
     let before: number
     do {
       before = await queued(server)
-      clock.advance(1_000)
+      await pass(1_000)
     } while ((await queued(server)) !== before)
     expect(before).toBeGreaterThan(0)
   }
-  return { clock, server, room, sender, send, fill, settle }
+  return { server, room, sender, send, fill, settle, pass }
 }
 
 describe('a peer that does not read', () => {
   test('is closed after 10 s in which it took nothing, and cut off 5 s later', async () => {
-    const { clock, server, room, send, fill, settle } = await world()
+    const { pass, server, room, send, fill, settle } = await world()
     await using _ = server
     const raw = await nonReader(server, room, 'deaf')
     await fill('deaf', MiB)
     await settle()
-    clock.advance(8_000)
+    await pass(8_000)
     expect(await cutOff(server, 'stalled')).toBe(0)
-    clock.advance(1_000)
+    await pass(1_000)
     expect(await cutOff(server, 'stalled')).toBe(1)
     expect(await send('deaf', 'gone')).toBe('PEER_NOT_FOUND')
     // What waits has a last chance.
     expect(await queued(server)).toBeGreaterThan(0)
-    clock.advance(5_000)
+    await pass(5_000)
     expect(await queued(server)).toBe(0)
     raw.resume()
     await raw.closed
   })
 
   test('and reads again when it is being closed gets all that was accepted for it, and 4410', async () => {
-    const { clock, server, room, fill, settle } = await world()
+    const { pass, server, room, fill, settle } = await world()
     await using _ = server
     const raw = await nonReader(server, room, 'late')
     await fill('late', MiB)
     await settle()
-    clock.advance(9_000)
+    await pass(9_000)
     expect(await cutOff(server, 'stalled')).toBe(1)
     raw.resume()
     expect(await raw.closeCode()).toBe(4410)
@@ -96,14 +101,14 @@ describe('a peer that does not read', () => {
   })
 
   test('keeps its queue for 5 s when it is closed for another reason', async () => {
-    const { clock, server, room, fill, settle } = await world()
+    const { pass, server, room, fill, settle } = await world()
     await using _ = server
     const raw = await nonReader(server, room, 'deaf', { features: ['presence'] })
     await fill('deaf', MiB)
     await settle()
     await server.post('/delete-peers-and-room', { room_id: room.room_id, token: room.token })
     expect(await queued(server)).toBeGreaterThan(0)
-    clock.advance(5_000)
+    await pass(5_000)
     expect(await queued(server)).toBe(0)
     raw.resume()
     await raw.closed
@@ -119,37 +124,32 @@ describe('a peer that does not read', () => {
   })
 })
 
-test('a peer that reads little by little is not closed', async () => {
-  const { clock, server, room, fill, send } = await world()
+test('a peer that takes some of its queue has its 10 s again', async () => {
+  const { pass, server, room, fill, settle, send } = await world()
   await using _ = server
   const raw = await nonReader(server, room, 'slow')
-  for (let step = 0; step < 4; step++) {
-    await fill('slow', 2 * MiB)
-    const before = await queued(server)
-    clock.advance(9_000)
-    while ((await queued(server)) >= before) {
-      let seen = -1
-      raw.resume()
-      await raw.until(bytes => {
-        if (seen < 0) seen = bytes.length
-        return bytes.length > seen
-      })
-      raw.pause()
-    }
-  }
-  expect(await send('slow', 'still there')).toBe('ack')
+  await fill('slow', 3 * MiB)
+  await settle()
+  await pass(8_000)
+  const before = await queued(server)
+  raw.resume()
+  while ((await queued(server)) >= before);
+  raw.pause()
+  await fill('slow', 3 * MiB)
+  await pass(9_000)
   expect(await cutOff(server, 'stalled')).toBe(0)
+  expect(await send('slow', 'still there')).toBe('ack')
   raw.end()
 })
 
 test('a connection that never answers the farewell is ended after 30 s', async () => {
-  const { clock, server, room } = await world()
+  const { pass, server, room } = await world()
   await using _ = server
   const raw = await nonReader(server, room, 'mute', { features: ['acks'] })
   raw.resume()
   await server.post('/delete-peers-and-room', { room_id: room.room_id, token: room.token })
   await raw.until(bytes => bytes.includes('"bye"'))
-  clock.advance(30_000)
+  await pass(30_000)
   await raw.closed
 })
 

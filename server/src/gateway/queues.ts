@@ -132,7 +132,8 @@ export class Queues {
   #check(queue: Queue): void {
     if (queue.outgoing === 0) return
     const before = queue.socket.getBufferedAmount()
-    // Has the socket try again. By itself it waits until a third of the kernel's buffer is free, which may be minutes.
+    // Has the socket try again: by itself it waits until a third of the kernel's buffer is free, which may take a slow
+    // reader minutes. (To be called from a timer only: below the handler of another socket, it may lose what that sends.)
     queue.socket.cork(() => {})
     const now = queue.socket.getBufferedAmount()
     if (now < before) queue.takenAt = this.#tick
