@@ -22,6 +22,8 @@ export interface Metrics {
   roomsMadeWay: number
   /** Times that other nodes could not be told what had happened to a room. */
   nodesNotTold: number
+  /** Connections that were ended because they did not read: for too long, or when all queues together were too big. */
+  readonly slowConsumers: { stalled: number; budget: number }
 }
 
 export const createMetrics = (): Metrics => ({
@@ -38,6 +40,7 @@ export const createMetrics = (): Metrics => ({
   peersForgotten: 0,
   roomsMadeWay: 0,
   nodesNotTold: 0,
+  slowConsumers: { stalled: 0, budget: 0 },
 })
 
 export const countError = (metrics: Metrics, code: ErrorCode): void => increment(metrics.errors, code)
@@ -60,6 +63,9 @@ export interface Gauges {
   /** Lines of the log that could not be written, since the start. */
   readonly logLinesDropped: number
   readonly past: { readonly memories: number; readonly idleRooms: number }
+  /** Bytes that wait for peers to read them, and the most that may. */
+  readonly queued: number
+  readonly queueBudget: number
   /** Bytes. */
   readonly residentMemory: number
 }
@@ -81,6 +87,9 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
   const newcomers = Object.entries(metrics.newcomersClosed).map(
     ([limit, count]) => `parley_unregistered_closed_total{limit="${limit}"} ${count}`,
   )
+  const slow = Object.entries(metrics.slowConsumers).map(
+    ([limit, count]) => `parley_slow_consumers_total{limit="${limit}"} ${count}`,
+  )
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
     gauge('parley_unregistered_connections', 'Those of them that have not registered.', gauges.unregistered),
@@ -100,6 +109,9 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     byCode('parley_errors_kept_back_total', 'Errors not sent to plain peers, by code.', metrics.errorsKeptBack),
     family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),
+    gauge('parley_queued_bytes', 'Bytes that wait in the queues of all connections.', gauges.queued),
+    gauge('parley_queue_budget_bytes', 'The most that may wait there.', gauges.queueBudget),
+    family('parley_slow_consumers_total', 'counter', 'Connections ended because they did not read.', slow),
     family('parley_origins_refused_total', 'counter', 'Requests of pages of origins that may not use it.', origins),
     byCode('parley_errors_total', 'Errors and forced ends by code, over HTTP and WebSocket.', metrics.errors),
     counter('parley_log_lines_dropped_total', 'Lines of the log that could not be written.', gauges.logLinesDropped),

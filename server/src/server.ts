@@ -7,9 +7,11 @@ import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
 import { Newcomers } from './gateway/newcomers.ts'
+import { Queues } from './gateway/queues.ts'
 import { iceServers } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
 import { type Log, logFailure } from './log.ts'
+import { queueBudget, usableMemory } from './memory.ts'
 import { countError, createMetrics } from './metrics.ts'
 import { problem } from './problem.ts'
 import { rateLimit } from './rate-limit.ts'
@@ -52,6 +54,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     ...{ clock, log, metrics, proxies: config.proxies },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
   })
+  const queues = new Queues({ clock, log, metrics, budget: config.queueMemory || queueBudget(usableMemory()) })
   let gateway: Gateway | undefined
   let http: ReturnType<typeof Bun.serve> | undefined
   let draining = false
@@ -76,6 +79,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         connections: gateway?.connectionCount() ?? 0,
         unregistered: newcomers.count,
         logLinesDropped: log.droppedLines(),
+        queued: queues.bytes,
+        queueBudget: queues.budget,
         residentMemory: process.memoryUsage.rss(),
       }),
       async ready() {
@@ -145,6 +150,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
           newcomers,
           budget,
           slices,
+          queues,
           failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
           refusedOrigin,
           refusedAttempt,

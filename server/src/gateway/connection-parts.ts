@@ -8,6 +8,7 @@ import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
 import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
+import type { Queues } from './queues.ts'
 
 export interface ConnectionLimits {
   readonly peerIdLength: number
@@ -33,6 +34,7 @@ export interface ConnectionParts {
   readonly budget: WorkBudget
   readonly slices: TimeSlices
   readonly refusedAttempt: RefusedAttempt
+  readonly queues: Queues
   /** That of the heartbeat. */
   readonly beat: Beat
 }

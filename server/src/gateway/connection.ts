@@ -19,29 +19,24 @@ import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError, countKeptBack } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
-import { sliceUnits } from '../time-slices.ts'
 import { type Payer, workOfJson } from '../work-budget.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { type Dialect, mayBeTold } from './dialect.ts'
 import { Faults, isGuess } from './faults.ts'
-import { type Frame, isRequest, requestIdIn, textOf, WaitingFrames } from './frames.ts'
+import { type Frame, isRequest, requestIdIn, textOf } from './frames.ts'
+import { Incoming } from './incoming.ts'
 import { SocketLifeSigns } from './life-signs.ts'
 import type { Newcomer } from './newcomers.ts'
+import { Outgoing } from './outgoing.ts'
 
 /** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
 export class Connection implements Link, Newcomer {
   peer: Peer | undefined
   open = true
   readonly life: SocketLifeSigns
-  /** It has to wait for what it has asked for, or for others to have their turn: what it sends meanwhile waits, too. */
-  private isBusy = false
-  /** What came while it was busy; undefined when nothing did. */
-  private waiting: WaitingFrames | undefined
-  /** A broadcast of it is on its way. */
-  private isBroadcasting = false
-  /** Units of work that it caused since others had their turn. */
-  private units = 0
+  private readonly outgoing: Outgoing
+  private readonly incoming: Incoming
   /** The `register` that is being answered. */
   private registering: Register | undefined
   private dialect: Dialect = 'unknown'
@@ -51,38 +46,39 @@ export class Connection implements Link, Newcomer {
   private noLargeBefore = 0
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
-  /** Whether the other end may still send what it wrote before it saw that it is being closed. */
-  private isTurningAway = false
-  /** Messages that came too late. */
-  private turnedAway = 0
   /** It waits to register no more. */
   private endWait: Cancel
   /** Undefined as long as there is none, as in most connections. */
   private faults: Faults | undefined
 
   constructor(
-    private readonly socket: ServerWebSocket<unknown>,
+    socket: ServerWebSocket<unknown>,
     readonly address: string,
     private readonly parts: ConnectionParts,
   ) {
     this.life = new SocketLifeSigns(socket, parts)
+    this.outgoing = new Outgoing(socket, this, parts)
+    this.incoming = new Incoming(this, this.outgoing, parts)
     this.endWait = parts.newcomers.admit(this)
   }
 
   /** A frame from the other end. Never throws. */
   receive(frame: Frame): void {
     if (!this.open) {
-      if (this.isTurningAway) this.turnAway(requestIdIn(frame))
-      if (++this.turnedAway > mostTurnedAway) this.stopTurningAway()
+      if (this.outgoing.isTurningAway) {
+        this.turnAway(requestIdIn(frame))
+        this.outgoing.turnedAway()
+      }
       return
     }
     this.life.heardAt = this.parts.beat.now
-    if (this.isBusy) this.wait(frame)
-    else this.handle(frame)
+    this.incoming.receive(frame)
   }
 
   /** A ping or a pong from the other end. One that is being closed gets no more time by it. */
   alive(): void {
+    // A ping was answered by the runtime, and the answer may wait.
+    this.outgoing.look()
     if (!this.open) return
     this.life.heardAt = this.parts.beat.now
     this.life.settle(true)
@@ -91,22 +87,17 @@ export class Connection implements Link, Newcomer {
   /** The other end has answered a ping, and all that it had sent before has been handled. */
   ponged(payload: Buffer): void {
     this.alive()
-    if (payload.equals(farewell)) this.stopTurningAway()
-  }
-
-  private stopTurningAway(): void {
-    if (!this.isTurningAway) return
-    this.isTurningAway = false
-    this.drained()
+    this.outgoing.ponged(payload)
   }
 
   /** The WebSocket has ended, with a close code of RFC 6455 section 7.4. */
   closed(code: number): void {
     this.open = false
-    this.isTurningAway = false
-    this.waiting = undefined
+    this.outgoing.ended()
+    this.incoming.giveUp()
     this.endWait()
-    this.depart(isDeliberate(code) ? 'left' : 'disconnected')
+    // One that the server ends leaves in a step of its own.
+    if (!this.closing) this.depart(isDeliberate(code) ? 'left' : 'disconnected')
     this.life.settle(false)
   }
 
@@ -116,19 +107,27 @@ export class Connection implements Link, Newcomer {
    */
   close(reason: SignalingError): void {
     if (!this.open) return
-    this.open = false
-    this.closing = reason
-    // Not at once: whoever closes it may be just telling its room something.
-    queueMicrotask(() => this.depart('disconnected'))
-    const unanswered = this.waiting?.rest() ?? []
-    this.waiting = undefined
+    this.lost(reason)
+    const unanswered = this.incoming.giveUp()
     if (this.dialect === 'features') this.send(bye(reason, closeCodeOf(reason)))
     if (this.hasAcks) {
       if (this.registering) this.turnAway(requestIdOf(this.registering))
       for (const frame of unanswered) this.turnAway(requestIdIn(frame))
-      this.isTurningAway = this.socket.ping(farewell) !== 0
+      this.outgoing.sayFarewell()
     }
-    this.drained()
+    this.outgoing.close(reason)
+  }
+
+  lost(reason: SignalingError): void {
+    if (!this.open) return
+    this.open = false
+    this.closing = reason
+    // Not at once: whoever closes it may be just telling its room something.
+    queueMicrotask(() => this.depart('disconnected'))
+  }
+
+  stalled(): void {
+    this.fail(new SignalingError('SLOW_CONSUMER'))
   }
 
   /** Its peer leaves, however long the end of the connection takes. */
@@ -137,14 +136,13 @@ export class Connection implements Link, Newcomer {
     this.peer = undefined
   }
 
-  /** The socket has taken what was queued for it. To close it before would throw the queue away. */
+  /** The socket has taken some of what was queued for it. */
   drained(): void {
-    if (!this.closing || this.isTurningAway || this.isBroadcasting || this.socket.getBufferedAmount() > 0) return
-    this.socket.close(closeCodeOf(this.closing), this.closing.message)
+    this.outgoing.drained()
   }
 
   deliver(text: string): boolean {
-    return this.open && this.socket.sendText(text) !== 0
+    return this.open && this.outgoing.send(text)
   }
 
   welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void {
@@ -173,7 +171,7 @@ export class Connection implements Link, Newcomer {
     else this.close(reason)
   }
 
-  private handle(frame: Frame): void {
+  handle(frame: Frame): void {
     this.parts.metrics.messages++
     if (!this.peer && Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes) {
       this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Register before you send a message of this size.'))
@@ -181,14 +179,6 @@ export class Connection implements Link, Newcomer {
       this.receive(frame)
       return
     }
-    const spent = this.parts.budget.total
-    this.obey(frame)
-    // Relayed messages take no part in this: they are the same work for everybody.
-    this.units += this.parts.budget.total - spent
-    if (this.units >= sliceUnits) this.giveWay()
-  }
-
-  private obey(frame: Frame): void {
     const isLarge = this.peer !== undefined && frame.length > largeFrame
     if (isLarge && !this.mayBeLarge(frame)) return
     let message: PeerMessage | undefined
@@ -246,30 +236,19 @@ export class Connection implements Link, Newcomer {
     else void this.broadcast(reply, message, ack)
   }
 
-  /** Never rejects. A broadcast to many takes a while. */
+  /** Never rejects. A broadcast to many takes a while; what is sent meanwhile waits. */
   private async broadcast(done: Promise<void>, message: PeerMessage, ack: () => void): Promise<void> {
-    this.isBusy = this.isBroadcasting = true
+    this.incoming.pause()
+    this.outgoing.isAwaited = true
     try {
       await done
       ack()
     } catch (error) {
       this.refuse(error, message)
     }
-    this.isBroadcasting = false
+    this.outgoing.isAwaited = false
     this.drained()
-    this.goOn()
-  }
-
-  /** Has others have their turn before more of what this one sends is handled. */
-  private giveWay(): void {
-    this.units = 0
-    // It waits already, and others with it.
-    if (this.isBusy) return
-    this.isBusy = true
-    this.parts.slices.add(() => {
-      this.goOn()
-      return { units: sliceUnits, isDone: true }
-    })
+    this.incoming.resume()
   }
 
   private answer(message: ServerMessage): void {
@@ -283,7 +262,7 @@ export class Connection implements Link, Newcomer {
 
   /** Sends even while the connection is being closed. */
   private send(message: ServerMessage): void {
-    this.socket.sendText(JSON.stringify(message))
+    this.outgoing.send(JSON.stringify(message))
   }
 
   /** Refuses a request that came too late. */
@@ -294,7 +273,7 @@ export class Connection implements Link, Newcomer {
 
   /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
   private async register(message: Register): Promise<void> {
-    this.isBusy = true
+    this.incoming.pause()
     this.registering = message
     if (!this.peer) this.speakAs(message)
     const { rooms, failedRegistrations } = this.parts
@@ -314,7 +293,7 @@ export class Connection implements Link, Newcomer {
       this.refuse(reason, message)
       if (this.overdue && !this.peer) this.close(new SignalingError('REGISTER_TIMEOUT'))
     }
-    this.goOn()
+    this.incoming.resume()
   }
 
   /** From now on the other end is taken for one that understands what it asked for. */
@@ -323,22 +302,7 @@ export class Connection implements Link, Newcomer {
     this.hasAcks = features.includes('acks')
   }
 
-  /** Handles what waited, in order, until this is busy again. */
-  private goOn(): void {
-    this.isBusy = false
-    while (this.open && !this.isBusy) {
-      const frame = this.waiting?.take()
-      if (frame === undefined) {
-        this.waiting = undefined
-        return
-      }
-      this.handle(frame)
-    }
-  }
-
-  private wait(frame: Frame): void {
-    this.waiting ??= new WaitingFrames()
-    if (this.waiting.add(frame) <= this.parts.limits.waitingBytes) return
+  flooded(): void {
     if (this.registering) {
       this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
       return
@@ -364,10 +328,10 @@ export class Connection implements Link, Newcomer {
     this.parts.refusedAttempt(this.address, failure.code, 'websocket')
     if (!this.open) {
       // Only a broadcast is refused that late; it has been waiting for this.
-      if (this.isBroadcasting) this.send(errorMessage(failure))
+      if (this.outgoing.isAwaited) this.send(errorMessage(failure))
       return
     }
-    this.units += unitsOfRefusal
+    this.incoming.count(unitsOfRefusal)
     const { clock, log, metrics, limits } = this.parts
     logFailure(log, failure, { peer: this.peer?.id, address: this.address })
     this.faults ??= new Faults()
@@ -408,11 +372,5 @@ const largeFrame = 16 * 1024
 /** Units of work that count for a connection that floods. */
 const unitsOfFlood = 2000
 
-/** Messages after the end that are answered at most: one that goes on cannot keep its connection open. */
-const mostTurnedAway = 1000
-
 /** Units of work that it takes to say no. */
 const unitsOfRefusal = 2
-
-/** The ping whose pong says that the other end has seen that it is being closed. */
-const farewell = Buffer.from('bye')

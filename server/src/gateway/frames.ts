@@ -41,8 +41,12 @@ const overhead = 64
 export class WaitingFrames {
   readonly #frames: Frame[] = []
   #next = 0
-  /** Of those that still wait. */
   #bytes = 0
+
+  /** Of those that still wait. */
+  get bytes(): number {
+    return this.#bytes
+  }
 
   /** Lets one more wait. @returns the bytes of all that wait */
   add(frame: Frame): number {
