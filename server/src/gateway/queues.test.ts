@@ -34,7 +34,12 @@ async function nonReader(server: TestServer, room: Room, peerId: string, members
 async function world(settings: Record<string, string> = {}) {
   const clock = manualClock()
   // No pings meanwhile, which nobody would answer.
-  const limits = { PARLEY_SIGN_INS_PER_MINUTE: '10000', PARLEY_DEAD_AFTER_SECONDS: '900' }
+  const limits = {
+    PARLEY_SIGN_INS_PER_MINUTE: '10000',
+    PARLEY_DEAD_AFTER_SECONDS: '900',
+    // These tests are about memory, not about the work that large messages are.
+    PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000000',
+  }
   const server = await startServer({ ...limits, ...settings }, { clock })
   const room = await server.createRoom(await server.signIn())
   const sender = await server.join(room, 'sender', { features: ['acks'] })
