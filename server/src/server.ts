@@ -1,10 +1,12 @@
 import { SignalingError } from '@parley/protocol'
-import { clientOf } from './address.ts'
 import { createApi } from './api/api.ts'
+import { Renewals } from './api/renewals.ts'
 import type { Backplane } from './backplane/backplane.ts'
+import { clientOf, hiddenClients } from './client.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
+import { Guesses } from './gateway/guesses.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { iceServers } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
@@ -41,16 +43,16 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
   const rooms = new Rooms({ ...parts, metrics, limits: config, iceServers: iceServersFor })
   const newcomers = new Newcomers({
-    ...{ clock, log, metrics, proxies: config.proxies },
+    ...{ clock, log, metrics },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
   })
   let gateway: Gateway | undefined
   let http: ReturnType<typeof Bun.serve> | undefined
   let draining = false
-  let warned = false
+  const hiddenClient = hiddenClients(log)
 
   const api = createApi(
-    { ...config, deleteByAddress: config.deleteByAddress === 'on' },
+    { ...config, deleteByAddress: config.deleteByAddress === 'on', isLocal: /^(?:localhost|127(?:\.\d+){3}|::1)$/i.test(config.host) },
     {
       rooms,
       identity,
@@ -60,6 +62,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       version,
       iceServers: iceServersFor,
       signIns: rateLimit(config.signInsPerMinute, clock),
+      renewals: new Renewals(identity, config.failedRegistrationsPerMinute, clock),
       refusedOrigin,
       gauges: () => ({
         ...rooms.census(),
@@ -87,11 +90,9 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         maxRequestBodySize: 1024 * 1024,
         fetch(request, server) {
           const socketAddress = server.requestIP(request)?.address ?? ''
-          const client = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
-          if (client.isHidden && !warned) {
-            warned = true
-            log.warn({ proxy: client.address }, 'a proxy that is not in PARLEY_TRUSTED_PROXIES forwards requests')
-          }
+          const client = clientOf(socketAddress, request.headers, config.proxies)
+          // A load balancer asks in its own name how the server is.
+          if (request.method !== 'GET') hiddenClient(client)
           return api.fetch(request, { client })
         },
       })
@@ -111,7 +112,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
             waitingBytes: 4 * config.unregisteredMessageBytes,
           },
           newcomers,
-          failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
+          hiddenClient,
+          guesses: new Guesses(config.failedRegistrationsPerMinute, clock),
           refusedOrigin,
         },
       )

@@ -10,6 +10,7 @@ import { inWorld } from '../../test/world.ts'
 import { readConfig } from '../config.ts'
 import { rateLimit } from '../rate-limit.ts'
 import { createApi } from './api.ts'
+import { Renewals } from './renewals.ts'
 import type { AsyncApi } from './asyncapi.ts'
 import type { OpenApi, Operation } from './openapi.ts'
 
@@ -62,9 +63,10 @@ describe('the OpenAPI document', () => {
     inWorld(async ({ rooms, identity, clock, log, metrics }) => {
       const { config } = readConfig({})
       const app = createApi(
-        { ...config, deleteByAddress: true },
+        { ...config, deleteByAddress: true, isLocal: true },
         {
           ...{ rooms, identity, clock, log, metrics, version: '1', signIns: rateLimit(1, clock) },
+          renewals: new Renewals(identity, 1, clock),
           gauges: () => ({ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, residentMemory: 0 }),
           ready: async () => {},
           refusedOrigin: () => {},

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { RateLimit } from '../rate-limit.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import type { Guesses } from './guesses.ts'
 import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
 
@@ -25,7 +25,7 @@ export interface ConnectionParts {
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: ConnectionLimits
-  readonly failedRegistrations: RateLimit
+  readonly guesses: Guesses
   readonly newcomers: Newcomers
   /** That of the heartbeat. */
   readonly beat: Beat

@@ -14,7 +14,7 @@ import {
   toSignalingError,
 } from '@parley/protocol'
 import type { ServerWebSocket } from 'bun'
-import { rateLimitKey } from '../address.ts'
+import type { Client } from '../client.ts'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError, countKeptBack } from '../metrics.ts'
@@ -22,7 +22,7 @@ import type { Link, Peer } from '../rooms/room.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { type Dialect, mayBeTold } from './dialect.ts'
-import { Faults, isGuess } from './faults.ts'
+import { Faults } from './faults.ts'
 import { type Frame, isRequest, requestIdIn, textOf, WaitingFrames } from './frames.ts'
 import { SocketLifeSigns } from './life-signs.ts'
 import type { Newcomer } from './newcomers.ts'
@@ -50,11 +50,15 @@ export class Connection implements Link, Newcomer {
 
   constructor(
     private readonly socket: ServerWebSocket<unknown>,
-    readonly address: string,
+    readonly client: Client,
     private readonly parts: ConnectionParts,
   ) {
     this.life = new SocketLifeSigns(socket, parts)
     this.endWait = parts.newcomers.admit(this)
+  }
+
+  get address(): string | undefined {
+    return this.client.address
   }
 
   /** A frame from the other end. Never throws. */
@@ -206,21 +210,13 @@ export class Connection implements Link, Newcomer {
     this.waiting = new WaitingFrames(this.parts.limits.waitingBytes)
     this.registering = message
     if (!this.peer) this.speakAs(message)
-    const { rooms, failedRegistrations } = this.parts
-    const key = rateLimitKey(this.address)
+    const { rooms, guesses } = this.parts
     try {
-      const retryAfter = failedRegistrations.exceeded(key)
-      if (retryAfter > 0) {
-        const detail = 'Too many registrations from your network address failed.'
-        throw new SignalingError('RATE_LIMITED', detail, { retryAfter })
-      }
       if (message.features.includes('acks')) isRequest(message)
-      await rooms.join(message, this)
+      await guesses.attempt(this, this.client.limitKey, () => rooms.join(message, this))
     } catch (error) {
       this.registering = undefined
-      const reason = toSignalingError(error)
-      if (isGuess(reason.code)) failedRegistrations.count(key)
-      this.refuse(reason, message)
+      this.refuse(error, message)
       if (this.overdue && !this.peer) this.close(new SignalingError('REGISTER_TIMEOUT'))
     }
     this.resume()
@@ -259,7 +255,7 @@ export class Connection implements Link, Newcomer {
     if (!this.open) return
     const { clock, log, metrics, limits } = this.parts
     const failure = toSignalingError(error).with(message ? context(message) : {})
-    logFailure(log, failure, { peer: this.peer?.id, address: this.address })
+    logFailure(log, failure, { peer: this.peer?.id, address: this.client.nearest })
     this.faults ??= new Faults()
     const { reason, isLast } = this.faults.judge(failure, this.dialect, limits.errorsPerMinute, clock.now())
     countError(metrics, reason.code)

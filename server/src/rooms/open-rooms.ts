@@ -4,7 +4,9 @@ import { type Clock, inTime } from '../clock.ts'
 import { type Log, logFailure } from '../log.ts'
 import { endOf, type RoomRecord, type RoomStore } from '../room-store/room-store.ts'
 import { Directory } from './directory.ts'
+import { rememberToken } from './former-tokens.ts'
 import { Presence, presenceWindow } from './presence.ts'
+import { enforceRemovals } from './removals.ts'
 import { knows, type Peer, Room } from './room.ts'
 
 export interface OpenRoomsParts {
@@ -124,10 +126,10 @@ export class OpenRooms {
   /** Takes `record` for what the room is, unless a later one is known; gives the one that counts. */
   update(room: Room, record: RoomRecord): RoomRecord {
     if (room.record && room.record.revision >= record.revision) return room.record
+    rememberToken(room, room.record?.token, record.token)
     room.record = record
     this.#planEnd(room, record)
-    const removed = new Set(record.removed.map(({ identity }) => identity))
-    for (const peer of [...room.peers.values()]) if (removed.has(peer.identity)) this.expel(peer)
+    enforceRemovals(room, record, this)
     return record
   }
 

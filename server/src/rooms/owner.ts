@@ -4,6 +4,7 @@ import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts
 import { type InviteOptions, newInvite, withInvite } from './invites.ts'
 import { backplaneSilent, type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
 import { describe } from './room.ts'
+import { newRoomToken } from './secrets.ts'
 
 /** A room as its owner sees it. */
 export interface RoomView {
@@ -40,6 +41,8 @@ export interface RoomChanges {
   readonly name?: string | null | undefined
   readonly maxPeers?: number | null | undefined
   readonly locked?: boolean | undefined
+  /** Whether it gets another token, and the one that it has lets nobody new in. */
+  readonly rotateToken?: boolean | undefined
 }
 
 /** Peers that a room keeps out at most. */
@@ -69,12 +72,14 @@ export class Owner {
 
   async change(identity: string, roomId: string, changes: RoomChanges): Promise<RoomDetails> {
     const now = Math.floor(this.parts.clock.now() / 1000)
+    const token = changes.rotateToken ? newRoomToken() : undefined
     const record = await this.#change(identity, roomId, before => ({
       ...before,
       expires_at: changes.ttl === undefined ? before.expires_at : changes.ttl === null ? null : now + changes.ttl,
       name: changes.name === undefined ? before.name : changes.name,
       max_peers: changes.maxPeers === undefined ? before.max_peers : changes.maxPeers,
       locked: changes.locked ?? before.locked,
+      token: token ?? before.token,
     }))
     return this.#details(record)
   }

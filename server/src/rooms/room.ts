@@ -22,8 +22,8 @@ export interface LifeSigns {
 
 /** What rooms need of the connection of a peer. */
 export interface Link {
-  /** The network address at the other end. */
-  readonly address: string
+  /** The network address of the client itself, which may give rights; undefined if it is not known. */
+  readonly address: string | undefined
   /** False once the connection has ended, or is about to. */
   readonly open: boolean
   /** The peer that this connection speaks for. */
@@ -145,7 +145,8 @@ export interface Departed {
   readonly id: string
   readonly identity: string
   readonly username: string
-  readonly address: string
+  /** As its connection had it. */
+  readonly address: string | undefined
   readonly invited: boolean
 }
 
@@ -156,6 +157,10 @@ export class Room {
   readonly usernames = new Set<string>()
   /** By peer id, oldest first. */
   readonly departed = new NameMap<Departed>()
+  /** Addresses that peers of removed identities were connected from, and whose they were; oldest first. */
+  readonly addressesOfRemoved = new Map<string, string>()
+  /** The tokens that it had before its own, the latest ones; oldest first. */
+  readonly formerTokens: string[] = []
   /** The first that asked for it, until it leaves. */
   admin: Peer | undefined
   /** As last read from the store; undefined until somebody has been let in. */

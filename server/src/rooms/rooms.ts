@@ -15,7 +15,8 @@ import type { Metrics } from '../metrics.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import { CleanUp, type CleanUpParts } from './clean-up.ts'
 import { checkEntrance, clearAway } from './entrance.ts'
-import { invitationOf, isUsedBy, redeemed } from './invites.ts'
+import { invitationIn } from './former-tokens.ts'
+import { isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
 import { registeredAuth } from './registered-auth.ts'
@@ -108,7 +109,7 @@ export class Rooms {
       // A store may have cleared away a room that has ended, while plain peers are still in it.
       const record = stored ?? (room.hasPlainPeers ? room.record : undefined)
       if (!record) throw new SignalingError('ROOM_NOT_FOUND')
-      const invite = invitationOf(record, message.token, clock.now() / 1000)
+      const invite = invitationIn(message, subject, room, record, clock.now() / 1000)
       if (endOf(record) * 1000 <= clock.now() && !staysBeyondEnd(room, subject, message)) {
         throw new SignalingError('ROOM_EXPIRED')
       }
