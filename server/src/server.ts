@@ -8,7 +8,7 @@ import type { Config } from './config.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
 import { Guesses } from './gateway/guesses.ts'
 import { Newcomers } from './gateway/newcomers.ts'
-import { iceServers } from './ice/ice-servers.ts'
+import { iceServers, turnUser } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -40,8 +40,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const { clock, identity, store, backplane, log, version } = parts
   const metrics = createMetrics()
   const refusedOrigin = refusedOrigins(clock, log, metrics)
-  const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
-  const rooms = new Rooms({ ...parts, metrics, limits: config, iceServers: iceServersFor })
+  const iceServersFor = (subject: string) => iceServers(config, subject, clock.now())
+  const rooms = new Rooms({
+    ...{ ...parts, metrics, limits: config, iceServers: iceServersFor },
+    turnUser: subject => turnUser(config, subject),
+  })
   const newcomers = new Newcomers({
     ...{ clock, log, metrics },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },

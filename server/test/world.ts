@@ -24,7 +24,7 @@ export class RecordingLink implements Link {
   readonly released: string[] = []
   readonly closed: string[] = []
 
-  constructor(readonly address = '192.0.2.1') {}
+  constructor(readonly address: string | undefined = '192.0.2.1') {}
 
   welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>) {
     this.peer = peer
@@ -83,6 +83,7 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
     metrics: createMetrics(),
     limits: worldLimits,
     iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
+    turnUser: () => undefined,
     ...changes,
   }
   const rooms = new Rooms(parts)

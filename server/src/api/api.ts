@@ -38,8 +38,8 @@ export interface ApiParts {
   gauges(): Gauges
   /** Resolves if this node may be sent traffic. */
   ready(): Promise<void>
-  /** ICE servers with credentials for a holder: a subject. */
-  iceServers(holder: string): IceServers
+  /** ICE servers with credentials for an identity. */
+  iceServers(subject: string): IceServers
 }
 
 /** A request of a route, as far as it has been read. */

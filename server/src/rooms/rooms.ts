@@ -35,8 +35,10 @@ export interface RoomLimits extends RequestLimits {
 export interface RoomsParts extends CleanUpParts {
   readonly metrics: Metrics
   readonly limits: RoomLimits
-  /** ICE servers with credentials for a holder: a peer_id or a subject. */
-  iceServers(holder: string): IceServers
+  /** ICE servers with credentials for an identity. */
+  iceServers(subject: string): IceServers
+  /** What the TURN servers call an identity, if they tell identities apart. */
+  turnUser(subject: string): string | undefined
 }
 
 /** What the creator of a room may decide. */
@@ -229,7 +231,8 @@ export class Rooms {
       link.welcome(peer, reply)
     }
     metrics.registrations++
-    log.info({ room: room.id, peer: id, role: peer.role, replaced: present !== undefined }, 'peer registered')
+    const turn_user = this.parts.turnUser(subject)
+    log.info({ room: room.id, peer: id, role: peer.role, replaced: present !== undefined, turn_user }, 'peer registered')
   }
 
   /** One set for the same features, as ten thousand peers have few different ones. */
