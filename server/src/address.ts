@@ -35,7 +35,9 @@ export function readAddress(text: string): string | undefined {
   const [, address = '', zone = ''] = /^([\da-f.:]+)(%[\w.-]{1,32})?$/i.exec(text) ?? []
   const family = isIP(address)
   if (family !== 6) return family === 4 && zone === '' ? address : undefined
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1)
+  // The two do not take quite the same for an address: `::0:0:0:0:0.0.0.0` is one for `isIP` alone.
+  const canonical = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1)
+  if (canonical === undefined) return undefined
   const [, high, low] = /^::ffff:([\da-f]+):([\da-f]+)$/.exec(canonical) ?? []
   if (high === undefined || low === undefined) return canonical + zone
   return [high, low].flatMap(half => [Number.parseInt(half, 16) >> 8, Number.parseInt(half, 16) & 255]).join('.')

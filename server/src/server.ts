@@ -40,11 +40,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const { clock, identity, store, backplane, log, version } = parts
   const metrics = createMetrics()
   const refusedOrigin = refusedOrigins(clock, log, metrics)
-  const iceServersFor = (subject: string) => iceServers(config, subject, clock.now())
-  const rooms = new Rooms({
-    ...{ ...parts, metrics, limits: config, iceServers: iceServersFor },
-    turnUser: subject => turnUser(config, subject),
-  })
+  const ice = {
+    iceServers: (subject: string) => iceServers(config, subject, clock.now()),
+    turnUser: (subject: string) => turnUser(config, subject),
+  }
+  const rooms = new Rooms({ ...parts, ...ice, metrics, limits: config })
   const newcomers = new Newcomers({
     ...{ clock, log, metrics },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
@@ -63,7 +63,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       log,
       metrics,
       version,
-      iceServers: iceServersFor,
+      ...ice,
       signIns: rateLimit(config.signInsPerMinute, clock),
       renewals: new Renewals(identity, config.failedRegistrationsPerMinute, clock),
       refusedOrigin,

@@ -71,6 +71,7 @@ describe('the OpenAPI document', () => {
           ready: async () => {},
           refusedOrigin: () => {},
           iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
+          turnUser: () => undefined,
         },
       )
       const routes: string[] = app.routes

@@ -40,6 +40,8 @@ export interface ApiParts {
   ready(): Promise<void>
   /** ICE servers with credentials for an identity. */
   iceServers(subject: string): IceServers
+  /** What the TURN servers call an identity, if they tell identities apart. */
+  turnUser(subject: string): string | undefined
 }
 
 /** A request of a route, as far as it has been read. */
@@ -95,7 +97,11 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     })
     return { room_id, token, expires_at }
   })
-  answerIdentified(routes.getIceServers, async subject => parts.iceServers(subject))
+  answerIdentified(routes.getIceServers, async (subject, { c }) => {
+    const turn_user = parts.turnUser(subject)
+    if (turn_user) log.info({ turn_user, address: c.env.client.nearest }, 'TURN credentials given')
+    return parts.iceServers(subject)
+  })
   answer(routes.deletePeersAndRoom, async ({ c, body }) => {
     const { room_id, peer_id, token } = body
     const found = room_id
