@@ -129,7 +129,7 @@ export class OpenRooms {
     rememberToken(room, room.record?.token, record.token)
     room.record = record
     this.#planEnd(room, record)
-    enforceRemovals(room, record, this)
+    enforceRemovals(room, record, peer => this.expel(peer))
     return record
   }
 

@@ -8,31 +8,21 @@ const mostAddresses = 1000
 export const isRemoved = ({ removed }: RoomRecord, identity: string | undefined): boolean =>
   identity !== undefined && removed.some(peer => peer.identity === identity)
 
-/** What has to happen to the peers of removed identities. */
-export interface Enforcement {
-  expel(peer: Peer): void
-  forgetDeparted(room: Room, peerId: string): void
-}
-
 /**
- * Puts out all peers of the identities that `record` has as removed, and forgets those that have left. Where they were
- * connected from gives no right by address: somebody who was removed and shows no identity must not pass for a neighbour.
+ * Has `expel` put out all peers of the identities that `record` has as removed. Where they are and were connected from gives
+ * no right by address: somebody who was removed and shows no identity must not pass for a neighbour.
  */
-export function enforceRemovals(room: Room, record: RoomRecord, enforcement: Enforcement): void {
+export function enforceRemovals(room: Room, record: RoomRecord, expel: (peer: Peer) => void): void {
   const removed = new Set(record.removed.map(({ identity }) => identity))
   for (const [address, identity] of room.addressesOfRemoved) {
     if (!removed.has(identity)) room.addressesOfRemoved.delete(address)
   }
   if (removed.size === 0) return
+  for (const peer of room.departed.values()) if (removed.has(peer.identity)) noteAddress(room, peer.address, peer)
   for (const peer of [...room.peers.values()]) {
     if (!removed.has(peer.identity)) continue
     noteAddress(room, peer.link.address, peer)
-    enforcement.expel(peer)
-  }
-  for (const peer of [...room.departed.values()]) {
-    if (!removed.has(peer.identity)) continue
-    noteAddress(room, peer.address, peer)
-    enforcement.forgetDeparted(room, peer.id)
+    expel(peer)
   }
 }
 
