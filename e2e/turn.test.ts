@@ -63,21 +63,24 @@ needs(components)('a TURN server refuses credentials that have ended', async () 
   expect(await relayCandidates([turnServer(url, 'secret', 60)])).toEqual([aRelay])
 })
 
-needs(components)('the quota that a TURN server has for a user holds for an identity, however its peers are called', async () => {
-  const { url } = await startCoturn(['secret'], { userQuota: 1 })
-  const settings = { PARLEY_TURN_URLS: url, PARLEY_TURN_SECRET: 'secret' }
-  const { httpUrl, wsUrl } = await startParley({ settings })
-  const idToken = await signIn(httpUrl)
-  const room = await createRoom(httpUrl, idToken)
-  const gather = async (peerId: string, as: string) => {
-    const { registration } = await PlainPeer.register({ wsUrl, peerId, idToken: as, room })
-    return relayCandidates(registration.ice_servers as IceServer[])
-  }
-  // Each relay is kept until the end of the test.
-  expect(await gather('a', idToken)).toEqual([aRelay])
-  expect(await gather('b', idToken)).toEqual([])
-  expect(await gather('c', await signIn(httpUrl))).toEqual([aRelay])
-})
+needs(components)(
+  'the quota that a TURN server has for a user holds for an identity, however its peers are called',
+  async () => {
+    const { url } = await startCoturn(['secret'], { userQuota: 1 })
+    const settings = { PARLEY_TURN_URLS: url, PARLEY_TURN_SECRET: 'secret' }
+    const { httpUrl, wsUrl } = await startParley({ settings })
+    const idToken = await signIn(httpUrl)
+    const room = await createRoom(httpUrl, idToken)
+    const gather = async (peerId: string, as: string) => {
+      const { registration } = await PlainPeer.register({ wsUrl, peerId, idToken: as, room })
+      return relayCandidates(registration.ice_servers as IceServer[])
+    }
+    // Each relay is kept until the end of the test.
+    expect(await gather('a', idToken)).toEqual([aRelay])
+    expect(await gather('b', idToken)).toEqual([])
+    expect(await gather('c', await signIn(httpUrl))).toEqual([aRelay])
+  },
+)
 
 needs(components)(
   'while the secret is changed, peers get in with the new one and with what they were given before',

@@ -41,7 +41,11 @@ const addedByProxies =
 export function clientOf(socketAddress: string, headers: Headers, proxies: TrustedProxies): Client {
   const socket = readAddress(socketAddress) ?? ''
   if (socket !== '' && !proxies.trusts(socket)) {
-    return seenAt(socket, [...headers.keys()].some(name => addedByProxies.test(name)), true)
+    return seenAt(
+      socket,
+      [...headers.keys()].some(name => addedByProxies.test(name)),
+      true,
+    )
   }
   const unknown = (hidden: Hidden): Client => {
     const limitKey = `${hidden} ${rateLimitKey(socket)}`
@@ -57,7 +61,11 @@ export function clientOf(socketAddress: string, headers: Headers, proxies: Trust
   // The one that the proxy does not set is the client's to write, and we do not know which one that is.
   if (said.includes(undefined) || ends.some(other => other?.address !== end?.address)) return unknown('unclear')
   if (end?.address === undefined) return unknown('silent')
-  return seenAt(end.address, ends.some(other => other?.isForwarding), false)
+  return seenAt(
+    end.address,
+    ends.some(other => other?.isForwarding),
+    false,
+  )
 }
 
 function seenAt(nearest: string, isForwarding: boolean, isDirect: boolean): Client {

@@ -82,9 +82,31 @@ describe('Forwarded', () => {
 })
 
 const pieces = fc.constantFrom(
-  ...['for=', 'For="', '"', ',', ';', ' ', '\\', '=', '[', ']', ':', '%', '1.2.3.4', '2001:db8::1', 'unknown', '_h', '\u0000', 'é'],
+  ...[
+    'for=',
+    'For="',
+    '"',
+    ',',
+    ';',
+    ' ',
+    '\\',
+    '=',
+    '[',
+    ']',
+    ':',
+    '%',
+    '1.2.3.4',
+    '2001:db8::1',
+    'unknown',
+    '_h',
+    '\u0000',
+    'é',
+  ],
 )
-const header = fc.oneof(fc.string({ unit: 'binary' }), fc.array(pieces, { maxLength: 60 }).map(parts => parts.join('')))
+const header = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.array(pieces, { maxLength: 60 }).map(parts => parts.join('')),
+)
 
 test('whatever they hold, both are read without a throw, and only addresses come of it', () => {
   fc.assert(

@@ -109,7 +109,7 @@ test('a page is the own one of an address unless a DNS server could have led it 
   expect(isOwnPage('https://evil.example', new Headers({ Host: 'parley.example.com' }))).toBe(false)
 })
 
-test('what is no origin is nobody\'s own page, and no fault of the server', () => {
+test("what is no origin is nobody's own page, and no fault of the server", () => {
   const sameSite = { Host: 'parley.example.com', 'Sec-Fetch-Site': 'same-origin' }
   for (const origin of ['null', 'garbage', '', 'http://']) {
     expect([origin, isOwnPage(origin, new Headers(sameSite))]).toEqual([origin, false])
@@ -155,7 +155,16 @@ describe('a request', () => {
 })
 
 test('a host is this machine by a name that no DNS server gives out, or by an IP address', () => {
-  for (const host of ['localhost', 'LOCALHOST:8001', 'localhost.:1', 'parley.localhost', '127.0.0.1:8001', '[::1]:8001', '[::1]', '192.168.1.7'])
+  for (const host of [
+    'localhost',
+    'LOCALHOST:8001',
+    'localhost.:1',
+    'parley.localhost',
+    '127.0.0.1:8001',
+    '[::1]:8001',
+    '[::1]',
+    '192.168.1.7',
+  ])
     expect([host, isLocalHost(host)]).toEqual([host, true])
   for (const host of [
     ...['evil.example', 'evil.example:8001', 'localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', ''],

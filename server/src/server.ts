@@ -55,7 +55,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const hiddenClient = hiddenClients(log)
 
   const api = createApi(
-    { ...config, deleteByAddress: config.deleteByAddress === 'on', isLocal: /^(?:localhost|127(?:\.\d+){3}|::1)$/i.test(config.host) },
+    {
+      ...config,
+      deleteByAddress: config.deleteByAddress === 'on',
+      isLocal: /^(?:localhost|127(?:\.\d+){3}|::1)$/i.test(config.host),
+    },
     {
       rooms,
       identity,

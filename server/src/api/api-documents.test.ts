@@ -10,9 +10,9 @@ import { inWorld } from '../../test/world.ts'
 import { readConfig } from '../config.ts'
 import { rateLimit } from '../rate-limit.ts'
 import { createApi } from './api.ts'
-import { Renewals } from './renewals.ts'
 import type { AsyncApi } from './asyncapi.ts'
 import type { OpenApi, Operation } from './openapi.ts'
+import { Renewals } from './renewals.ts'
 
 let server: TestServer
 let openApi: OpenApi

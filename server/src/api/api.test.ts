@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { toSignalingError } from '@parley/protocol'
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { inTemporaryFolder, recordingLog, startServer, type TestServer } from '../../test/harness.ts'
 import { type Clock, manualClock, systemClock } from '../clock.ts'
 import { local } from '../identity/local.ts'

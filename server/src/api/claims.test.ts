@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import { recordingLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { SignalingError } from '@parley/protocol'
+import { inTemporaryFolder, recordingLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { systemClock } from '../clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { local } from '../identity/local.ts'
-import { systemClock } from '../clock.ts'
-import { inTemporaryFolder } from '../../test/harness.ts'
-import { SignalingError } from '@parley/protocol'
 
 type Headers = Record<string, string>
 
@@ -141,7 +140,7 @@ test.each([
   expect(await hidden.peer.rest()).toEqual([])
 })
 
-test('where addresses prove nothing, peers without an address are nobody\'s either', async () => {
+test("where addresses prove nothing, peers without an address are nobody's either", async () => {
   await using at = await world({ ...behindProxy, PARLEY_DELETE_BY_ADDRESS: 'off' })
   expect(await at.cleanUp({})).toBe(unknown)
   expect(await at.peer.rest()).toEqual([])
@@ -193,7 +192,12 @@ describe('who proves no identity and has no right', () => {
     // Those for whom there was something to refuse are told to the operator.
     const refused = log.lines.filter(({ code }) => code === 'FORBIDDEN')
     expect(refused).toHaveLength(2 * 2 * junk.length)
-    expect(refused[0]).toMatchObject({ level: 30, address: '127.0.0.1', path: '/delete-peers-and-room', msg: 'refused' })
+    expect(refused[0]).toMatchObject({
+      level: 30,
+      address: '127.0.0.1',
+      path: '/delete-peers-and-room',
+      msg: 'refused',
+    })
     const metrics = await (await fetch(`${server.http}/metrics`)).text()
     expect(metrics).toContain(`\nparley_errors_total{code="FORBIDDEN"} ${refused.length}\n`)
   })

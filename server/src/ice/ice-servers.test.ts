@@ -37,7 +37,14 @@ describe('iceServers', () => {
   // printf %s 1700003600:NAME | openssl dgst -sha1 -hmac 'a secret' -binary | base64
   test('makes the credentials that a TURN server with the same secret computes', () => {
     expect(iceServers({ ...secret, stunUrls }, '7f3c', now)).toEqual({
-      ice_servers: [{ urls: stunUrls }, { urls: turnUrls, username: '1700003600:0671b1a39154d91bb134128ffb666267', credential: '0OVSljxG6YIuScT4iR01xB5WClc=' }],
+      ice_servers: [
+        { urls: stunUrls },
+        {
+          urls: turnUrls,
+          username: '1700003600:0671b1a39154d91bb134128ffb666267',
+          credential: '0OVSljxG6YIuScT4iR01xB5WClc=',
+        },
+      ],
       mesh_ice_servers: [{ urls: stunUrls }],
       expires_at: 1_700_003_600,
     })

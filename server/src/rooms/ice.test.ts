@@ -58,7 +58,10 @@ test('the TURN servers know an identity by one name, which the log has beside ea
       const link = await world.join(room, peerId, idToken)
       clock.advance(1000)
       const [, user = ''] = link.replies[0]?.ice_servers[1]?.username?.split(':') ?? []
-      expect(log.lines.findLast(({ msg }) => msg === 'peer registered')).toMatchObject({ peer: peerId, turn_user: user })
+      expect(log.lines.findLast(({ msg }) => msg === 'peer registered')).toMatchObject({
+        peer: peerId,
+        turn_user: user,
+      })
       return user
     }
     const name = await userOf('a', mine)

@@ -9,9 +9,7 @@ import {
   SignalingError,
 } from '@parley/protocol'
 import { inTime, outsideDeadline } from '../clock.ts'
-import type { IceServers } from '../ice/ice-servers.ts'
 import { type Identified, identitySilent } from '../identity/identity.ts'
-import type { Metrics } from '../metrics.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import { CleanUp, type CleanUpParts } from './clean-up.ts'
 import { checkEntrance, clearAway } from './entrance.ts'
@@ -32,11 +30,8 @@ export interface RoomLimits extends RequestLimits {
   readonly roomsPerIdentity: number
 }
 
-export interface RoomsParts extends CleanUpParts {
-  readonly metrics: Metrics
+export interface RoomsParts extends CleanUpParts, RequestParts {
   readonly limits: RoomLimits
-  /** ICE servers with credentials for an identity. */
-  iceServers(subject: string): IceServers
   /** What the TURN servers call an identity, if they tell identities apart. */
   turnUser(subject: string): string | undefined
 }
@@ -232,7 +227,8 @@ export class Rooms {
     }
     metrics.registrations++
     const turn_user = this.parts.turnUser(subject)
-    log.info({ room: room.id, peer: id, role: peer.role, replaced: present !== undefined, turn_user }, 'peer registered')
+    const replaced = present !== undefined
+    log.info({ room: room.id, peer: id, role: peer.role, replaced, turn_user }, 'peer registered')
   }
 
   /** One set for the same features, as ten thousand peers have few different ones. */
