@@ -83,6 +83,8 @@ const groups: Record<string, readonly string[]> = {
     'log',
     'metrics',
     'address',
+    'client',
+    'forwarded',
     'origins',
     'refused-origins',
     'rate-limit',

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import { type Clock, inTime, outsideDeadline } from '../clock.ts'
 import type { Identity, SignIn } from '../identity/identity.ts'
@@ -40,7 +39,7 @@ export class Renewals {
    * @throws SignalingError INVALID_TOKEN, RATE_LIMITED, UNAVAILABLE, or what the provider says
    */
   async renew(refreshToken: string, key: string): Promise<SignIn> {
-    const digest = createHash('sha256').update(refreshToken).digest('base64')
+    const digest = new Bun.CryptoHasher('sha256').update(refreshToken).digest('base64')
     check(this.#ofToken, digest, 'This refresh token was used too often.')
     const by = this.clock.now() + outsideDeadline
     const ask = () => inTime(this.clock, this.identity.refresh(refreshToken), noSignIn, by)
