@@ -21,12 +21,21 @@ export interface CoturnProcess {
   readonly url: string
 }
 
+/** How it differs from others. */
+export interface CoturnOptions {
+  /** Allocations that one user may have at once. */
+  readonly userQuota?: number
+}
+
 /**
  * Starts a TURN server that lets peers in whose time-limited credentials are made with one of the `secrets`, and
  * resolves when it answers. It ends with the test at the latest.
  * @throws Error with its log, if it ends before that
  */
-export async function startCoturn(...secrets: readonly string[]): Promise<CoturnProcess> {
+export async function startCoturn(
+  secrets: readonly string[],
+  { userQuota }: CoturnOptions = {},
+): Promise<CoturnProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-coturn-'))
   const log = join(folder, 'log')
   const port = await freePort()
@@ -37,6 +46,7 @@ export async function startCoturn(...secrets: readonly string[]): Promise<Coturn
       ...['--listening-ip', host, '--listening-port', String(port), '--relay-ip', relayHost, '--relay-threads', '1'],
       ...['--use-auth-secret', '--realm', 'parley.example'],
       ...secrets.flatMap(secret => ['--static-auth-secret', secret]),
+      ...(userQuota === undefined ? [] : ['--user-quota', String(userQuota)]),
       ...['--allow-loopback-peers', '--no-tcp', '--no-tls', '--no-dtls', '--no-cli'],
       ...['--log-file', log, '--simple-log', '--no-stdout-log'],
       ...['--pidfile', join(folder, 'pid'), '--userdb', join(folder, 'database')],

@@ -130,7 +130,7 @@ const withoutIce = {
 
 describe('a server that works', () => {
   needs(coturn)('is told from first to last, with its TURN server', async () => {
-    const { url } = await startCoturn('secret')
+    const { url } = await startCoturn(['secret'])
     const stun = url.replace('turn:', 'stun:').replace('?transport=udp', '')
     const settings = { PARLEY_STUN_URLS: stun, PARLEY_TURN_URLS: url, PARLEY_TURN_SECRET: 'secret' }
     const { results, secrets } = await examined(await startParley({ settings }))
@@ -145,7 +145,7 @@ describe('a server that works', () => {
   })
 
   needs(coturn)('looks at the NAT with two STUN servers', async () => {
-    const servers = [await startCoturn('secret'), await startCoturn('secret')]
+    const servers = [await startCoturn(['secret']), await startCoturn(['secret'])]
     const stun = servers.map(({ url }) => url.replace('turn:', 'stun:').replace('?transport=udp', ''))
     const { results } = await examined(await startParley({ settings: { PARLEY_STUN_URLS: stun.join() } }))
     expect(named(results, 'NAT')).toMatchObject({ status: 'ok', detail: expect.stringContaining('no NAT') })
@@ -162,7 +162,7 @@ describe('a server that works', () => {
 
 describe('a TURN server', () => {
   needs(coturn)('with another secret is told from one that is not there', async () => {
-    const { url } = await startCoturn('one secret')
+    const { url } = await startCoturn(['one secret'])
     const settings = { PARLEY_TURN_URLS: url, PARLEY_TURN_SECRET: 'another secret' }
     const { results } = await examined(await startParley({ settings }))
     expect(named(results, url)).toEqual({
@@ -175,7 +175,7 @@ describe('a TURN server', () => {
   })
 
   needs(coturn)('that does not know the user name is told, too', async () => {
-    const { url } = await startCoturn('secret')
+    const { url } = await startCoturn(['secret'])
     const settings = { PARLEY_TURN_URLS: url, TURN_USERNAME: 'ada', TURN_PASSWORD: 'pass word' }
     const { results } = await examined(await startParley({ settings }))
     expect(named(results, url)).toMatchObject({ status: 'failed', advice: expect.stringContaining('TURN_PASSWORD') })

@@ -103,6 +103,8 @@ const groups: Record<string, readonly string[]> = {
     'log',
     'metrics',
     'address',
+    'client',
+    'forwarded',
     'origins',
     'refused-attempts',
     'refused-origins',

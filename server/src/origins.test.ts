@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { allowedOrigins, isOwnPage, isSameOrigin } from './origins.ts'
+import { allowedOrigins, isForAnotherSite, isLocalHost, isOwnPage, isSameOrigin } from './origins.ts'
 
 const allowed = (list: string, ...origins: string[]) =>
   origins.filter(origin => allowedOrigins(list.split(',')).allows(origin))
@@ -107,4 +107,69 @@ test('a page is the own one of an address unless a DNS server could have led it 
   }
   expect(isOwn('http://evil.example:8080')).toBe(false)
   expect(isOwnPage('https://evil.example', new Headers({ Host: 'parley.example.com' }))).toBe(false)
+})
+
+test("what is no origin is nobody's own page, and no fault of the server", () => {
+  const sameSite = { Host: 'parley.example.com', 'Sec-Fetch-Site': 'same-origin' }
+  for (const origin of ['null', 'garbage', '', 'http://']) {
+    expect([origin, isOwnPage(origin, new Headers(sameSite))]).toEqual([origin, false])
+  }
+})
+
+describe('a request', () => {
+  const listed = allowedOrigins(['https://app.example.com', 'https://*.example.org', 'null'])
+  const isForeign = (headers: Record<string, string>, origins = listed) =>
+    isForAnotherSite(new Headers({ Host: '192.0.2.7:8001', ...headers }), origins)
+
+  test.each([
+    {},
+    { 'Sec-Fetch-Site': 'none' },
+    { 'Sec-Fetch-Site': 'same-origin', Origin: 'https://parley.example.com' },
+    { Origin: 'http://192.0.2.7:8001' },
+    { Origin: 'https://app.example.com' },
+    { Origin: 'https://a.example.org' },
+  ])('may be for its sender itself, with %p', headers => {
+    expect(isForeign(headers)).toBe(false)
+  })
+
+  test.each([
+    { Origin: 'https://evil.example' },
+    { Origin: 'http://192.0.2.7:8002' },
+    { Origin: 'null' },
+    { Origin: 'null', 'Sec-Fetch-Site': 'same-origin' },
+    { Origin: '' },
+    { Origin: 'https://app.example.com, https://evil.example' },
+    { Origin: 'http://evil.example:8001', Host: 'evil.example:8001' },
+    { 'Sec-Fetch-Site': 'cross-site' },
+    { 'Sec-Fetch-Site': 'same-site' },
+    { 'Sec-Fetch-Site': 'whatever' },
+    { Origin: 'https://app.example.com', 'Sec-Fetch-Site': 'cross-site' },
+  ])('may be for the page of somebody else, with %p', headers => {
+    expect(isForeign(headers)).toBe(true)
+  })
+
+  test('may be for anybody, where all origins are allowed', () => {
+    expect(isForeign({ Origin: 'https://evil.example' }, allowedOrigins(['*']))).toBe(true)
+    expect(isForeign({ Origin: 'http://192.0.2.7:8001' }, allowedOrigins(['*']))).toBe(false)
+  })
+})
+
+test('a host is this machine by a name that no DNS server gives out, or by an IP address', () => {
+  for (const host of [
+    'localhost',
+    'LOCALHOST:8001',
+    'localhost.:1',
+    'parley.localhost',
+    '127.0.0.1:8001',
+    '[::1]:8001',
+    '[::1]',
+    '192.168.1.7',
+  ])
+    expect([host, isLocalHost(host)]).toEqual([host, true])
+  for (const host of [
+    ...['evil.example', 'evil.example:8001', 'localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', ''],
+    ...['127.0.0.1:80@evil.example', '127.0.0.1, evil.example', 'evil.example#localhost', '1.2.3', '[evil.example]'],
+  ]) {
+    expect([host, isLocalHost(host)]).toEqual([host, false])
+  }
 })

@@ -52,8 +52,29 @@ export function isSameOrigin(origin: string, headers: Headers): boolean {
  */
 export function isOwnPage(origin: string, headers: Headers): boolean {
   if (!isSameOrigin(origin, headers)) return false
-  return /^https:/i.test(origin) || /^(localhost|[\d.]+|\[.*\])$/.test(new URL(origin).hostname)
+  const page = URL.canParse(origin) ? new URL(origin) : undefined
+  return page?.protocol === 'https:' || (page !== undefined && /^(localhost|[\d.]+|\[.*\])$/.test(page.hostname))
 }
+
+/**
+ * Whether a browser has made a request for a page of another origin, whose author would act with its visitor's network
+ * address. Programs send neither header. A page of a listed origin may act for its visitor, unless that is everybody's
+ * (`*`, `null`), or the browser calls it another site.
+ */
+export function isForAnotherSite(headers: Headers, origins: AllowedOrigins): boolean {
+  // Fetch Metadata: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
+  if (!['same-origin', 'none', null].includes(headers.get('sec-fetch-site'))) return true
+  const origin = headers.get('origin')
+  if (origin === null || isOwnPage(origin, headers)) return false
+  return origins.isAll || origin === 'null' || !origins.allows(origin)
+}
+
+/**
+ * Whether `host`, as in the header, names this machine from within: `localhost`, or an IP address. Any other name may have
+ * been led here by its DNS server (DNS rebinding).
+ */
+export const isLocalHost = (host: string): boolean =>
+  /^(?:(?:[\w-]+\.)*localhost\.?|\d+(?:\.\d+){3}|\[[\da-f.:]+\])(?::\d*)?$/i.test(host)
 
 /** The subdomains of a domain, on one scheme and port. */
 interface Parent {

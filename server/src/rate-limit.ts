@@ -1,18 +1,18 @@
 import type { Clock } from './clock.ts'
 
 /** Counts events of a key in fixed windows of a minute. */
-export interface RateLimit {
+export interface RateLimit<Key = string> {
   /** Seconds until the next window, if `key` has used up this one; else 0. */
-  exceeded(key: string): number
+  exceeded(key: Key): number
   /** Counts one event of `key`. */
-  count(key: string): void
+  count(key: Key): void
 }
 
 const windowMs = 60_000
 
 /** At most `perMinute` events of each key in a minute. Forgets everything at the end of each minute, so it stays small. */
-export function rateLimit(perMinute: number, clock: Clock): RateLimit {
-  let counts = new Map<string, number>()
+export function rateLimit<Key = string>(perMinute: number, clock: Clock): RateLimit<Key> {
+  let counts = new Map<Key, number>()
   let window = 0
   const current = () => {
     const now = Math.floor(clock.now() / windowMs)

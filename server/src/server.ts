@@ -1,14 +1,16 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
-import { clientOf } from './address.ts'
 import { createApi } from './api/api.ts'
 import { exactPath, unknownPath } from './api/exact-path.ts'
+import { Renewals } from './api/renewals.ts'
 import type { Backplane } from './backplane/backplane.ts'
+import { clientOf, hiddenClients } from './client.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
+import { Guesses } from './gateway/guesses.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
-import { iceServers } from './ice/ice-servers.ts'
+import { iceServers, turnUser } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
 import { type Log, logFailure } from './log.ts'
 import { queueBudget, usableMemory } from './memory.ts'
@@ -46,22 +48,29 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const metrics = createMetrics()
   const refusedOrigin = refusedOrigins(clock, log, metrics)
   const refusedAttempt = refusedAttempts(clock, log)
-  const iceServersFor = (holder: string) => iceServers(config, holder, clock.now())
   const budget = new WorkBudget(config.workAtOnce, clock)
   const slices = new TimeSlices(clock)
-  const rooms = new Rooms({ ...parts, metrics, limits: config, budget, slices, iceServers: iceServersFor })
+  const ice = {
+    iceServers: (subject: string) => iceServers(config, subject, clock.now()),
+    turnUser: (subject: string) => turnUser(config, subject),
+  }
+  const rooms = new Rooms({ ...parts, ...ice, metrics, limits: config, budget, slices })
   const newcomers = new Newcomers({
-    ...{ clock, log, metrics, proxies: config.proxies },
+    ...{ clock, log, metrics },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
   })
   const queues = new Queues({ clock, log, metrics, budget: config.queueMemory || queueBudget(usableMemory()) })
   let gateway: Gateway | undefined
   let http: ReturnType<typeof Bun.serve> | undefined
   let draining = false
-  let warned = false
+  const hiddenClient = hiddenClients(log)
 
   const api = createApi(
-    { ...config, deleteByAddress: config.deleteByAddress === 'on' },
+    {
+      ...config,
+      deleteByAddress: config.deleteByAddress === 'on',
+      isLocal: /^(?:localhost|127(?:\.\d+){3}|::1)$/i.test(config.host),
+    },
     {
       rooms,
       identity,
@@ -70,8 +79,9 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       metrics,
       budget,
       version,
-      iceServers: iceServersFor,
+      ...ice,
       signIns: rateLimit(config.signInsPerMinute, clock),
+      renewals: new Renewals(identity, config.failedRegistrationsPerMinute, clock),
       refusedOrigin,
       refusedAttempt,
       gauges: () => ({
@@ -96,11 +106,9 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
 
   function answer(request: Request, server: Bun.Server<undefined>, path: string) {
     const socketAddress = server.requestIP(request)?.address ?? ''
-    const client = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
-    if (client.isHidden && !warned) {
-      warned = true
-      log.warn({ proxy: client.address }, 'a proxy that is not in PARLEY_TRUSTED_PROXIES forwards requests')
-    }
+    const client = clientOf(socketAddress, request.headers, config.proxies)
+    // A load balancer asks in its own name how the server is.
+    if (request.method !== 'GET') hiddenClient(client)
     // Without a usable Host (HTTP/1.0 needs none) there is no URL, and nothing can be made of such a request.
     const whole = request.url.startsWith('/') ? new Request('http://localhost/', request) : request
     return api.fetch(whole, { client, path })
@@ -151,7 +159,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
           budget,
           slices,
           queues,
-          failedRegistrations: rateLimit(config.failedRegistrationsPerMinute, clock),
+          hiddenClient,
+          guesses: new Guesses(config.failedRegistrationsPerMinute, clock),
           refusedOrigin,
           refusedAttempt,
         },

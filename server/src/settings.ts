@@ -70,7 +70,7 @@ export const settings = {
     'PARLEY_TRUSTED_PROXIES',
     proxyList,
     '',
-    'Addresses and networks of reverse proxies, separated by commas, whose `X-Forwarded-For` is believed. Set it behind a proxy: otherwise all peers seem to share its address.',
+    'Addresses and networks of reverse proxies, separated by commas, whose `X-Forwarded-For` or `Forwarded` is believed. Set it behind a proxy: otherwise all peers share the limits of its address, and none may delete a room by its address. Name the proxies only, not the networks that clients are in: an address of these counts for a proxy.',
   ),
   deleteByAddress: setting(
     'PARLEY_DELETE_BY_ADDRESS',
@@ -229,13 +229,13 @@ export const settings = {
     'PARLEY_SIGN_INS_PER_MINUTE',
     count,
     '120',
-    'Sign-ins and renewals of ID tokens from one network address (of IPv6: from one /64 network).',
+    'Sign-ins from one network address (of IPv6: from one /64 network).',
   ),
   failedRegistrationsPerMinute: setting(
     'PARLEY_FAILED_REGISTRATIONS_PER_MINUTE',
     count,
     '120',
-    'Registrations with wrong tokens or rooms, or under a `peer_id` of somebody else, from one network address.',
+    'Registrations with wrong tokens, and, apart from them, renewals with wrong refresh tokens, from one network address. Beyond it those that fail are told `RATE_LIMITED`; whoever has valid tokens is not.',
   ),
   errorsPerMinute: setting(
     'PARLEY_ERRORS_PER_MINUTE',

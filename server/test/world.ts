@@ -27,7 +27,7 @@ export class RecordingLink implements Link {
   readonly released: string[] = []
   readonly closed: string[] = []
 
-  constructor(readonly address = '192.0.2.1') {}
+  constructor(readonly address: string | undefined = '192.0.2.1') {}
 
   welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>) {
     this.peer = peer
@@ -87,6 +87,7 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
     budget: new WorkBudget(1_000_000, clock),
     slices: new TimeSlices(clock),
     iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
+    turnUser: () => undefined,
     ...changes,
   }
   const rooms = new Rooms(parts)

@@ -12,6 +12,7 @@ import { rateLimit } from '../rate-limit.ts'
 import { createApi } from './api.ts'
 import type { AsyncApi } from './asyncapi.ts'
 import type { OpenApi, Operation } from './openapi.ts'
+import { Renewals } from './renewals.ts'
 
 let server: TestServer
 let openApi: OpenApi
@@ -62,9 +63,10 @@ describe('the OpenAPI document', () => {
     inWorld(async ({ rooms, identity, clock, log, metrics, budget }) => {
       const { config } = readConfig({})
       const app = createApi(
-        { ...config, deleteByAddress: true },
+        { ...config, deleteByAddress: true, isLocal: true },
         {
           ...{ rooms, identity, clock, log, metrics, budget, version: '1', signIns: rateLimit(1, clock) },
+          renewals: new Renewals(identity, 1, clock),
           gauges: () => ({
             ...{ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, queued: 0, queueBudget: 0 },
             ...{ past: { memories: 0, idleRooms: 0 }, logLinesDropped: 0, residentMemory: 0 },
@@ -73,6 +75,7 @@ describe('the OpenAPI document', () => {
           refusedOrigin: () => {},
           refusedAttempt: () => {},
           iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
+          turnUser: () => undefined,
         },
       )
       const routes: string[] = app.routes

@@ -2,33 +2,28 @@ import { SignalingError, toSignalingError } from '@parley/protocol'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { ParamKeys } from 'hono/types'
-import { type Client, rateLimitKey } from '../address.ts'
 import { type Clock, inTime } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import type { Identity, SignIn } from '../identity/identity.ts'
 import { type Log, logFailure } from '../log.ts'
 import { countError, type Gauges, type Metrics, prometheusText } from '../metrics.ts'
-import type { AllowedOrigins } from '../origins.ts'
 import { problem } from '../problem.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { RefusedAttempt } from '../refused-attempts.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
-import type { Claim } from '../rooms/rights.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import { type Payer, type WorkBudget, workOfJson } from '../work-budget.ts'
 import type { BodyLimits } from './bodies.ts'
+import { type ClaimConfig, claims, type Env, type RequestContext } from './claims.ts'
 import { buildDocuments } from './documents.ts'
 import { unknownPath } from './exact-path.ts'
 import { forPages } from './pages.ts'
 import { isAbort, readBody } from './read-body.ts'
+import { noSignIn, type Renewals } from './renewals.ts'
 import { type Access, type AnyRoute, apiTable, type Route } from './routes.ts'
 
-export interface ApiConfig extends BodyLimits {
-  /** Origins whose pages may call; empty: none. */
-  readonly origins: AllowedOrigins
-  /** Whether the network address of one of a room's peers gives a right to delete it. */
-  readonly deleteByAddress: boolean
+export interface ApiConfig extends BodyLimits, ClaimConfig {
   /** Characters of a `peer_id`. */
   readonly peerIdLength: number
 }
@@ -41,24 +36,18 @@ export interface ApiParts {
   readonly metrics: Metrics
   readonly budget: WorkBudget
   readonly signIns: RateLimit
+  readonly renewals: Renewals
   readonly refusedOrigin: RefusedOrigin
   readonly refusedAttempt: RefusedAttempt
   readonly version: string
   gauges(): Gauges
   /** Resolves if this node may be sent traffic. */
   ready(): Promise<void>
-  /** ICE servers with credentials for a holder: a subject. */
-  iceServers(holder: string): IceServers
+  /** ICE servers with credentials for an identity. */
+  iceServers(subject: string): IceServers
+  /** What the TURN servers call an identity, if they tell identities apart. */
+  turnUser(subject: string): string | undefined
 }
-
-/** What is known of a request beside what it says itself. */
-export interface RequestContext {
-  readonly client: Client
-  /** Its path, as `exactPath` has it. */
-  readonly path: string
-}
-
-type Env = { Bindings: RequestContext }
 
 /** A request of a route, as far as it has been read. */
 interface Call<Path extends string, Body> {
@@ -81,6 +70,10 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   })
   const table = apiTable(config)
   const { routes } = table
+  const withClaim = claims(config, {
+    ...{ metrics, refusedAttempt: parts.refusedAttempt },
+    authenticate: c => (bearer(c) ? authenticate(c) : undefined),
+  })
   const documents = buildDocuments(table, config.peerIdLength, parts.version)
   /** In the form that Python's datetime.fromisoformat has always read; the letter Z it reads from 3.11 on. */
   const timestamp = () => new Date(clock.now()).toISOString().replace('Z', '+00:00')
@@ -92,7 +85,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     }
     const reason = toSignalingError(error)
     logFailure(log, reason, { path: c.req.path })
-    parts.refusedAttempt(c.env.client.address, reason.code, 'http')
+    parts.refusedAttempt(c.env.client.nearest, reason.code, 'http')
     countError(metrics, reason.code)
     return problem(reason)
   })
@@ -106,11 +99,13 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   )
 
   answer(routes.signIn, async ({ c }) => {
-    const tokens = await giveTokens(c, () => identity.signIn())
+    const signedIn = await signIn(c)
     metrics.signIns++
-    return tokens
+    return told(signedIn)
   })
-  answer(routes.refreshToken, ({ c, body }) => giveTokens(c, () => identity.refresh(body.refresh_token)))
+  answer(routes.refreshToken, async ({ c, body }) =>
+    told(await parts.renewals.renew(body.refresh_token, c.env.client.limitKey)),
+  )
   answerIdentified(routes.createRoom, async (subject, { c, body }) => {
     const options = {
       ttl: body.ttl_seconds,
@@ -121,16 +116,21 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     const { room_id, token, expires_at } = await rooms.create(subject, options, c.env.client.address)
     return { room_id, token, expires_at }
   })
-  answerIdentified(routes.getIceServers, async subject => parts.iceServers(subject))
+  answerIdentified(routes.getIceServers, async (subject, { c }) => {
+    const turn_user = parts.turnUser(subject)
+    if (turn_user) log.info({ turn_user, address: c.env.client.nearest }, 'TURN credentials given')
+    return parts.iceServers(subject)
+  })
   answer(routes.deletePeersAndRoom, async ({ c, body }) => {
-    const found = await withClaim(c, body.token, claim =>
-      rooms.cleanUp.delete(body.room_id ? { roomId: body.room_id } : { peerId: body.peer_id ?? '' }, claim),
-    )
-    const unknown = body.room_id ? 'room not found' : 'peer not found'
+    const { room_id, peer_id, token } = body
+    const found = room_id
+      ? await withClaim(c, token, claim => rooms.cleanUp.delete({ roomId: room_id }, claim))
+      : await withClaim(c, token, claim => rooms.cleanUp.delete({ peerId: peer_id ?? '' }, claim), false)
+    const unknown = room_id ? 'room not found' : 'peer not found'
     return { status: found ? 'peer deleted successfully' : unknown }
   })
   answer(routes.deletePeer, async ({ c, body }) => {
-    const outcome = await withClaim(c, body.token, claim => rooms.cleanUp.deletePeer(body.peer_id, claim))
+    const outcome = await withClaim(c, body.token, claim => rooms.cleanUp.deletePeer(body.peer_id, claim), 'unknown')
     return { status: deletePeerStatus(outcome) }
   })
 
@@ -142,6 +142,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       name: body.name,
       maxPeers: body.max_peers,
       locked: body.locked,
+      rotateToken: body.rotate_token,
     }),
   )
   answerIdentified(routes.deleteRoom, (subject, { params }) => owner.delete(subject, params.room_id))
@@ -238,20 +239,15 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     }
   }
 
-  /** The tokens that `ask` has the provider give out, unless the caller's address has asked too often. */
-  async function giveTokens(c: Context<Env>, ask: () => Promise<SignIn>) {
-    const key = rateLimitKey(c.env.client.address)
+  /** The tokens of a new identity, unless the caller's address has asked too often. */
+  async function signIn(c: Context<Env>): Promise<SignIn> {
+    const key = c.env.client.limitKey
     const retryAfter = parts.signIns.exceeded(key)
     if (retryAfter > 0) {
       throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
     }
     parts.signIns.count(key)
-    const { idToken, username, expiresAt, refreshToken } = await inTime(
-      clock,
-      ask(),
-      'Nobody can sign in at the moment.',
-    )
-    return { id_token: idToken, username, expires_at: expiresAt, refresh_token: refreshToken }
+    return inTime(clock, identity.signIn(), noSignIn)
   }
 
   async function authenticate(c: Context<Env>) {
@@ -261,25 +257,15 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     }
     return inTime(clock, identity.verify(idToken), 'The identity provider does not answer.')
   }
-
-  /**
-   * What `act` does with the rights that the request proves. A Bearer token that proves nothing is no obstacle, as the
-   * token of the room or the address may suffice; where they do not, it is the reason that the caller hears.
-   */
-  async function withClaim<T>(c: Context<Env>, token: string | null | undefined, act: (claim: Claim) => Promise<T>) {
-    const identified = bearer(c) ? await authenticate(c).catch(toSignalingError) : undefined
-    const refusal = identified instanceof SignalingError ? identified : undefined
-    try {
-      return await act({
-        identity: identified instanceof SignalingError ? undefined : identified?.subject,
-        token: token ?? undefined,
-        address: config.deleteByAddress && !c.env.client.isHidden ? c.env.client.address : undefined,
-      })
-    } catch (error) {
-      throw refusal && toSignalingError(error).code === 'FORBIDDEN' ? refusal : error
-    }
-  }
 }
+
+/** A sign-in as it is answered. */
+const told = ({ idToken, username, expiresAt, refreshToken }: SignIn) => ({
+  id_token: idToken,
+  username,
+  expires_at: expiresAt,
+  refresh_token: refreshToken,
+})
 
 /** The ID token of the request. The original took it without the word Bearer, too. */
 const bearer = (c: Context): string | undefined =>

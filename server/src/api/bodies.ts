@@ -76,6 +76,12 @@ export function requestBodies({ roomTtl, maxRoomTtl, peersPerRoom }: BodyLimits)
           .optional()
           .describe('Peers that may be in the room at once; null: as many as the server allows. Nobody is put out.'),
         locked: z.boolean().optional().describe('Whether nobody new may enter. Who was there may come back.'),
+        rotate_token: z
+          .boolean()
+          .optional()
+          .describe(
+            'true: the room gets a new token, which the answer tells. The old one deletes nothing and lets nobody new in; who is or was in the room may come back with it, under the same peer_id and identity. Invitations stay.',
+          ),
       })
       .refine(body => Object.keys(body).length > 0, 'there is nothing to change')
       .meta({ minProperties: 1 }),

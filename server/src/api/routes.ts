@@ -157,7 +157,7 @@ export function apiTable(limits: BodyLimits) {
       method: 'PATCH',
       path: '/rooms/:room_id',
       tag: tags.owner,
-      summary: 'Changes the end, the name or the size of a room, or locks it.',
+      summary: 'Changes the end, the name, the size or the token of a room, or locks it.',
       description: 'What the body does not name stays.',
       access: 'owner',
       body: bodies.ChangeRoom,

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import type { RateLimit } from '../rate-limit.ts'
 import type { RefusedAttempt } from '../refused-attempts.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
+import type { Guesses } from './guesses.ts'
 import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
 import type { Queues } from './queues.ts'
@@ -29,7 +29,7 @@ export interface ConnectionParts {
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: ConnectionLimits
-  readonly failedRegistrations: RateLimit
+  readonly guesses: Guesses
   readonly newcomers: Newcomers
   readonly budget: WorkBudget
   readonly slices: TimeSlices

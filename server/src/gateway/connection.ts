@@ -14,7 +14,7 @@ import {
   toSignalingError,
 } from '@parley/protocol'
 import type { ServerWebSocket } from 'bun'
-import { rateLimitKey } from '../address.ts'
+import type { Client } from '../client.ts'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError, countKeptBack } from '../metrics.ts'
@@ -23,7 +23,7 @@ import { type Payer, workOfJson } from '../work-budget.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { type Dialect, mayBeTold } from './dialect.ts'
-import { Faults, isGuess } from './faults.ts'
+import { Faults } from './faults.ts'
 import { type Frame, isRequest, requestIdIn, textOf } from './frames.ts'
 import { Incoming } from './incoming.ts'
 import { SocketLifeSigns } from './life-signs.ts'
@@ -53,13 +53,17 @@ export class Connection implements Link, Newcomer {
 
   constructor(
     socket: ServerWebSocket<unknown>,
-    readonly address: string,
+    readonly client: Client,
     private readonly parts: ConnectionParts,
   ) {
     this.life = new SocketLifeSigns(socket, parts)
     this.outgoing = new Outgoing(socket, this, parts)
     this.incoming = new Incoming(this, this.outgoing, parts)
     this.endWait = parts.newcomers.admit(this)
+  }
+
+  get address(): string | undefined {
+    return this.client.address
   }
 
   /** A frame from the other end. Never throws. */
@@ -276,21 +280,13 @@ export class Connection implements Link, Newcomer {
     this.incoming.pause()
     this.registering = message
     if (!this.peer) this.speakAs(message)
-    const { rooms, failedRegistrations } = this.parts
-    const key = rateLimitKey(this.address)
+    const { rooms, guesses } = this.parts
     try {
-      const retryAfter = failedRegistrations.exceeded(key)
-      if (retryAfter > 0) {
-        const detail = 'Too many registrations from your network address failed.'
-        throw new SignalingError('RATE_LIMITED', detail, { retryAfter })
-      }
       if (message.features.includes('acks')) isRequest(message)
-      await rooms.join(message, this)
+      await guesses.attempt(this, this.client.limitKey, () => rooms.join(message, this))
     } catch (error) {
       this.registering = undefined
-      const reason = toSignalingError(error)
-      if (isGuess(reason.code)) failedRegistrations.count(key)
-      this.refuse(reason, message)
+      this.refuse(error, message)
       if (this.overdue && !this.peer) this.close(new SignalingError('REGISTER_TIMEOUT'))
     }
     this.incoming.resume()
@@ -325,7 +321,7 @@ export class Connection implements Link, Newcomer {
   /** Tells the other end what was wrong with what it sent. */
   private refuse(error: unknown, message: PeerMessage | undefined): void {
     const failure = toSignalingError(error).with(message ? context(message) : {})
-    this.parts.refusedAttempt(this.address, failure.code, 'websocket')
+    this.parts.refusedAttempt(this.client.nearest, failure.code, 'websocket')
     if (!this.open) {
       // Only a broadcast is refused that late; it has been waiting for this.
       if (this.outgoing.isAwaited) this.send(errorMessage(failure))
@@ -333,7 +329,7 @@ export class Connection implements Link, Newcomer {
     }
     this.incoming.count(unitsOfRefusal)
     const { clock, log, metrics, limits } = this.parts
-    logFailure(log, failure, { peer: this.peer?.id, address: this.address })
+    logFailure(log, failure, { peer: this.peer?.id, address: this.client.nearest })
     this.faults ??= new Faults()
     const { reason, isLast } = this.faults.judge(failure, this.dialect, limits.errorsPerMinute, clock.now())
     countError(metrics, reason.code)
@@ -357,8 +353,8 @@ export class Connection implements Link, Newcomer {
   /** Closes for a fault of the other end. */
   private fail(reason: SignalingError): void {
     countError(this.parts.metrics, reason.code)
-    this.parts.refusedAttempt(this.address, reason.code, 'websocket')
-    this.parts.log.info({ peer: this.peer?.id, address: this.address, code: reason.code }, 'connection closed')
+    this.parts.refusedAttempt(this.client.nearest, reason.code, 'websocket')
+    this.parts.log.info({ peer: this.peer?.id, address: this.client.nearest, code: reason.code }, 'connection closed')
     this.close(reason)
   }
 }

@@ -12,18 +12,6 @@ export interface Verdict {
 /** What others do, and a deployed worker cannot help: it may be sending to somebody who has just gone, or who does not read. */
 const doneByOthers: readonly ErrorCode[] = ['PEER_NOT_FOUND', 'PEER_NOT_IN_ROOM', 'DELIVERY_FAILED', 'NOT_IN_ROOM']
 
-/** What fails because somebody guessed or is out of date, and therefore counts against their address. */
-const guesses: readonly ErrorCode[] = [
-  'INVALID_TOKEN',
-  'INVALID_ROOM_TOKEN',
-  'ROOM_NOT_FOUND',
-  'ROOM_EXPIRED',
-  'PEER_ID_TAKEN',
-]
-
-/** Whether a `register` that failed with this code counts against the address that it came from. */
-export const isGuess = (code: ErrorCode): boolean => guesses.includes(code)
-
 /** Counts what goes wrong with one connection, minute by minute. */
 export class Faults {
   #minute = 0

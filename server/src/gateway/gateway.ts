@@ -1,6 +1,7 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import type { Server, ServerWebSocket } from 'bun'
-import { clientOf, type TrustedProxies } from '../address.ts'
+import type { TrustedProxies } from '../address.ts'
+import { type Client, clientOf } from '../client.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
@@ -27,6 +28,8 @@ export interface GatewayConfig {
 
 export interface GatewayParts extends Omit<ConnectionParts, 'beat'> {
   readonly refusedOrigin: RefusedOrigin
+  /** Is told of each client, for operators to hear of proxies that hide theirs. */
+  hiddenClient(client: Client): void
 }
 
 export interface Gateway {
@@ -37,7 +40,7 @@ export interface Gateway {
 }
 
 interface Attachment {
-  readonly address: string
+  readonly client: Client
   connection: Connection | undefined
 }
 
@@ -70,8 +73,11 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
           throw new SignalingError('ORIGIN_NOT_ALLOWED')
         }
         const socketAddress = server.requestIP(request)?.address ?? ''
-        const { address } = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
-        if (server.upgrade(request, { data: { address, connection: undefined } })) return undefined
+        const client = clientOf(socketAddress, request.headers, config.proxies)
+        if (server.upgrade(request, { data: { client, connection: undefined } })) {
+          parts.hiddenClient(client)
+          return undefined
+        }
         throw new SignalingError('UPGRADE_REQUIRED')
       } catch (error) {
         const reason = toSignalingError(error)
@@ -92,7 +98,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
       perMessageDeflate: false,
 
       open(socket: ServerWebSocket<Attachment>) {
-        const connection = new Connection(socket, socket.data.address, common)
+        const connection = new Connection(socket, socket.data.client, common)
         socket.data.connection = connection
         connections.add(connection)
         pulses.add(connection.life)

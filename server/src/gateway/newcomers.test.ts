@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { SignalingError } from '@parley/protocol'
 import { recordingLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
 import { trustedProxies } from '../address.ts'
+import { clientOf } from '../client.ts'
 import { manualClock } from '../clock.ts'
 import { createMetrics } from '../metrics.ts'
 import { type Newcomer, Newcomers } from './newcomers.ts'
@@ -13,11 +14,11 @@ function door(unregistered: number, unregisteredPerAddress: number, registerWith
   const [clock, log, metrics] = [manualClock(), recordingLog(), createMetrics()]
   const limits = { unregistered, unregisteredPerAddress, registerWithin }
   const proxies = trustedProxies(['10.0.0.0/8'])
-  const newcomers = new Newcomers({ limits, proxies, clock, log, metrics })
+  const newcomers = new Newcomers({ limits, clock, log, metrics })
   const ended: Record<string, string> = {}
   const admit = (name: string, address: string) => {
     const newcomer: Newcomer = {
-      address,
+      client: clientOf(address, new Headers(), proxies),
       expectRegister: () => {
         ended[name] = 'time'
       },

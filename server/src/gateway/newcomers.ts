@@ -1,13 +1,12 @@
 import { SignalingError } from '@parley/protocol'
-import { rateLimitKey, type TrustedProxies } from '../address.ts'
+import type { Client } from '../client.ts'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 
 /** A connection that has not registered yet. */
 export interface Newcomer {
-  /** The network address at the other end. */
-  readonly address: string
+  readonly client: Client
   /** Its time to register is over. */
   expectRegister(): void
   /** It is closed to make room for a newer one. */
@@ -25,7 +24,6 @@ export interface NewcomerLimits {
 
 export interface NewcomersParts {
   readonly limits: NewcomerLimits
-  readonly proxies: TrustedProxies
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -70,10 +68,10 @@ export class Newcomers {
 
   /** Lets one more wait. The result ends that: it has registered, or its connection has ended. */
   admit(newcomer: Newcomer): Cancel {
-    const { clock, limits, proxies } = this.parts
-    const { address } = newcomer
+    const { clock, limits } = this.parts
+    const { hidden, limitKey } = newcomer.client
     // A proxy that does not say whom it speaks for may speak for everybody.
-    const key = address === '' || proxies.trusts(address) ? undefined : rateLimitKey(address)
+    const key = hidden === 'silent' ? undefined : limitKey
     const leave = () => {
       this.#young.remove(newcomer, key)
       this.#lingering.remove(newcomer, key)
@@ -98,7 +96,7 @@ export class Newcomers {
     const { kind, eldest } = excess
     pool.remove(eldest.newcomer, eldest.key)
     this.parts.metrics.newcomersClosed[kind]++
-    this.#warn(kind, eldest.newcomer.address)
+    this.#warn(kind, eldest.newcomer.client.nearest)
     eldest.newcomer.makeWay(new SignalingError('RATE_LIMITED', kinds[kind]))
   }
 

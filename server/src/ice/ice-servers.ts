@@ -21,17 +21,14 @@ export interface IceServers {
   readonly expires_at?: number
 }
 
-/** RFC 5389 section 15.3: a username has fewer than 513 bytes. */
-const usernameBytes = 512
-
 /**
  * What a peer needs to find its way to another one. With a secret, its TURN credentials end after `turnTtl`. Of two
  * secrets the first makes them; an entry for each would harm: Chromium and aiortc do without any relay if the first
  * entry is refused (docs/decisions/0010).
- * @param holder whom the credentials are for: a peer_id or a subject. The TURN server may log it
+ * @param identity the subject of the identity that the credentials are for
  * @param now milliseconds since the epoch
  */
-export function iceServers(config: IceConfig, holder: string, now: number): IceServers {
+export function iceServers(config: IceConfig, identity: string, now: number): IceServers {
   const stun: readonly IceServer[] = config.stunUrls.length > 0 ? [{ urls: config.stunUrls }] : []
   if (config.turnUrls.length === 0) return { ice_servers: stun, mesh_ice_servers: stun }
   const [secret] = config.turnSecrets
@@ -40,20 +37,19 @@ export function iceServers(config: IceConfig, holder: string, now: number): IceS
     return { ice_servers: [...stun, turn], mesh_ice_servers: stun }
   }
   const expiresAt = Math.floor(now / 1000) + config.turnTtl
-  const username = timeLimitedUsername(expiresAt, holder)
+  // draft-uberti-behave-turn-rest-00 section 2.2: when it ends, a colon, and whose it is.
+  const username = `${expiresAt}:${turnUser(config, identity)}`
   const credential = createHmac('sha1', secret).update(username).digest('base64')
   const turn = { urls: config.turnUrls, username, credential }
   return { ice_servers: [...stun, turn], mesh_ice_servers: stun, expires_at: expiresAt }
 }
 
 /**
- * draft-uberti-behave-turn-rest-00 section 2.2: when it ends, a colon, and whose it is. coturn does not answer usernames
- * with spaces, quotes, backslashes, or both "union" and "select", so all that is hidden in `%XX`. What is too long is
- * cut, but never within a `%XX`.
+ * The name of an identity at the TURN servers, always the same one, so that their quota for a user holds whatever peers it
+ * calls itself: coturn counts all that stands behind the time. It does not tell the subject. Undefined where the
+ * credentials are the same for everybody.
  */
-function timeLimitedUsername(expiresAt: number, holder: string): string {
-  const encoded = encodeURIComponent(holder.toWellFormed()).replace(/'|u(?=nion)/gi, percent)
-  return `${expiresAt}:${encoded}`.slice(0, usernameBytes).replace(/%.?$/, '')
+export function turnUser({ turnUrls, turnSecrets: [secret] }: IceConfig, identity: string): string | undefined {
+  if (turnUrls.length === 0 || secret === undefined) return undefined
+  return createHmac('sha256', secret).update(`turn user of ${identity.toWellFormed()}`).digest('hex').slice(0, 32)
 }
-
-const percent = (character: string): string => `%${character.charCodeAt(0).toString(16)}`

@@ -36,7 +36,8 @@ export class CleanUp {
     const room = this.open.get(roomId)
     const record = room?.record ?? (await inTime(clock, store.get(roomId), storeSilent))
     if (!record) return false
-    if (!mayDelete(record, room, claim)) throw new SignalingError('FORBIDDEN')
+    if (!mayDelete(record, room, claim, 'peerId' in named ? named.peerId : undefined))
+      throw new SignalingError('FORBIDDEN')
     const departed = 'peerId' in named ? room?.departed.get(named.peerId) : undefined
     if (room && departed && room.peers.size > 0 && !provesRight(record, room, claim)) {
       await this.#deleteDeparted(room, departed)

@@ -1,5 +1,5 @@
 import { SignalingError } from '@parley/protocol'
-import { rateLimitKey } from '../address.ts'
+import { shareKey } from '../address.ts'
 import type { Clock } from '../clock.ts'
 import { endOf, type RoomRecord, storeBytes } from '../room-store/room-store.ts'
 import { OldestFirst } from './oldest-first.ts'
@@ -71,11 +71,13 @@ export class CreatedRooms {
   }
 
   /** @throws SignalingError LIMIT_REACHED or UNAVAILABLE if rooms that were entered leave no space for `room` */
-  expectSpace(room: RoomRecord, address: string): void {
+  expectSpace(room: RoomRecord, address: string | undefined): void {
     this.#sweep()
     const bytes = weigh(room)
-    const share = this.#shares.get(rateLimitKey(address)) ?? new Share()
-    if (share.bytes - share.unenteredBytes + bytes > this.limits.bytesPerAddress) throw tooMuch()
+    const share = this.#shares.get(shareKey(address)) ?? new Share()
+    // Clients whose address is not known may be everybody: no share bounds them.
+    if (address !== undefined && share.bytes - share.unenteredBytes + bytes > this.limits.bytesPerAddress)
+      throw tooMuch()
     if (this.#bytes - this.#unenteredBytes + bytes > this.limits.bytes) {
       throw serverFull(new Error(`the rooms in use take ${this.limits.bytes} bytes`))
     }
@@ -85,13 +87,13 @@ export class CreatedRooms {
   expectGrowth(room: RoomRecord): void {
     const created = this.#all.get(room.room_id)
     const more = weigh(room) - (created?.bytes ?? 0)
-    if (!created || more <= 0) return
+    if (!created || created.key === '' || more <= 0) return
     const { bytes } = this.#share(created.key)
     if (bytes + more > this.limits.bytesPerAddress) throw tooMuch()
   }
 
-  add(room: RoomRecord, address: string): void {
-    const key = rateLimitKey(address)
+  add(room: RoomRecord, address: string | undefined): void {
+    const key = shareKey(address)
     const created = { id: room.room_id, key, bytes: 0, end: this.#endOf(room), isEntered: false }
     this.#all.set(created.id, created)
     this.#unentered.add(created)
@@ -134,10 +136,14 @@ export class CreatedRooms {
   }
 
   /** The room that must be deleted next, as one of `address` was added; undefined if all is within the limits. */
-  excess(address: string): string | undefined {
+  excess(address: string | undefined): string | undefined {
     const { unentered, unenteredPerAddress, bytes, bytesPerAddress } = this.limits
-    const share = this.#shares.get(rateLimitKey(address))
-    if (share && (share.unentered.size > unenteredPerAddress || share.bytes > bytesPerAddress)) {
+    const share = this.#shares.get(shareKey(address))
+    if (
+      address !== undefined &&
+      share &&
+      (share.unentered.size > unenteredPerAddress || share.bytes > bytesPerAddress)
+    ) {
       const { oldest } = share.unentered
       if (oldest) return oldest.id
     }

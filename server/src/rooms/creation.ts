@@ -36,11 +36,11 @@ export class Creation {
   ) {}
 
   /**
-   * @param address that the request comes from
+   * @param address that the request comes from; undefined if it is not known
    * @throws SignalingError LIMIT_REACHED if the identity or the address has too many; UNAVAILABLE if the store does not
    *   answer or can keep no more
    */
-  async create(creator: string, options: RoomOptions, address: string): Promise<RoomRecord> {
+  async create(creator: string, options: RoomOptions, address: string | undefined): Promise<RoomRecord> {
     const { clock, limits, log, metrics } = this.parts
     const now = Math.floor(clock.now() / 1000)
     const record: RoomRecord = {

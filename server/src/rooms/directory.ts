@@ -15,7 +15,7 @@ export class Directory {
   find(peerId: string, claim: Claim): Room | undefined {
     const rooms = this.#roomsOfPeer.get(peerId)
     if (!rooms) return undefined
-    const mine = [...rooms].filter(room => room.record && mayDelete(room.record, room, claim))
+    const mine = [...rooms].filter(room => room.record && mayDelete(room.record, room, claim, peerId))
     const found = mine.findLast(room => room.peers.has(peerId)) ?? mine.at(-1)
     if (!found) throw new SignalingError('FORBIDDEN')
     return found

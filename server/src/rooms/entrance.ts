@@ -2,6 +2,7 @@ import { metadataSize, type Register, SignalingError, toSignalingError } from '@
 import { type Clock, inTime } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Directory } from './directory.ts'
+import { isRemoved } from './removals.ts'
 import type { Peer, Room } from './room.ts'
 
 export interface EntranceLimits {
@@ -25,7 +26,7 @@ export function checkEntrance(
 ): void {
   const present = room.peers.get(id)
   const mine = present?.identity === identity
-  if (record.removed.some(removed => removed.identity === identity)) {
+  if (isRemoved(record, identity)) {
     throw new SignalingError('PEER_REMOVED', 'The owner of the room has removed you.')
   }
   if (record.locked && !room.knowsPeer(id, identity) && identity !== record.created_by)

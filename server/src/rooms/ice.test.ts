@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test'
 import type { Register } from '@parley/protocol'
+import { recordingLog } from '../../test/harness.ts'
 import { inWorld, peerOf, RecordingLink, type World } from '../../test/world.ts'
 import { manualClock } from '../clock.ts'
-import { iceServers } from '../ice/ice-servers.ts'
+import { iceServers, turnUser } from '../ice/ice-servers.ts'
 
 const config = {
   stunUrls: ['stun:stun.example.com'],
@@ -18,7 +19,7 @@ const withTurn = (use: (world: World) => Promise<void>) => {
   const clock = manualClock()
   return inWorld(world => use({ ...world, clock }), {
     clock,
-    iceServers: holder => iceServers(config, holder, clock.now()),
+    iceServers: subject => iceServers(config, subject, clock.now()),
   })
 }
 
@@ -33,22 +34,55 @@ async function enter({ rooms, signIn, create, register }: World, members: Partia
 test('registered_auth has the ICE servers of the peer, and without TURN those for a mesh', () =>
   withTurn(async world => {
     const link = await enter(world)
-    const { ice_servers, mesh_ice_servers } = iceServers(config, 'a', world.clock.now())
+    const { identity } = peerOf(link)
+    const { ice_servers, mesh_ice_servers } = iceServers(config, identity, world.clock.now())
     expect(link.replies[0]).toMatchObject({ ice_servers, mesh_ice_servers })
     expect(mesh_ice_servers).toEqual([{ urls: ['stun:stun.example.com'] }])
     world.clock.advance(60_000)
     const reply = world.rooms.handle(peerOf(link), { type: 'get_ice_servers', request_id: undefined }, '')
-    expect(JSON.parse(String(reply))).toEqual({ type: 'ice_servers', ...iceServers(config, 'a', world.clock.now()) })
+    expect(JSON.parse(String(reply))).toEqual({
+      type: 'ice_servers',
+      ...iceServers(config, identity, world.clock.now()),
+    })
   }))
+
+test('the TURN servers know an identity by one name, which the log has beside each of its peers', async () => {
+  const log = recordingLog()
+  const clock = manualClock()
+  const parts = {
+    ...{ clock, log },
+    iceServers: (subject: string) => iceServers(config, subject, clock.now()),
+    turnUser: (subject: string) => turnUser(config, subject),
+  }
+  await inWorld(async world => {
+    const [mine, other] = [await world.signIn(), await world.signIn()]
+    const room = await world.create(mine)
+    const userOf = async (peerId: string, idToken: string) => {
+      const link = await world.join(room, peerId, idToken)
+      clock.advance(1000)
+      const [, user = ''] = link.replies[0]?.ice_servers[1]?.username?.split(':') ?? []
+      expect(log.lines.findLast(({ msg }) => msg === 'peer registered')).toMatchObject({
+        peer: peerId,
+        turn_user: user,
+      })
+      return user
+    }
+    const name = await userOf('a', mine)
+    expect(await userOf('b', mine)).toBe(name)
+    expect(await userOf('c', other)).not.toBe(name)
+    expect(name).not.toContain(await world.subjectOf(mine))
+  }, parts)
+})
 
 test('a peer with token-refresh is sent new credentials at three quarters of their life, again and again', () =>
   withTurn(async world => {
     const link = await enter(world, { features: ['token-refresh'] })
+    const { identity } = peerOf(link)
     for (const _ of [1, 2, 3]) {
       world.clock.advance(2_700_000 - 1)
       expect(link.heard()).toEqual([])
       world.clock.advance(1)
-      expect(link.heard()).toEqual([{ type: 'ice_servers', ...iceServers(config, 'a', world.clock.now()) }])
+      expect(link.heard()).toEqual([{ type: 'ice_servers', ...iceServers(config, identity, world.clock.now()) }])
     }
     world.clock.advance(2_000_000)
     world.rooms.handle(peerOf(link), { type: 'get_ice_servers', request_id: undefined }, '')

@@ -7,9 +7,11 @@ import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import { Directory } from './directory.ts'
 import { Endings } from './endings.ts'
+import { rememberToken } from './former-tokens.ts'
 import { Past } from './past.ts'
 import type { PastLimits } from './past-budget.ts'
 import { Presence, presenceWindow } from './presence.ts'
+import { enforceRemovals } from './removals.ts'
 import { type Peer, Room } from './room.ts'
 
 export interface OpenRoomsParts {
@@ -128,11 +130,11 @@ export class OpenRooms {
   /** Takes `record` for what the room is, unless a later one is known; gives the one that counts. */
   update(room: Room, record: RoomRecord): RoomRecord {
     if (room.record && room.record.revision >= record.revision) return room.record
+    rememberToken(room, room.record?.token, record.token)
     room.record = record
     this.past.weighAgain(room, record)
     this.#endings.plan(room, record)
-    const removed = new Set(record.removed.map(({ identity }) => identity))
-    for (const peer of [...room.peers.values()]) if (removed.has(peer.identity)) this.expel(peer)
+    enforceRemovals(room, record, peer => this.expel(peer))
     return record
   }
 

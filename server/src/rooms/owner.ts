@@ -6,6 +6,7 @@ import type { CreatedRooms } from './created-rooms.ts'
 import { type InviteOptions, newInvite, withInvite } from './invites.ts'
 import { type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
 import { describe } from './room.ts'
+import { newRoomToken } from './secrets.ts'
 
 /** A room as its owner sees it. */
 export interface RoomView {
@@ -42,6 +43,8 @@ export interface RoomChanges {
   readonly name?: string | null | undefined
   readonly maxPeers?: number | null | undefined
   readonly locked?: boolean | undefined
+  /** Whether it gets another token, and the one that it has lets nobody new in. */
+  readonly rotateToken?: boolean | undefined
 }
 
 /** Peers that a room keeps out at most. */
@@ -72,12 +75,14 @@ export class Owner {
 
   async change(identity: string, roomId: string, changes: RoomChanges): Promise<RoomDetails> {
     const now = Math.floor(this.parts.clock.now() / 1000)
+    const token = changes.rotateToken ? newRoomToken() : undefined
     const record = await this.#change(identity, roomId, before => ({
       ...before,
       expires_at: changes.ttl === undefined ? before.expires_at : changes.ttl === null ? null : now + changes.ttl,
       name: changes.name === undefined ? before.name : changes.name,
       max_peers: changes.maxPeers === undefined ? before.max_peers : changes.maxPeers,
       locked: changes.locked ?? before.locked,
+      token: token ?? before.token,
     }))
     return this.#details(record)
   }

@@ -1,4 +1,4 @@
-import { rateLimitKey } from '../address.ts'
+import { shareKey } from '../address.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import { OldestFirst } from './oldest-first.ts'
 import type { Memory, Room } from './room.ts'
@@ -83,9 +83,11 @@ export class PastBudget {
   }
 
   /** What is to be forgotten next, after something of `address` was added; undefined if all is within the limits. */
-  excess(address: string): Memory | undefined {
-    const share = this.#shares.get(rateLimitKey(address))
-    const oldest = share && share.bytes > this.limits.bytesPerAddress ? share.memories.oldest : undefined
+  excess(address: string | undefined): Memory | undefined {
+    const share = this.#shares.get(shareKey(address))
+    // Clients whose address is not known may be everybody: no share bounds them.
+    const oldest =
+      address !== undefined && share && share.bytes > this.limits.bytesPerAddress ? share.memories.oldest : undefined
     return oldest ?? (this.#bytes > this.limits.bytes ? this.#memories.oldest : undefined)
   }
 
@@ -103,7 +105,7 @@ export class PastBudget {
   }
 }
 
-const keyOf = ({ address }: Memory): string => rateLimitKey(address)
+const keyOf = ({ address }: Memory): string => shareKey(address)
 
 const weigh = ({ id = '', identity = '', username }: Memory): number =>
   weights.memory + 2 * (id.length + identity.length + username.length)

@@ -123,7 +123,7 @@ export class Past {
     }
   }
 
-  #tell(address: string): void {
+  #tell(address: string | undefined): void {
     const { clock, log, metrics } = this.parts
     metrics.peersForgotten++
     if (clock.uptime() < this.#quietUntil) return

@@ -31,8 +31,8 @@ export interface RequestParts {
   readonly limits: EntranceLimits
   readonly budget: WorkBudget
   readonly slices: TimeSlices
-  /** ICE servers with credentials for a holder: a peer_id or a subject. */
-  iceServers(holder: string): IceServers
+  /** ICE servers with credentials for an identity. */
+  iceServers(subject: string): IceServers
 }
 
 /**
@@ -164,7 +164,7 @@ const refreshAt = 0.75
 
 /** ICE servers for `peer`; if it asked for token-refresh, it is sent new ones in time, for as long as it is registered. */
 export function issueIceServers(peer: Peer, parts: Pick<RequestParts, 'clock' | 'iceServers'>): IceServers {
-  const servers = parts.iceServers(peer.id)
+  const servers = parts.iceServers(peer.identity)
   peer.cancelRefresh()
   if (servers.expires_at !== undefined && peer.features.has('token-refresh')) {
     const life = servers.expires_at * 1000 - parts.clock.now()

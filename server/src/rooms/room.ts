@@ -22,8 +22,8 @@ export interface LifeSigns {
 
 /** What rooms need of the connection of a peer. */
 export interface Link {
-  /** The network address at the other end. */
-  readonly address: string
+  /** The network address of the client itself, which may give rights; undefined if it is not known. */
+  readonly address: string | undefined
   /** False once the connection has ended, or is about to. */
   readonly open: boolean
   /** The peer that this connection speaks for. */
@@ -138,7 +138,8 @@ export const describe = ({ id, role, metadata, connectedAt }: Peer): PeerDescrip
 export interface Memory {
   readonly room: Room
   readonly username: string
-  readonly address: string
+  /** As its connection had it. */
+  readonly address: string | undefined
   /** The rest is there of peers alone. */
   readonly id?: string
   readonly identity?: string
@@ -158,6 +159,10 @@ export class Room {
   readonly departed = new NameMap<Departed>()
   /** Those that were in it and are neither in `peers` nor in `departed`, by username, oldest first. */
   readonly users = new Map<string, Memory>()
+  /** Addresses that peers of removed identities were connected from, and whose they were; oldest first. */
+  readonly addressesOfRemoved = new Map<string, string>()
+  /** The tokens that it had before its own, the latest ones; oldest first. */
+  readonly formerTokens: string[] = []
   /** The first that asked for it, until it leaves. */
   admin: Peer | undefined
   /** As last read from the store; undefined until somebody has been let in. */

@@ -7,17 +7,15 @@ import {
   SignalingError,
 } from '@parley/protocol'
 import { inTime, outsideDeadline } from '../clock.ts'
-import type { IceServers } from '../ice/ice-servers.ts'
 import { type Identified, identitySilent } from '../identity/identity.ts'
-import type { Metrics } from '../metrics.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
-import type { WorkBudget } from '../work-budget.ts'
 import { type Census, census } from './census.ts'
 import { CleanUp, type CleanUpParts } from './clean-up.ts'
 import { CreatedRooms, type CreatedRoomsLimits, createdRoomsLimits } from './created-rooms.ts'
 import { Creation, type RoomOptions } from './creation.ts'
 import { checkEntrance, clearAway, type EntranceLimits } from './entrance.ts'
-import { invitationOf, isUsedBy, redeemed } from './invites.ts'
+import { invitationIn } from './former-tokens.ts'
+import { isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
 import type { PastSize } from './past-budget.ts'
@@ -35,12 +33,10 @@ export interface RoomLimits extends EntranceLimits {
   readonly createdRooms?: CreatedRoomsLimits
 }
 
-export interface RoomsParts extends CleanUpParts {
-  readonly metrics: Metrics
+export interface RoomsParts extends CleanUpParts, RequestParts {
   readonly limits: RoomLimits
-  readonly budget: WorkBudget
-  /** ICE servers with credentials for a holder: a peer_id or a subject. */
-  iceServers(holder: string): IceServers
+  /** What the TURN servers call an identity, if they tell identities apart. */
+  turnUser(subject: string): string | undefined
 }
 
 /** The rooms that this node serves: who is in them, and what passes between. */
@@ -65,7 +61,7 @@ export class Rooms {
   }
 
   /** @param address that the request comes from @throws SignalingError LIMIT_REACHED or UNAVAILABLE */
-  create(creator: string, options: RoomOptions, address: string): Promise<RoomRecord> {
+  create(creator: string, options: RoomOptions, address: string | undefined): Promise<RoomRecord> {
     return this.#creation.create(creator, options, address)
   }
 
@@ -90,7 +86,7 @@ export class Rooms {
       const stored = await inTime(clock, store.get(message.room_id), 'DynamoDB error', by)
       const record = stored ?? this.#beyondStore(room)
       if (!record) throw new SignalingError('ROOM_NOT_FOUND')
-      const invite = invitationOf(record, message.token, clock.now() / 1000)
+      const invite = invitationIn(message, subject, room, record, clock.now() / 1000)
       if (endOf(record) * 1000 <= clock.now() && !staysBeyondEnd(room, subject, message)) {
         throw new SignalingError('ROOM_EXPIRED')
       }
@@ -211,7 +207,9 @@ export class Rooms {
       link.welcome(peer, reply)
     }
     metrics.registrations++
-    log.info({ room: room.id, peer: id, role: peer.role, replaced: present !== undefined }, 'peer registered')
+    const turn_user = this.parts.turnUser(subject)
+    const replaced = present !== undefined
+    log.info({ room: room.id, peer: id, role: peer.role, replaced, turn_user }, 'peer registered')
   }
 
   /** One set for the same features, as ten thousand peers have few different ones. */
