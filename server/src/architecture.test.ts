@@ -62,6 +62,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ],
   ['server/src/room-store/', ['seam', 'server/src/room-store/', 'node:', '@aws-sdk/client-dynamodb']],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
+  ['server/src/receive-buffers.ts', ['node:', 'bun:ffi']],
   ['server/src/', ['common', '@parley/protocol', 'node:', 'pino', 'zod']],
   ['server/test/', ['*']],
   [
@@ -101,6 +102,7 @@ const groups: Record<string, readonly string[]> = {
     'misspelling',
     'line-output',
     'log',
+    'memory',
     'metrics',
     'address',
     'client',
@@ -109,6 +111,9 @@ const groups: Record<string, readonly string[]> = {
     'refused-attempts',
     'refused-origins',
     'rate-limit',
+    'receive-buffers',
+    'time-slices',
+    'work-budget',
     'problem',
   ].map(name => `server/src/${name}.ts`),
 }

@@ -84,7 +84,8 @@ function endOf(hops: Hops, proxies: TrustedProxies): { address: string | undefin
 export function hiddenClients(log: Log): (client: Client) => void {
   const told = new Set<Hidden>()
   return ({ hidden, nearest }) => {
-    if (hidden === undefined || told.has(hidden)) return
+    // Of a connection that has just ended, nothing is known.
+    if (hidden === undefined || nearest === '' || told.has(hidden)) return
     told.add(hidden)
     log.warn({ proxy: nearest }, sentences[hidden])
   }

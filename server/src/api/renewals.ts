@@ -41,7 +41,7 @@ export class Renewals {
   async renew(refreshToken: string, key: string): Promise<SignIn> {
     const digest = new Bun.CryptoHasher('sha256').update(refreshToken).digest('base64')
     check(this.#ofToken, digest, 'This refresh token was used too often.')
-    const by = this.clock.now() + outsideDeadline
+    const by = this.clock.uptime() + outsideDeadline
     const ask = () => inTime(this.clock, this.identity.refresh(refreshToken), noSignIn, by)
     try {
       const signIn = await (this.#failures.exceeded(key) > 0 ? this.#inLine(key, by, ask) : ask())
@@ -65,7 +65,7 @@ export class Renewals {
     line.length++
     this.#lines.set(key, line)
     const turn = line.end.then(() => {
-      if (this.clock.now() >= by) check(this.#failures, key, tooMany)
+      if (this.clock.uptime() >= by) check(this.#failures, key, tooMany)
       return act()
     })
     line.end = turn.catch(() => {})

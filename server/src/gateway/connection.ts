@@ -1,14 +1,11 @@
 import {
-  bye,
   context,
   decode,
-  errorMessage,
   type LeaveReason,
   type PeerMessage,
   type Register,
   type RegisteredAuth,
   requestIdOf,
-  type ServerMessage,
   type ServerMessageOf,
   SignalingError,
   toSignalingError,
@@ -17,18 +14,18 @@ import type { ServerWebSocket } from 'bun'
 import type { Client } from '../client.ts'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
-import { countError, countKeptBack } from '../metrics.ts'
+import { countError } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
 import { type Payer, workOfJson } from '../work-budget.ts'
-import { closeCodeOf, isDeliberate } from './close-codes.ts'
+import { isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
-import { type Dialect, mayBeTold } from './dialect.ts'
-import { Faults } from './faults.ts'
 import { type Frame, isRequest, requestIdIn, textOf } from './frames.ts'
 import { Incoming } from './incoming.ts'
+import { isLarge, LargeFrames } from './large-frames.ts'
 import { SocketLifeSigns } from './life-signs.ts'
 import type { Newcomer } from './newcomers.ts'
 import { Outgoing } from './outgoing.ts'
+import { Voice } from './voice.ts'
 
 /** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
 export class Connection implements Link, Newcomer {
@@ -37,19 +34,16 @@ export class Connection implements Link, Newcomer {
   readonly life: SocketLifeSigns
   private readonly outgoing: Outgoing
   private readonly incoming: Incoming
+  private readonly voice: Voice
   /** The `register` that is being answered. */
   private registering: Register | undefined
-  private dialect: Dialect = 'unknown'
-  private hasAcks = false
   private overdue = false
-  /** Until then it was told to send no more large frames, by the uptime. Milliseconds. */
-  private noLargeBefore = 0
+  /** Undefined as long as none was large, as at most connections. */
+  private largeFrames: LargeFrames | undefined
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
   /** It waits to register no more. */
   private endWait: Cancel
-  /** Undefined as long as there is none, as in most connections. */
-  private faults: Faults | undefined
 
   constructor(
     socket: ServerWebSocket<unknown>,
@@ -59,6 +53,7 @@ export class Connection implements Link, Newcomer {
     this.life = new SocketLifeSigns(socket, parts)
     this.outgoing = new Outgoing(socket, this, parts)
     this.incoming = new Incoming(this, this.outgoing, parts)
+    this.voice = new Voice(this, this.outgoing, parts)
     this.endWait = parts.newcomers.admit(this)
   }
 
@@ -113,8 +108,8 @@ export class Connection implements Link, Newcomer {
     if (!this.open) return
     this.lost(reason)
     const unanswered = this.incoming.giveUp()
-    if (this.dialect === 'features') this.send(bye(reason, closeCodeOf(reason)))
-    if (this.hasAcks) {
+    this.voice.sayGoodbye(reason)
+    if (this.voice.hasAcks) {
       if (this.registering) this.turnAway(requestIdOf(this.registering))
       for (const frame of unanswered) this.turnAway(requestIdIn(frame))
       this.outgoing.sayFarewell()
@@ -154,12 +149,12 @@ export class Connection implements Link, Newcomer {
     // Lets go of the timer: it would weigh on every idle connection.
     this.endWait = nothingPlanned
     this.peer = peer
-    if (this.registering) this.speakAs(this.registering)
+    if (this.registering) this.voice.speakAs(this.registering)
     this.registering = undefined
-    if (conflict) this.answer(conflict)
+    if (conflict) this.voice.answer(conflict)
     const text = JSON.stringify(reply)
     this.parts.budget.charge(this.payer, workOfJson(text.length))
-    this.answerWith(text)
+    this.voice.answerWith(text)
   }
 
   private get payer(): Payer {
@@ -170,8 +165,8 @@ export class Connection implements Link, Newcomer {
     this.peer = undefined
     countError(this.parts.metrics, reason.code)
     // Deployed workers open a second connection on purpose and end when the first one is closed.
-    if (reason.code === 'PEER_REPLACED' && this.dialect === 'plain') return
-    if (reason.kind.closeCode === null) this.tell(reason)
+    if (reason.code === 'PEER_REPLACED' && this.voice.isPlain) return
+    if (reason.kind.closeCode === null) this.voice.tell(reason)
     else this.close(reason)
   }
 
@@ -183,8 +178,12 @@ export class Connection implements Link, Newcomer {
       this.receive(frame)
       return
     }
-    const isLarge = this.peer !== undefined && frame.length > largeFrame
-    if (isLarge && !this.mayBeLarge(frame)) return
+    const large = this.peer && isLarge(frame) ? this.large : undefined
+    const excess = large?.admit(this.payer, frame)
+    if (excess) {
+      this.fail(excess)
+      return
+    }
     let message: PeerMessage | undefined
     try {
       const text = textOf(frame)
@@ -193,60 +192,35 @@ export class Connection implements Link, Newcomer {
         void this.register(message)
         return
       }
-      if (isLarge) this.checkWork()
+      large?.check(this.payer)
       this.act(message, text)
     } catch (error) {
       this.refuse(error, message)
     }
   }
 
-  /** Charges for the reading of a large frame. One that sends more although it was told to wait is closed instead. */
-  private mayBeLarge({ length }: Frame): boolean {
-    const { budget, clock } = this.parts
-    if (clock.uptime() < this.noLargeBefore) {
-      this.fail(
-        new SignalingError('RATE_LIMITED', 'You went on sending large messages although you were told to wait.'),
-      )
-      return false
-    }
-    budget.charge(this.payer, workOfJson(length))
-    return true
-  }
-
-  /** @throws SignalingError RATE_LIMITED */
-  private checkWork(): void {
-    const { budget, clock } = this.parts
-    try {
-      budget.check(this.payer)
-    } catch (error) {
-      this.noLargeBefore = clock.uptime() + 1000 * (toSignalingError(error).context.retryAfter ?? 0)
-      throw error
-    }
+  private get large(): LargeFrames {
+    this.largeFrames ??= new LargeFrames(this.parts.budget, this.parts.clock)
+    return this.largeFrames
   }
 
   /** Does what a message other than `register` asks for, and says so. @throws SignalingError */
   private act(message: Exclude<PeerMessage, Register>, text: string): void {
-    const isToBeAnswered = this.hasAcks && isRequest(message)
+    if (this.voice.hasAcks) isRequest(message)
     if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
     const reply = this.parts.rooms.handle(this.peer, message, text)
-    const ack = () => {
-      if (!isToBeAnswered) return
-      const ack = { type: 'ack', request_id: String(message.request_id), status: 'delivered' } as const
-      if (this.open) this.answer(ack)
-      else this.send(ack)
-    }
-    if (reply === undefined) ack()
-    else if (typeof reply === 'string') this.answerWith(reply)
-    else void this.broadcast(reply, message, ack)
+    if (reply === undefined) this.voice.acknowledge(message)
+    else if (typeof reply === 'string') this.voice.answerWith(reply)
+    else void this.broadcast(reply, message)
   }
 
   /** Never rejects. A broadcast to many takes a while; what is sent meanwhile waits. */
-  private async broadcast(done: Promise<void>, message: PeerMessage, ack: () => void): Promise<void> {
+  private async broadcast(done: Promise<void>, message: PeerMessage): Promise<void> {
     this.incoming.pause()
     this.outgoing.isAwaited = true
     try {
       await done
-      ack()
+      this.voice.acknowledge(message)
     } catch (error) {
       this.refuse(error, message)
     }
@@ -255,31 +229,16 @@ export class Connection implements Link, Newcomer {
     this.incoming.resume()
   }
 
-  private answer(message: ServerMessage): void {
-    this.answerWith(JSON.stringify(message))
-  }
-
-  /** Sends the other end what it has asked for. One that does not read its answers is no use to itself. */
-  private answerWith(text: string): void {
-    if (!this.deliver(text)) this.close(new SignalingError('SLOW_CONSUMER'))
-  }
-
-  /** Sends even while the connection is being closed. */
-  private send(message: ServerMessage): void {
-    this.outgoing.send(JSON.stringify(message))
-  }
-
   /** Refuses a request that came too late. */
   private turnAway(requestId: string | undefined): void {
-    if (!this.closing || requestId === undefined) return
-    this.send(errorMessage(new SignalingError(this.closing.code, undefined, { requestId })))
+    if (this.closing) this.voice.turnAway(this.closing, requestId)
   }
 
   /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
   private async register(message: Register): Promise<void> {
     this.incoming.pause()
     this.registering = message
-    if (!this.peer) this.speakAs(message)
+    if (!this.peer) this.voice.speakAs(message)
     const { rooms, guesses } = this.parts
     try {
       if (message.features.includes('acks')) isRequest(message)
@@ -290,12 +249,6 @@ export class Connection implements Link, Newcomer {
       if (this.overdue && !this.peer) this.close(new SignalingError('REGISTER_TIMEOUT'))
     }
     this.incoming.resume()
-  }
-
-  /** From now on the other end is taken for one that understands what it asked for. */
-  private speakAs({ features }: Register): void {
-    this.dialect = features.length > 0 ? 'features' : 'plain'
-    this.hasAcks = features.includes('acks')
   }
 
   flooded(): void {
@@ -324,30 +277,12 @@ export class Connection implements Link, Newcomer {
     this.parts.refusedAttempt(this.client.nearest, failure.code, 'websocket')
     if (!this.open) {
       // Only a broadcast is refused that late; it has been waiting for this.
-      if (this.outgoing.isAwaited) this.send(errorMessage(failure))
+      if (this.outgoing.isAwaited) this.voice.refuseLate(failure)
       return
     }
-    this.incoming.count(unitsOfRefusal)
-    const { clock, log, metrics, limits } = this.parts
-    logFailure(log, failure, { peer: this.peer?.id, address: this.client.nearest })
-    this.faults ??= new Faults()
-    const { reason, isLast } = this.faults.judge(failure, this.dialect, limits.errorsPerMinute, clock.now())
-    countError(metrics, reason.code)
-    this.tell(reason)
-    if (isLast) this.fail(new SignalingError('RATE_LIMITED'))
-  }
-
-  /** Sends an error, or tells the operator instead, where the other end could not bear it. */
-  private tell(reason: SignalingError): void {
-    const { clock, limits, log, metrics } = this.parts
-    if (mayBeTold(reason, this.dialect, limits.plainPeerErrors)) {
-      this.answer(errorMessage(reason))
-      return
-    }
-    countKeptBack(metrics, reason.code)
-    this.faults ??= new Faults()
-    if (this.faults.keepBack(clock.now()) > keptBackLogged) return
-    log.warn({ peer: this.peer?.id, code: reason.code }, 'error kept back from a plain peer')
+    this.incoming.refused()
+    logFailure(this.parts.log, failure, { peer: this.peer?.id, address: this.client.nearest })
+    if (this.voice.refuse(failure)) this.fail(new SignalingError('RATE_LIMITED'))
   }
 
   /** Closes for a fault of the other end. */
@@ -359,14 +294,5 @@ export class Connection implements Link, Newcomer {
   }
 }
 
-/** Errors kept back from one connection in a minute that are logged one by one; the metrics count them all. */
-const keptBackLogged = 10
-
-/** Characters or bytes beyond which the reading of a frame is work that counts. No SDP of a call between two has so many. */
-const largeFrame = 16 * 1024
-
 /** Units of work that count for a connection that floods. */
 const unitsOfFlood = 2000
-
-/** Units of work that it takes to say no. */
-const unitsOfRefusal = 2

@@ -3,6 +3,9 @@ import type { WorkBudget } from '../work-budget.ts'
 import { type Frame, WaitingFrames } from './frames.ts'
 import type { Outgoing } from './outgoing.ts'
 
+/** Units of work that it takes to say no. */
+const unitsOfRefusal = 2
+
 /** The connection that it belongs to. */
 interface Owner {
   readonly open: boolean
@@ -56,9 +59,9 @@ export class Incoming {
     if (this.#waiting?.bytes === 0) this.#waiting = undefined
   }
 
-  /** Counts units of work that the budget does not. */
-  count(units: number): void {
-    this.#units += units
+  /** A message was refused. That is charged to nobody, but others have their turn sooner. */
+  refused(): void {
+    this.#units += unitsOfRefusal
   }
 
   /** Lets nothing wait any more. @returns what did */
