@@ -33,7 +33,7 @@ export interface StartOptions {
   readonly stderr?: number
   /** Redirections of the shell, such as `2>&-`, which begins without standard error; the test then hears nothing. */
   readonly redirections?: string
-  /** Source that is run in the server's process before the server. */
+  /** Source that Bun runs before the server, in the same process; only without npm. */
   readonly preload?: string
 }
 

@@ -69,7 +69,10 @@ export class LineOutput {
     this.#untold++
   }
 
-  /** Resolves when all is written, at the first write that fails (a full pipe is waited for), or after so many milliseconds. Never rejects. */
+  /**
+   * Resolves when all is written, at the first write that fails (a full pipe is waited for), or after so many milliseconds.
+   * Never rejects.
+   */
   flush(within: number): Promise<void> {
     if (this.#bytes === 0) return Promise.resolve()
     return new Promise(resolve => {

@@ -37,6 +37,7 @@ const obstacles = [...faults, ...preflight(config, faults)]
 if (obstacles.length > 0) await refuseToStart(obstacles.map(({ sentence }) => sentence))
 
 let stopping = false
+let exitCode = 0
 const folder = resolve(config.dataDir)
 const log = openLog(config.logLevel, stderr)
 captureOutput(log)
@@ -44,8 +45,8 @@ process.on('uncaughtException', error => void fail(error))
 process.on('unhandledRejection', error => void fail(error))
 const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))
 
-process.on('SIGINT', signal => void stop({ signal }, 0))
-process.on('SIGTERM', signal => void stop({ signal }, 0))
+process.on('SIGINT', signal => void stop({ signal }))
+process.on('SIGTERM', signal => void stop({ signal }))
 log.info({ host: config.host, httpPort, wsPort, folder, version }, 'listening')
 stdout.write(welcome(config, httpPort, wsPort, folder))
 void stdout.flush(flushWithin)
@@ -74,7 +75,7 @@ async function complain(needed: Pick<Identity | RoomStore, 'ready'>): Promise<vo
 }
 
 /** Ends the process in time, whatever hangs or fails meanwhile. */
-async function stop(why: object, exitCode: number): Promise<void> {
+async function stop(why: object): Promise<void> {
   // A terminal's Ctrl-C may reach this process twice: from the terminal, and from npm.
   if (stopping) return
   stopping = true
@@ -97,9 +98,9 @@ const isDone = (act: Promise<unknown>, within: number): Promise<boolean> =>
 /** Nobody knows what an error that nothing has caught leaves behind: the server ends, for its supervisor to start it again. */
 async function fail(error: unknown): Promise<void> {
   log.fatal({ err: error }, 'unforeseen error; the server ends')
-  if (!stopping) return stop({ reason: 'unforeseen error' }, 1)
-  await log.flush(flushWithin)
-  process.exit(1)
+  exitCode = 1
+  // Before all of it has started, there is nothing to stop.
+  await stop({ reason: 'unforeseen error' }).catch(() => log.flush(flushWithin).then(() => process.exit(exitCode)))
 }
 
 /** What is done instead of starting. @returns the exit code */
