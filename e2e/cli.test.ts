@@ -305,6 +305,9 @@ for (const runtime of runtimes) {
       expect((await runCli(options, 'rooms', ...server)).stdout[1]).toStartWith(`${room.room_id}  1`)
       // Somebody else has none.
       expect((await runCli({ ...options, home: await newFolder() }, 'rooms', ...server)).stdout).toEqual([])
+      const rotated = await runCli(options, 'rooms', 'rotate', String(room.room_id), ...server)
+      expect(rotated.stdout).toEqual([expect.stringMatching(new RegExp(`^${room.room_id}  [\\w-]{32}$`))])
+      expect(rotated.stdout[0]).not.toContain(String(room.token))
       expect((await runCli(options, 'rooms', 'delete', String(room.room_id), ...server)).code).toBe(0)
       const { code, stdout } = await worker.ended
       expect(code).toBe(1)

@@ -140,6 +140,19 @@ test.each([
   expect(await hidden.peer.rest()).toEqual([])
 })
 
+test('operators hear once of a proxy that hides its clients, over HTTP and WebSocket, but not of health checks', async () => {
+  const log = recordingLog()
+  await using server = await startServer(behindProxy, { log })
+  const warnings = () => log.lines.filter(({ level }) => level === 40)
+  await fetch(`${server.http}/livez`)
+  expect(warnings()).toEqual([])
+  using _peer = await server.connect()
+  expect(warnings()).toMatchObject([{ proxy: '127.0.0.1', msg: expect.stringContaining('does not say whom') }])
+  await server.post('/anonymous-signin')
+  await server.post('/anonymous-signin', {}, { 'X-Forwarded-For': '203.0.113.9, 203.0.113.10' })
+  expect(warnings().slice(1)).toMatchObject([{ proxy: '203.0.113.10', msg: expect.stringContaining('is not in') }])
+})
+
 test("where addresses prove nothing, peers without an address are nobody's either", async () => {
   await using at = await world({ ...behindProxy, PARLEY_DELETE_BY_ADDRESS: 'off' })
   expect(await at.cleanUp({})).toBe(unknown)

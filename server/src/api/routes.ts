@@ -117,6 +117,8 @@ export function apiTable(limits: BodyLimits) {
       path: '/delete-peers-and-room',
       tag: tags.start,
       summary: 'Deletes a room, disconnects its peers and signs out its anonymous identities.',
+      description:
+        'Without a proof, it may delete a peer that has left alone. A peer_id that is not there, and, for a caller that proves no identity, one that it has no right to, is “peer not found”.',
       access: 'claimant',
       body: bodies.DeletePeersAndRoom,
       status: 200,
@@ -127,6 +129,8 @@ export function apiTable(limits: BodyLimits) {
       path: '/delete-peer',
       tag: tags.start,
       summary: 'Disconnects a peer and signs out its identity; with its last peer the room goes, too.',
+      description:
+        'A caller that proves no identity and has no right to the peer is answered as for one that is not there.',
       access: 'claimant',
       body: bodies.DeletePeer,
       status: 200,
