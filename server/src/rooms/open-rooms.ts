@@ -124,9 +124,10 @@ export class OpenRooms {
   /** Takes `record` for what the room is, unless a later one is known; gives the one that counts. */
   update(room: Room, record: RoomRecord): RoomRecord {
     if (room.record && room.record.revision >= record.revision) return room.record
+    const isPlanned = room.record?.expires_at === record.expires_at
     room.record = record
     this.past.weighAgain(room, record)
-    this.#endings.plan(room, record)
+    if (!isPlanned) this.#endings.plan(room, record)
     const removed = new Set(record.removed.map(({ identity }) => identity))
     for (const peer of [...room.peers.values()]) if (removed.has(peer.identity)) this.expel(peer)
     return record
