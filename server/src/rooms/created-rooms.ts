@@ -16,16 +16,17 @@ export interface CreatedRoomsLimits {
   readonly bytesPerAddress: number
 }
 
-/** With the usual 100 rooms for an identity: 1,000 from one address, 10,000 in all. */
+/** A room takes this much at least, so that there are not too many to remember here either. Bytes. */
+const leastWeight = 8192
+
+/** Where an identity may have the usual 100 rooms: 1,000 that nobody has entered from one address, 10,000 in all. */
 export const createdRoomsLimits = (roomsPerIdentity: number): CreatedRoomsLimits => ({
   unentered: 100 * roomsPerIdentity,
   unenteredPerAddress: 10 * roomsPerIdentity,
-  bytes: storeBytes,
-  bytesPerAddress: storeBytes / 8,
+  // An address has space for two identities at least, whatever the operator lets each have.
+  bytes: Math.max(storeBytes, 4 * roomsPerIdentity * leastWeight),
+  bytesPerAddress: Math.max(storeBytes / 8, 2 * roomsPerIdentity * leastWeight),
 })
-
-/** A room takes this much at least, so that there are not too many to remember here either. Bytes. */
-const leastWeight = 8192
 
 /** Between two looks for rooms that have ended by themselves. Milliseconds. */
 const sweepEvery = 60_000
@@ -188,7 +189,7 @@ const weigh = (room: RoomRecord): number => Math.max(leastWeight, sizeOf(room))
 const tooMuch = () =>
   new SignalingError(
     'LIMIT_REACHED',
-    'The rooms that were created from your network address are too many; delete some.',
+    'Rooms that were created from your network address take all the space that it may have. Delete some, or wait for their end.',
   )
 
 /** What a creator is told where nothing can make way. */

@@ -130,10 +130,11 @@ export class OpenRooms {
   /** Takes `record` for what the room is, unless a later one is known; gives the one that counts. */
   update(room: Room, record: RoomRecord): RoomRecord {
     if (room.record && room.record.revision >= record.revision) return room.record
+    const isPlanned = room.record?.expires_at === record.expires_at
     rememberToken(room, room.record?.token, record.token)
     room.record = record
     this.past.weighAgain(room, record)
-    this.#endings.plan(room, record)
+    if (!isPlanned) this.#endings.plan(room, record)
     enforceRemovals(room, record, peer => this.expel(peer))
     return record
   }
