@@ -24,21 +24,26 @@ const damaged = 3
 export const decodeTarget: Target = {
   name: 'decode',
   async run({ seed, first, begin, count, shrinkFor }) {
-    // Most of what an error costs, and nobody looks at it here.
+    // The trace is most of what an error costs, and nobody looks at it here.
+    const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
-    for (let at = first; begin(at); at++) {
-      const random = new Random(seed, at)
-      const message = frame(random, someVocabulary)
-      // An operator may allow shorter names, or longer ones.
-      const peerIdLength = random.oneIn(8) ? random.pick([8, 1024]) : undefined
-      for (let n = 0; n <= damaged; n++) {
-        const text = n === 0 ? message : damage(random, message)
-        const found = faultOf(text, peerIdLength)
-        if (found) return { at, ...(await smallest(text, peerIdLength, found, shrinkFor)) }
+    try {
+      for (let at = first; begin(at); at++) {
+        const random = new Random(seed, at)
+        const message = frame(random, someVocabulary)
+        // An operator may allow shorter names, or longer ones.
+        const peerIdLength = random.oneIn(8) ? random.pick([8, 1024]) : undefined
+        for (let n = 0; n <= damaged; n++) {
+          const text = n === 0 ? message : damage(random, message)
+          const found = faultOf(text, peerIdLength)
+          if (found) return { at, ...(await smallest(text, peerIdLength, found, shrinkFor)) }
+        }
+        count(1 + damaged)
       }
-      count(1 + damaged)
+      return undefined
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit
     }
-    return undefined
   },
 }
 
