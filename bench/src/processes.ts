@@ -8,6 +8,7 @@ export interface Subject {
   readonly ws: string
   /** Undefined where there is no HTTP API. */
   readonly http: string | undefined
+  readonly pid: number
   /** Seconds of CPU time that the process has used so far, all its threads together. */
   cpuSeconds(): number
   /** Resident memory in KiB. */
@@ -121,6 +122,7 @@ async function start(name: string, script: string, folder: string, settings: Rec
     name,
     ws: urls.ws,
     http: urls.http,
+    pid: child.pid,
     cpuSeconds: () => cpuSeconds(child.pid),
     residentKib: () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]),
     async stop() {

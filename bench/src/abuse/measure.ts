@@ -44,7 +44,7 @@ export async function measureAbuse(name: AttackName, isQuick: boolean): Promise<
   const parley = await startDefaultParley(folder)
   const { ws, http = '' } = parley
   const orders: Orders = { name, ws, http, isQuick, furniture }
-  const victim = startAssistant(join(import.meta.dir, 'victim.ts'), [ws, http], niceVictim)
+  const victim = startAssistant(join(import.meta.dir, 'victim.ts'), [ws, http, `${parley.pid}`], niceVictim)
   const attacker = startAssistant(join(import.meta.dir, 'attacker.ts'), [JSON.stringify(orders)], niceAttacker)
   const relay = (seconds: number) => victim.ask<Relayed>({ perSecond: plan.perSecond, seconds } satisfies RelayQuestion)
   const attack = (question: AttackerQuestion) => attacker.ask<Tally>(question)

@@ -51,7 +51,19 @@ export function abuseChecks(result: AbuseResult): Check[] {
 }
 
 export const tableHead = [
-  ...['', 'quiet p50', 'p99', 'attacked p50', 'p99', 'max', 'times', 'accepted/s', 'refused/s', 'ended'],
+  ...[
+    '',
+    'quiet p50',
+    'p99',
+    'attacked p50',
+    'p99',
+    'max',
+    'times',
+    'work before it',
+    'accepted/s',
+    'refused/s',
+    'ended',
+  ],
   ...['server CPU', 'memory', 'others'],
 ]
 
@@ -62,6 +74,7 @@ export function cells({ name, quiet, attacked, tally, seconds, serverCpu, others
     name,
     ...[quiet.p50, quiet.p99, attacked.p50, attacked.p99, attacked.max].map(ms),
     (attacked.p99 / quiet.p99).toFixed(1),
+    ms(attacked.workP99),
     perSecond(tally.accepted),
     refusals(tally, perSecond),
     String(tally.closed + tally.failed),
