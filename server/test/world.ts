@@ -66,6 +66,7 @@ export const worldLimits: RoomLimits = {
   peersPerIdentity: 4,
   roomsPerIdentity: 5,
   roomMetadataBytes: 1000,
+  messageBytes: 1_048_576,
   fanOutPerSecond: 100,
 }
 

@@ -1,6 +1,5 @@
 import {
   isMetadata,
-  metadataSize,
   type PeerMessage,
   limits as protocolLimits,
   type Register,
@@ -12,7 +11,7 @@ import type { Clock } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import type { Metrics } from '../metrics.ts'
 import { joinChannel, leaveChannel } from './channels.ts'
-import { checkMetadata, type EntranceLimits } from './entrance.ts'
+import { checkSizes, type EntranceLimits } from './entrance.ts'
 import { matching } from './filters.ts'
 import { mergeMetadata } from './merge-metadata.ts'
 import { checkSender, relayBroadcast, relayDirect, relayMesh, relaySignal } from './relay.ts'
@@ -102,7 +101,7 @@ function updateMetadata(peer: Peer, message: UpdateMetadata, limits: EntranceLim
     const detail = `With this, the metadata would have more than ${protocolLimits.metadataBytes} bytes of JSON.`
     throw new SignalingError('INVALID_MESSAGE', detail)
   }
-  checkMetadata(peer.room.metadataSize(peer) + metadataSize(metadata), limits)
+  checkSizes(peer.room, peer, { id: peer.id, role: peer.role, metadata }, limits)
   peer.changeMetadata(metadata)
   peer.room.presence.announce({ kind: 'updated', peer }, knows(peer))
   return { type: 'metadata_updated', peer_id: peer.id, metadata }

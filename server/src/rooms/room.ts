@@ -11,6 +11,7 @@ import {
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Presence, RosterEvent } from './presence.ts'
+import { entryBytes, namesBytes } from './roster-size.ts'
 
 /** What shows whether the other end of a connection is still there. */
 export interface LifeSigns {
@@ -52,6 +53,8 @@ export class Peer {
   #metadata: JsonObject
   /** Bytes of `metadata`. */
   #size: number
+  /** Bytes of its names in a `registered_auth`. */
+  readonly #namesBytes: number
   /** The second in which fan-out is counted, and how much there was. */
   #second = 0
   #fanOut = 0
@@ -79,6 +82,7 @@ export class Peer {
     this.channels = channels.length === 0 ? noChannels : new Set(channels)
     this.#metadata = metadata
     this.#size = metadataSize(metadata)
+    this.#namesBytes = namesBytes(id, role)
   }
 
   get metadata(): JsonObject {
@@ -87,6 +91,11 @@ export class Peer {
 
   get metadataSize(): number {
     return this.#size
+  }
+
+  /** Bytes that a `registered_auth` needs to tell of it. */
+  get entryBytes(): number {
+    return entryBytes(this.#namesBytes, this.#size)
   }
 
   /** Counts `peers` whom something of this peer reaches. @returns how many it reaches in this second @param now milliseconds */
@@ -184,10 +193,14 @@ export class Room {
     return (this.peers.get(peerId) ?? this.departed.get(peerId))?.identity === identity
   }
 
-  /** Bytes that the metadata of all peers have together, but for the peer `without`. */
-  metadataSize(without: Peer | undefined): number {
-    let size = 0
-    for (const peer of this.peers.values()) if (peer !== without) size += peer.metadataSize
-    return size
+  /** Bytes that the metadata of all peers have together, and a `registered_auth` of them, but for the peer `without`. */
+  sizes(without: Peer | undefined): { metadata: number; entries: number } {
+    const sizes = { metadata: 0, entries: 0 }
+    for (const peer of this.peers.values()) {
+      if (peer === without) continue
+      sizes.metadata += peer.metadataSize
+      sizes.entries += peer.entryBytes
+    }
+    return sizes
   }
 }
