@@ -210,7 +210,7 @@ export const settings = {
     'PARLEY_MAX_ROOM_METADATA_BYTES',
     whole(1024, 16_777_216),
     '262144',
-    'Bytes that the metadata of all peers of a room may have together: `registered_auth` tells a new peer all of it, and Python clients read 1 MiB.',
+    'Bytes that the metadata of all peers of a room may have together: `registered_auth` tells a new peer all of it, with `presence` twice. Ids, roles and metadata together must always leave that message below 1 MiB, or below `PARLEY_MAX_MESSAGE_BYTES` if that is more, as Python clients read 1 MiB.',
   ),
   peersPerIdentity: setting('PARLEY_MAX_PEERS_PER_IDENTITY', count, '1000', 'Registered peers of one identity.'),
   roomsPerIdentity: setting(

@@ -29,10 +29,10 @@ export class RecordingLink implements Link {
 
   constructor(readonly address: string | undefined = '192.0.2.1') {}
 
-  welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>) {
+  welcome(peer: Peer, reply: string, conflict?: ServerMessageOf<'admin_conflict'>) {
     this.peer = peer
     if (conflict) this.conflicts.push(conflict)
-    this.replies.push(reply)
+    this.replies.push(JSON.parse(reply))
   }
 
   deliver(text: string) {
@@ -69,6 +69,7 @@ export const worldLimits: RoomLimits = {
   peersPerIdentity: 4,
   roomsPerIdentity: 5,
   roomMetadataBytes: 1000,
+  messageBytes: 1_048_576,
 }
 
 export type RoomKey = { readonly room_id: string; readonly token: string }

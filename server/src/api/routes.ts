@@ -43,9 +43,9 @@ const route = <const Path extends string, const Who extends Access, Body = undef
 
 const accessErrors: Readonly<Record<Access, readonly ErrorCode[]>> = {
   anybody: [],
-  identity: ['INVALID_TOKEN', 'UNAVAILABLE'],
-  owner: ['INVALID_TOKEN', 'FORBIDDEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED', 'UNAVAILABLE'],
-  claimant: ['INVALID_TOKEN', 'FORBIDDEN', 'UNAVAILABLE'],
+  identity: ['INVALID_TOKEN', 'RATE_LIMITED', 'UNAVAILABLE'],
+  owner: ['INVALID_TOKEN', 'FORBIDDEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED', 'RATE_LIMITED', 'UNAVAILABLE'],
+  claimant: ['INVALID_TOKEN', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'],
 }
 
 /** Every error that a route may be answered with. */
@@ -54,7 +54,6 @@ export function errorsOf({ method, access, body, errors = [] }: AnyRoute): reado
     ...(body ? (['INVALID_JSON', 'INVALID_MESSAGE'] as const) : []),
     ...accessErrors[access],
   ])
-  if (access !== 'anybody') all.add('RATE_LIMITED')
   for (const code of errors) all.add(code)
   if (method !== 'GET') all.add('MESSAGE_TOO_BIG')
   return [...all.add('INTERNAL')]

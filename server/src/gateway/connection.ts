@@ -4,7 +4,6 @@ import {
   type LeaveReason,
   type PeerMessage,
   type Register,
-  type RegisteredAuth,
   requestIdOf,
   type ServerMessageOf,
   SignalingError,
@@ -16,7 +15,7 @@ import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
-import { type Payer, workOfJson } from '../work-budget.ts'
+import { type Payer, workOfText } from '../work-budget.ts'
 import { isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { type Frame, isRequest, requestIdIn, textOf } from './frames.ts'
@@ -144,7 +143,7 @@ export class Connection implements Link, Newcomer {
     return this.open && this.outgoing.send(text)
   }
 
-  welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void {
+  welcome(peer: Peer, reply: string, conflict?: ServerMessageOf<'admin_conflict'>): void {
     this.endWait()
     // Lets go of the timer: it would weigh on every idle connection.
     this.endWait = nothingPlanned
@@ -152,9 +151,8 @@ export class Connection implements Link, Newcomer {
     if (this.registering) this.voice.speakAs(this.registering)
     this.registering = undefined
     if (conflict) this.voice.answer(conflict)
-    const text = JSON.stringify(reply)
-    this.parts.budget.charge(this.payer, workOfJson(text.length))
-    this.voice.answerWith(text)
+    this.parts.budget.charge(this.payer, workOfText(reply.length))
+    this.voice.answerWith(reply)
   }
 
   private get payer(): Payer {

@@ -4,12 +4,15 @@ import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Directory } from './directory.ts'
 import { isRemoved } from './removals.ts'
 import type { Peer, Room } from './room.ts'
+import { entryBytes, mostEntriesBytes, namesBytes } from './roster-size.ts'
 
 export interface EntranceLimits {
   readonly peersPerRoom: number
   readonly peersPerIdentity: number
   /** Bytes that the metadata of all peers of a room may have together. */
   readonly roomMetadataBytes: number
+  /** Bytes of one message. */
+  readonly messageBytes: number
 }
 
 /**
@@ -20,7 +23,7 @@ export function checkEntrance(
   room: Room,
   record: RoomRecord,
   identity: string,
-  { peer_id: id, metadata }: Pick<Register, 'peer_id' | 'metadata'>,
+  { peer_id: id, role, metadata }: Pick<Register, 'peer_id' | 'role' | 'metadata'>,
   directory: Directory,
   limits: EntranceLimits,
 ): void {
@@ -37,7 +40,7 @@ export function checkEntrance(
   if (!mine && directory.peersOf(identity) >= limits.peersPerIdentity) {
     throw new SignalingError('LIMIT_REACHED', `This identity already has ${limits.peersPerIdentity} peers.`)
   }
-  checkMetadata(room.metadataBytes - (present?.metadataSize ?? 0) + metadataSize(metadata), limits)
+  checkSizes(room, present, { id, role, metadata }, limits)
 }
 
 /**
@@ -66,11 +69,27 @@ function inTheWay(...entrance: Parameters<typeof checkEntrance>): Peer[] {
   }
 }
 
-/** @param size bytes of the metadata of all peers of a room @throws SignalingError LIMIT_REACHED */
-export function checkMetadata(size: number, limits: EntranceLimits): void {
-  if (size <= limits.roomMetadataBytes) return
+/**
+ * Whether the room can bear `entry` instead of the peer `before`, so that who enters can be told of all.
+ * @throws SignalingError LIMIT_REACHED
+ */
+export function checkSizes(
+  room: Room,
+  before: Peer | undefined,
+  entry: Pick<Peer, 'id' | 'role' | 'metadata'>,
+  limits: EntranceLimits,
+): void {
+  const { metadata, entries } = room.sizes(before)
+  const own = metadataSize(entry.metadata)
+  if (metadata + own > limits.roomMetadataBytes) {
+    throw new SignalingError(
+      'LIMIT_REACHED',
+      `The metadata of all peers of a room may have ${limits.roomMetadataBytes} bytes together; say less of yourself.`,
+    )
+  }
+  if (entries + entryBytes(namesBytes(entry.id, entry.role), own) <= mostEntriesBytes(limits.messageBytes)) return
   throw new SignalingError(
     'LIMIT_REACHED',
-    `The metadata of all peers of a room may have ${limits.roomMetadataBytes} bytes together; say less of yourself.`,
+    'The peer ids, roles and metadata of all peers of the room would not fit into one message; use shorter ones.',
   )
 }

@@ -85,7 +85,7 @@ export class OpenRooms {
   place(peer: Peer): void {
     const { room } = peer
     room.peers.set(peer.id, peer)
-    room.metadataBytes += peer.metadataSize
+    room.weigh(peer, 1)
     this.past.welcome(peer)
     this.directory.list(peer.id, room)
     this.directory.countIn(peer.identity)
@@ -98,7 +98,7 @@ export class OpenRooms {
     const { room } = peer
     peer.cancelRefresh()
     room.peers.delete(peer.id)
-    room.metadataBytes -= peer.metadataSize
+    room.weigh(peer, -1)
     if (room.admin === peer) room.admin = undefined
     this.directory.countOut(peer.identity)
     room.presence.remove(peer)

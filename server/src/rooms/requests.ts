@@ -3,7 +3,6 @@ import {
   type DirectMessage,
   isMetadata,
   type MeshMessage,
-  metadataSize,
   type PeerMessage,
   limits as protocolLimits,
   type Register,
@@ -19,7 +18,7 @@ import type { Metrics } from '../metrics.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import { type Payer, type WorkBudget, workOfJson, workOfSending, workOfText } from '../work-budget.ts'
 import { joinChannel, leaveChannel } from './channels.ts'
-import { checkMetadata, type EntranceLimits } from './entrance.ts'
+import { checkSizes, type EntranceLimits } from './entrance.ts'
 import { matching } from './filters.ts'
 import { mergeMetadata } from './merge-metadata.ts'
 import { checkSender, fanOut, relayBroadcast, relayDirect, relayMesh, relaySignal } from './relay.ts'
@@ -97,7 +96,7 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
     case 'leave_channel':
       if (message.type === 'join_channel') joinChannel(peer, message.channel)
       else leaveChannel(peer, message.channel)
-      budget.charge(payer, peer.room.peers.size + workOfText(peer.room.metadataBytes))
+      budget.charge(payer, peer.room.peers.size + workOfText(peer.room.sizes().metadata))
       return
     case 'get_ice_servers':
       budget.charge(payer, workOfIceServers)
@@ -153,7 +152,7 @@ function updateMetadata(peer: Peer, message: UpdateMetadata, limits: EntranceLim
     const detail = `With this, the metadata would have more than ${protocolLimits.metadataBytes} bytes of JSON.`
     throw new SignalingError('INVALID_MESSAGE', detail)
   }
-  checkMetadata(peer.room.metadataBytes - peer.metadataSize + metadataSize(metadata), limits)
+  checkSizes(peer.room, peer, { id: peer.id, role: peer.role, metadata }, limits)
   peer.changeMetadata(metadata)
   peer.room.presence.updated(peer)
   return { type: 'metadata_updated', peer_id: peer.id, metadata }

@@ -4,13 +4,13 @@ import {
   metadataSize,
   NameMap,
   type PeerDescription,
-  type RegisteredAuth,
   type ServerMessageOf,
   type SignalingError,
 } from '@parley/protocol'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Presence } from './presence.ts'
+import { entryBytes, namesBytes } from './roster-size.ts'
 
 /** What shows whether the other end of a connection is still there. */
 export interface LifeSigns {
@@ -30,7 +30,7 @@ export interface Link {
   readonly peer: Peer | undefined
   readonly life: LifeSigns
   /** Makes `peer` the connection's and tells the other end so; nothing reaches it before these messages. */
-  welcome(peer: Peer, reply: RegisteredAuth, conflict?: ServerMessageOf<'admin_conflict'>): void
+  welcome(peer: Peer, reply: string, conflict?: ServerMessageOf<'admin_conflict'>): void
   /** Hands `text` to the socket. False if it could not be taken: the other end does not read, or is gone. */
   deliver(text: string): boolean
   /** The connection has lost its peer, for a reason that its other end should know. */
@@ -48,13 +48,17 @@ export const noChannels: Channels = new Set()
 /** A participant of a room, for as long as it is registered. */
 export class Peer {
   channels: Channels
+  /** Its id in JSON. */
+  readonly idJson: string
   /** Ends the plan to send new TURN credentials. */
   cancelRefresh: Cancel = nothingPlanned
   #metadata: JsonObject
   /** Bytes of `metadata`. */
   #size: number
-  /** What `described` gives, once it was asked for. */
-  #described: string | undefined
+  /** Bytes of its names in a `registered_auth`. */
+  readonly #namesBytes: number
+  /** What `metadataJson` gives, once it was asked for. */
+  #metadataJson: string | undefined
 
   constructor(
     readonly id: string,
@@ -76,9 +80,11 @@ export class Peer {
     /** Whether an invitation let it in, and whether that says in which channels it is. */
     readonly invited: { readonly channelsFixed: boolean } | undefined,
   ) {
+    this.idJson = JSON.stringify(id)
     this.channels = channels.length === 0 ? noChannels : new Set(channels)
     this.#metadata = metadata
     this.#size = metadataSize(metadata)
+    this.#namesBytes = namesBytes(id, role)
   }
 
   get metadata(): JsonObject {
@@ -89,18 +95,29 @@ export class Peer {
     return this.#size
   }
 
-  /** The peer as others see it, in JSON: written once, as a thousand others may be told. */
+  /** Bytes that a `registered_auth` needs to tell of it. */
+  get entryBytes(): number {
+    return entryBytes(this.#namesBytes, this.#size)
+  }
+
+  /** Its metadata in JSON: written once, as a thousand others may be told. */
+  get metadataJson(): string {
+    this.#metadataJson ??= JSON.stringify(this.#metadata)
+    return this.#metadataJson
+  }
+
+  /** The peer as others see it, in JSON. */
   get described(): string {
-    this.#described ??= JSON.stringify(describe(this))
-    return this.#described
+    const names = `"peer_id":${this.idJson},"role":${JSON.stringify(this.role)}`
+    return `{${names},"metadata":${this.metadataJson},"connected_at":${this.connectedAt / 1000}}`
   }
 
   changeMetadata(metadata: JsonObject): void {
-    const before = this.#size
+    this.room.weigh(this, -1)
     this.#metadata = metadata
     this.#size = metadataSize(metadata)
-    this.room.metadataBytes += this.#size - before
-    this.#described = undefined
+    this.room.weigh(this, 1)
+    this.#metadataJson = undefined
   }
 }
 
@@ -155,6 +172,9 @@ export interface Departed extends Memory {
 /** A room that this node has opened: because somebody is entering it, is in it, or was. */
 export class Room {
   readonly peers = new NameMap<Peer>()
+  /** Of all peers together. */
+  #metadataBytes = 0
+  #entryBytes = 0
   /** By peer id, oldest first. */
   readonly departed = new NameMap<Departed>()
   /** Those that were in it and are neither in `peers` nor in `departed`, by username, oldest first. */
@@ -167,8 +187,6 @@ export class Room {
   admin: Peer | undefined
   /** As last read from the store; undefined until somebody has been let in. */
   record: RoomRecord | undefined
-  /** Bytes that the metadata of its peers have together. */
-  metadataBytes = 0
   /** Peers on their way in. */
   entering = 0
   /** True once the room is no more: deleted, or past its end with no plain peer in it. */
@@ -199,5 +217,19 @@ export class Room {
   get usernames(): string[] {
     const all = [...this.departed.values(), ...this.users.values(), ...this.peers.values()]
     return [...new Set(all.map(({ username }) => username))]
+  }
+
+  /** A peer of these sizes has come (1) or gone (-1). */
+  weigh({ metadataSize, entryBytes }: Pick<Peer, 'metadataSize' | 'entryBytes'>, sign: 1 | -1): void {
+    this.#metadataBytes += sign * metadataSize
+    this.#entryBytes += sign * entryBytes
+  }
+
+  /** Bytes that the metadata of all peers have together, and a `registered_auth` of them, but for the peer `without`. */
+  sizes(without?: Peer): { metadata: number; entries: number } {
+    return {
+      metadata: this.#metadataBytes - (without?.metadataSize ?? 0),
+      entries: this.#entryBytes - (without?.entryBytes ?? 0),
+    }
   }
 }
