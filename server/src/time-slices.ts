@@ -23,6 +23,36 @@ export class TimeSlices {
     this.#plan()
   }
 
+  /**
+   * Visits items, in slices if they are many, until `visit` returns true.
+   * @param unitsOf units of work that a visit takes
+   * @returns the units of all visits
+   */
+  each<T>(items: readonly T[], unitsOf: (item: T) => number, visit: (item: T) => boolean): Promise<number> {
+    let next = 0
+    let total = 0
+    return new Promise((resolve, reject) => {
+      const piece = () => {
+        let units = 0
+        let isDone = next === items.length
+        try {
+          while (!isDone && units < sliceUnits) {
+            const item = items[next++] as T
+            units += unitsOf(item)
+            isDone = visit(item) || next === items.length
+          }
+        } catch (error) {
+          isDone = true
+          reject(error)
+        }
+        total += units
+        if (isDone) resolve(total)
+        return { units, isDone }
+      }
+      if (!piece().isDone) this.add(piece)
+    })
+  }
+
   /** Forgets what is not done. */
   close(): void {
     this.#cancel()

@@ -62,8 +62,8 @@ test('one that enters waits for its turn because of its neighbours, but is not k
   clock.advance(1)
   await turn
   await expect(budget.turn(ada, false)).rejects.toMatchObject({ code: 'RATE_LIMITED', context: { retryAfter: 3 } })
-  budget.charge({ identity: 'ada' }, 2000)
-  await expect(budget.turn(ada, true)).rejects.toMatchObject({ code: 'RATE_LIMITED', context: { retryAfter: 10 } })
+  budget.charge({ identity: 'ada' }, 3500)
+  await expect(budget.turn(ada, true)).rejects.toMatchObject({ code: 'RATE_LIMITED', context: { retryAfter: 25 } })
 })
 
 test('who owes nothing is forgotten', () => {

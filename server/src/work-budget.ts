@@ -19,6 +19,9 @@ const identitiesPerAddress = 2
 /** Milliseconds that a `register` waits for its turn. */
 const longestTurn = 2000
 
+/** Milliseconds that an identity may be behind, and still enters with one more peer: a fleet may come back all at once. */
+const farBehind = 20_000
+
 /** Entries beyond which those that no longer matter are cleared away. */
 const sweepAt = 10_000
 
@@ -61,12 +64,13 @@ export class WorkBudget {
 
   /**
    * Resolves when it is the turn of `payer`, within 2 s.
-   * @param isNew it enters: what others do behind its address makes it wait, but does not keep it out
-   * @throws SignalingError RATE_LIMITED if that would be later
+   * @param isNew it enters: what others do behind its address makes it wait, but does not keep it out, nor does it if other
+   *   peers of its identity have just entered
+   * @throws SignalingError RATE_LIMITED if that would be much later
    */
   async turn({ identity, address }: Payer, isNew: boolean): Promise<void> {
     const own = this.#wait({ identity, address: isNew ? undefined : address })
-    if (own > longestTurn) throw tooMuch(own)
+    if (own > (isNew ? farBehind : longestTurn)) throw tooMuch(own)
     const wait = Math.min(longestTurn, this.#wait({ identity, address }))
     if (wait > 0) await new Promise<void>(resolve => this.clock.after(wait, resolve))
   }
@@ -111,11 +115,17 @@ function keysOf({ identity, address }: Payer): { key: string; share: number }[] 
   return keys
 }
 
-/** Units that it takes to make `bytes` of JSON, or to read them. */
+/** Units that it takes to read `bytes` of JSON, or to make them, at worst. */
 export const workOfJson = (bytes: number): number => bytes / 512
 
 /** Units that it takes to hand `bytes` to each of `peers`. */
 export const workOfSending = (bytes: number, peers: number): number => peers * (1 + bytes / 4096)
 
-/** Units that it takes to put together so many characters that are written already, and to send them once. */
-export const workOfText = (characters: number): number => characters / 1024
+/**
+ * Units for putting together so many characters that are written already, and sending them once. That takes a fifth of it;
+ * but it is done in one go, and nobody needs such answers often.
+ */
+export const workOfText = (characters: number): number => characters / 400
+
+/** The same for the answer to who enters: what it takes, and no more, as a fleet may enter all at once. */
+export const workOfEntering = (characters: number): number => characters / 2048

@@ -232,7 +232,8 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     let work = workOfRequest + workOfJson(Number(c.req.header('Content-Length') ?? 0))
     try {
       const text = JSON.stringify(await act())
-      work += workOfJson(text?.length ?? 0)
+      // Read from the store as well as written.
+      work += 2 * workOfJson(text?.length ?? 0)
       return respond(c, route, text)
     } finally {
       budget.charge(payer, work)

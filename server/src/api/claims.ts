@@ -51,7 +51,12 @@ export function claims(config: ClaimConfig, parts: ClaimParts): WithClaim {
     const refusal = identified instanceof SignalingError ? identified : undefined
     const identity = identified instanceof SignalingError ? undefined : identified?.subject
     const address = provesByAddress(c, config) ? c.env.client.address : undefined
-    const outcome = await act({ identity, token: token ?? undefined, address }).catch(error => {
+    const outcome = await act({
+      identity,
+      token: token ?? undefined,
+      address,
+      payer: { identity, address: c.env.client.address },
+    }).catch(error => {
       const { code } = toSignalingError(error)
       if (code !== 'FORBIDDEN') throw error
       if (ifUnknown === undefined || identity !== undefined) throw refusal ?? error

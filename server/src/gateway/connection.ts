@@ -15,7 +15,7 @@ import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
-import { type Payer, workOfText } from '../work-budget.ts'
+import { type Payer, workOfEntering, workOfText } from '../work-budget.ts'
 import { isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { type Frame, isRequest, requestIdIn, textOf } from './frames.ts'
@@ -147,11 +147,12 @@ export class Connection implements Link, Newcomer {
     this.endWait()
     // Lets go of the timer: it would weigh on every idle connection.
     this.endWait = nothingPlanned
+    const isAgain = this.peer !== undefined
     this.peer = peer
     if (this.registering) this.voice.speakAs(this.registering)
     this.registering = undefined
     if (conflict) this.voice.answer(conflict)
-    this.parts.budget.charge(this.payer, workOfText(reply.length))
+    this.parts.budget.charge(this.payer, isAgain ? workOfText(reply.length) : workOfEntering(reply.length))
     this.voice.answerWith(reply)
   }
 

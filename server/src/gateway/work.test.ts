@@ -74,18 +74,20 @@ test('to register again does not give a peer more to spend', async () => {
   expect(refusal).toMatchObject({ code: 'RATE_LIMITED', retry_after: expect.any(Number) })
 })
 
-test('a connection that floods is closed with 4429, and its identity has to wait before it comes back', async () => {
+test('a connection that floods is closed with 4429, and its identity has to wait if it does so again and again', async () => {
   await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '1000' })
   const { room } = await crowd(server, 1)
   const id_token = await server.signIn()
   const register = { type: 'register', peer_id: 'flood', ...room, id_token, ...acks }
-  const peer = await server.connect()
-  await peer.ask(register)
   const question = JSON.stringify({ type: 'discover_peers', filters: { role: 'x'.repeat(300) } })
-  for (let n = 0; n < 3000; n++) peer.send(question)
-  expect((await peer.closed).code).toBe(4429)
-  using again = await server.connect()
-  expect(await again.ask(register)).toMatchObject({ code: 'RATE_LIMITED', retry_after: expect.any(Number) })
+  let answer: object = {}
+  for (let n = 0; n < 3; n++) {
+    const peer = await server.connect()
+    answer = await peer.ask(register)
+    for (let n = 0; n < 3000; n++) peer.send(question)
+    expect((await peer.closed).code).toBe(4429)
+  }
+  expect(answer).toMatchObject({ code: 'RATE_LIMITED', retry_after: expect.any(Number) })
 })
 
 test('large signals count; a peer that goes on with them although it was told to wait is closed, others are not', async () => {

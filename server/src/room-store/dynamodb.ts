@@ -82,6 +82,7 @@ export function dynamodb(options: { readonly region: string; readonly table: str
           .flatMap(item => roomOf(item) ?? [])
           .filter(room => room.created_by === identity && endOf(room) > now)
           .sort(byEnd)
+          .map(({ removed: _, invites: __, ...summary }) => summary)
       }),
 
     delete: roomId =>

@@ -47,6 +47,9 @@ export interface RoomRecord {
   readonly revision: number
 }
 
+/** A room without what its owner has collected in it. */
+export type RoomSummary = Omit<RoomRecord, 'removed' | 'invites'>
+
 /** Seconds since the epoch at which the room ends; Infinity if it does not. */
 export const endOf = ({ expires_at }: Pick<RoomRecord, 'expires_at'>): number => expires_at ?? Number.POSITIVE_INFINITY
 
@@ -85,8 +88,11 @@ export interface RoomStore {
    * @returns the room as written; undefined if there is none
    */
   update(roomId: string, change: (room: RoomRecord) => RoomRecord): Promise<RoomRecord | undefined>
-  /** The creator's rooms that end later than `now` (seconds) or never, in order of their end, then of their id. */
-  createdBy(identity: string, now: number): Promise<RoomRecord[]>
+  /**
+   * The creator's rooms that end later than `now` (seconds) or never, in order of their end, then of their id. Who was
+   * removed and invited is not read, as that can be long.
+   */
+  createdBy(identity: string, now: number): Promise<RoomSummary[]>
   /** Afterwards the room is not found by any node. Harmless if it is unknown. */
   delete(roomId: string): Promise<void>
   /** Resolves if the store can be used now: written, too, where looking costs nothing. */

@@ -2,7 +2,14 @@ import { SQLiteError } from 'bun:sqlite'
 import { SignalingError } from '@parley/protocol'
 import { believedTime, type Clock, nowAndThen, outsideDeadline } from '../clock.ts'
 import { watchedFile } from '../data-folder.ts'
-import { type RoomRecord, type RoomStore, StoreFull, storeBytes, tooMuchForOneRoom } from './room-store.ts'
+import {
+  type RoomRecord,
+  type RoomStore,
+  type RoomSummary,
+  StoreFull,
+  storeBytes,
+  tooMuchForOneRoom,
+} from './room-store.ts'
 import { isBusy, openDatabase, retryPause } from './sqlite/database.ts'
 
 /** Expired rooms are kept this long, so that a late peer hears "Room expired" and not "Room not found". Seconds. */
@@ -16,6 +23,7 @@ const mostOfOneRoom = 400_000
 
 const columns =
   'room_id, created_by, token, created_at, expires_at, max_peers, name, metadata, locked, removed, invites, revision'
+const summaryColumns = columns.replace(' removed, invites,', '')
 const placeholders = columns.replaceAll(/\w+/g, '$$$&')
 const isLive = 'created_by = ? AND (expires_at > ? OR expires_at IS NULL)'
 
@@ -31,8 +39,8 @@ export function sqlite(file: string, clock: Clock, mostBytes = storeBytes): Room
   const expectFile = file === ':memory:' ? async () => {} : watchedFile(file)
   const believedNow = believedTime(clock)
   const find = database.query<Row, [string]>('SELECT * FROM rooms WHERE room_id = ?')
-  const live = database.query<Row, [string, number]>(
-    `SELECT * FROM rooms WHERE ${isLive} ORDER BY expires_at NULLS LAST, room_id`,
+  const live = database.query<SummaryRow, [string, number]>(
+    `SELECT ${summaryColumns} FROM rooms WHERE ${isLive} ORDER BY expires_at NULLS LAST, room_id`,
   )
   const countLive = database.query<{ count: number }, [string, number]>(
     `SELECT count(*) AS count FROM rooms WHERE ${isLive}`,
@@ -104,7 +112,7 @@ export function sqlite(file: string, clock: Clock, mostBytes = storeBytes): Room
         return row ? toRoom(row) : undefined
       }),
     update: (roomId, change) => whenFree(() => update.immediate(roomId, change)),
-    createdBy: (identity, now) => whenFree(() => live.all(identity, now).map(toRoom)),
+    createdBy: (identity, now) => whenFree(() => live.all(identity, now).map(toSummary)),
     delete: roomId => whenFree(() => void remove.run(roomId)),
     ready: nowAndThen(clock, readyFor, async () => {
       await expectFile()
@@ -128,6 +136,8 @@ type Row = Omit<RoomRecord, 'metadata' | 'locked' | 'removed' | 'invites'> & {
   readonly invites: string
 }
 
+type SummaryRow = Omit<Row, 'removed' | 'invites'>
+
 /** @throws SignalingError LIMIT_REACHED */
 function toRow(room: RoomRecord): Row {
   const metadata = JSON.stringify(room.metadata)
@@ -137,10 +147,15 @@ function toRow(room: RoomRecord): Row {
   return { ...room, metadata, locked: Number(room.locked), removed, invites }
 }
 
-const toRoom = (row: Row): RoomRecord => ({
+const toSummary = (row: SummaryRow): RoomSummary => ({
   ...row,
   metadata: JSON.parse(row.metadata),
   locked: row.locked === 1,
+})
+
+const toRoom = (row: Row): RoomRecord => ({
+  ...row,
+  ...toSummary(row),
   removed: JSON.parse(row.removed),
   invites: JSON.parse(row.invites),
 })

@@ -31,7 +31,7 @@ export class CleanUp {
    */
   async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
     const { clock, store } = this.parts
-    const roomId = 'roomId' in named ? named.roomId : this.open.directory.find(named.peerId, claim)?.id
+    const roomId = 'roomId' in named ? named.roomId : (await this.open.directory.find(named.peerId, claim))?.id
     if (roomId === undefined) return false
     const room = this.open.get(roomId)
     const record = room?.record ?? (await inTime(clock, store.get(roomId), storeSilent))
@@ -51,7 +51,7 @@ export class CleanUp {
    * @throws SignalingError FORBIDDEN
    */
   async deletePeer(peerId: string, claim: Claim): Promise<PeerDeletion> {
-    const room = this.open.directory.find(peerId, claim)
+    const room = await this.open.directory.find(peerId, claim)
     if (!room) return 'unknown'
     const peer = room.peers.get(peerId)
     const departed = room.departed.get(peerId)

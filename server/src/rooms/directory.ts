@@ -1,22 +1,34 @@
 import { NameMap, SignalingError } from '@parley/protocol'
+import type { TimeSlices } from '../time-slices.ts'
+import type { WorkBudget } from '../work-budget.ts'
 import { type Claim, mayDelete } from './rights.ts'
 import type { Room } from './room.ts'
+
+/** Units of work that it takes to see whether somebody has a right to the room. */
+const workOfLooking = ({ peers, departed }: Room): number => 1 + (peers.size + departed.size) / 50
 
 /** What must be known of peers across rooms: where a peer id occurs, and how many peers an identity has. */
 export class Directory {
   readonly #roomsOfPeer = new NameMap<Set<Room>>()
   readonly #peersOfIdentity = new Map<string, number>()
 
+  constructor(private readonly parts: { readonly budget: WorkBudget; readonly slices: TimeSlices }) {}
+
   /**
    * The room in which a peer with this id is or was, and to which `claim` gives a right: if several, the latest.
-   * Undefined if there is no such peer.
+   * Undefined if there is no such peer. A name can be in thousands of rooms, so that is looked for in slices.
    * @throws SignalingError FORBIDDEN if there are such peers, but none in a room that `claim` gives a right to
    */
-  find(peerId: string, claim: Claim): Room | undefined {
-    const rooms = this.#roomsOfPeer.get(peerId)
-    if (!rooms) return undefined
-    const mine = [...rooms].filter(room => room.record && mayDelete(room.record, room, claim, peerId))
-    const found = mine.findLast(room => room.peers.has(peerId)) ?? mine.at(-1)
+  async find(peerId: string, claim: Claim): Promise<Room | undefined> {
+    const rooms = [...(this.#roomsOfPeer.get(peerId) ?? [])].reverse()
+    if (rooms.length === 0) return undefined
+    let found: Room | undefined
+    const look = (room: Room): boolean => {
+      if (room.record && mayDelete(room.record, room, claim, peerId)) found ??= room
+      return found !== undefined && found.peers.has(peerId)
+    }
+    const units = await this.parts.slices.each(rooms, workOfLooking, look)
+    if (claim.payer) this.parts.budget.charge(claim.payer, units)
     if (!found) throw new SignalingError('FORBIDDEN')
     return found
   }

@@ -16,6 +16,9 @@ export interface InviteOptions {
 /** Invitations that a room may have at once. */
 const mostInvites = 100
 
+/** Characters of JSON that they may have together, and those that were removed: whoever enters has the server read them. */
+export const mostListBytes = 65_536
+
 const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex')
 
 /** A new invitation and its token, which is kept nowhere. @param now seconds */
@@ -41,8 +44,14 @@ export function withInvite(record: RoomRecord, invite: Invite, now: number): Roo
     throw new SignalingError('LIMIT_REACHED', `A room may have ${mostInvites} invitations; revoke one first.`)
   }
   // Ended ones stay while there is space, so that who comes late hears why it is not let in.
-  const kept = record.invites.length < mostInvites ? record.invites : live
-  return { ...record, invites: [...kept, invite] }
+  const fits = (invites: readonly Invite[]) =>
+    invites.length <= mostInvites && JSON.stringify(invites).length <= mostListBytes
+  const kept = [
+    [...record.invites, invite],
+    [...live, invite],
+  ].find(fits)
+  if (kept) return { ...record, invites: kept }
+  throw new SignalingError('LIMIT_REACHED', 'The invitations of the room are too long together; name fewer channels.')
 }
 
 /**

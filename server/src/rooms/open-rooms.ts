@@ -5,6 +5,7 @@ import { type Log, logFailure, reasons } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
+import type { WorkBudget } from '../work-budget.ts'
 import { Directory } from './directory.ts'
 import { Endings } from './endings.ts'
 import { rememberToken } from './former-tokens.ts'
@@ -20,6 +21,7 @@ export interface OpenRoomsParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  readonly budget: WorkBudget
   readonly slices: TimeSlices
   readonly limits: {
     readonly peersPerRoom: number
@@ -37,7 +39,7 @@ const tellWithin = 500
 
 /** The rooms that are open on this node, who is in them, and how long they last. */
 export class OpenRooms {
-  readonly directory = new Directory()
+  readonly directory: Directory
   readonly #rooms = new Map<string, Room>()
   /** What is remembered of peers that have left. */
   readonly past: Past
@@ -46,6 +48,7 @@ export class OpenRooms {
   constructor(private readonly parts: OpenRoomsParts) {
     const { clock, limits } = parts
     const over = new SignalingError('ROOM_EXPIRED')
+    this.directory = new Directory(parts)
     this.past = new Past(parts, this.directory, room => this.forgetIfUnused(room))
     this.#endings = new Endings({
       clock,

@@ -1,9 +1,9 @@
 import { isSameName, type JsonObject, type PeerDescription, SignalingError } from '@parley/protocol'
 import { inTime, outsideDeadline } from '../clock.ts'
 import { reasons } from '../log.ts'
-import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
+import { endOf, type Invite, type RoomRecord, type RoomSummary } from '../room-store/room-store.ts'
 import type { CreatedRooms } from './created-rooms.ts'
-import { type InviteOptions, newInvite, withInvite } from './invites.ts'
+import { type InviteOptions, mostListBytes, newInvite, withInvite } from './invites.ts'
 import { type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
 import { describe } from './room.ts'
 import { newRoomToken } from './secrets.ts'
@@ -114,10 +114,11 @@ export class Owner {
     await this.#change(identity, roomId, before => {
       if (before.removed.some(removed => isSameName(removed.peer_id, peerId) && removed.identity === named.identity))
         return before
-      if (before.removed.length >= mostRemoved) {
-        throw new SignalingError('LIMIT_REACHED', `A room keeps ${mostRemoved} peers out at most; lock it instead.`)
+      const removed = [...before.removed, { peer_id: peerId, identity: named.identity }]
+      if (removed.length > mostRemoved || JSON.stringify(removed).length > mostListBytes) {
+        throw new SignalingError('LIMIT_REACHED', 'The room keeps too many peers out; lock it instead.')
       }
-      return { ...before, removed: [...before.removed, { peer_id: peerId, identity: named.identity }] }
+      return { ...before, removed }
     })
   }
 
@@ -220,7 +221,7 @@ export class Owner {
       .catch(error => log.warn({ room: roomId, cause: reasons(error) }, 'late change not taken back'))
   }
 
-  #view({ room_id, token, expires_at, name, max_peers, locked, metadata }: RoomRecord): RoomView {
+  #view({ room_id, token, expires_at, name, max_peers, locked, metadata }: RoomSummary): RoomView {
     const peer_count = this.open.get(room_id)?.peers.size ?? 0
     return { room_id, token, expires_at, name, max_peers, locked, metadata, peer_count }
   }

@@ -1,4 +1,5 @@
 import type { RoomRecord } from '../room-store/room-store.ts'
+import type { Payer } from '../work-budget.ts'
 import { isRemoved } from './removals.ts'
 import type { Room } from './room.ts'
 import { sameSecret } from './secrets.ts'
@@ -11,6 +12,8 @@ export interface Claim {
   readonly token: string | undefined
   /** The network address that the request comes from; undefined where it is not known, or proves nothing. */
   readonly address: string | undefined
+  /** Who is charged for looking what that is worth; undefined: nobody. */
+  readonly payer?: Payer
 }
 
 /**

@@ -8,7 +8,7 @@ const families = '👨‍👩‍👧‍👦'.repeat(92)
 const role = '"'.repeat(64)
 
 test('a room is full before those who enter could not be told of it in 1 MiB', async () => {
-  await using server = await startServer({ PARLEY_SIGN_INS_PER_MINUTE: '10000' })
+  await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000' })
   const id_token = await server.signIn()
   const { room_id, token } = await server.createRoom(id_token)
   const enter = async (members: object) => {
