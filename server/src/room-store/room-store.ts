@@ -70,13 +70,14 @@ export interface RoomStore {
   /**
    * Keeps a new room as it is given, which is there for every node once this resolves.
    * @param maxLive rooms that `created_by` may have that do not end before `now` (seconds), this one included
-   * @throws SignalingError LIMIT_REACHED if there would be more; StoreFull if no further room can be kept, whoever
-   *   creates it; an Error if `room_id` is in use
+   * @throws SignalingError LIMIT_REACHED if there would be more; StoreFull if no further room can be kept at all;
+   *   an Error if `room_id` is in use
    */
   create(room: RoomRecord, maxLive: number, now: number): Promise<void>
   /**
    * The room as last written by any node. An expired one is found until the store clears it away, which may be at once
-   * or days later: who asks looks at `expires_at`. A store never takes a clock's word for that at once: see `believedTime`.
+   * or days later: who asks looks at `expires_at`. A store that clears rooms away itself goes by
+   * `believedTime`.
    */
   get(roomId: string): Promise<RoomRecord | undefined>
   /**
@@ -95,7 +96,7 @@ export interface RoomStore {
   createdBy(identity: string, now: number): Promise<RoomSummary[]>
   /** Afterwards the room is not found by any node. Harmless if it is unknown. */
   delete(roomId: string): Promise<void>
-  /** Resolves if the store can be used now: written, too, where looking costs nothing. */
+  /** Resolves if the store can be used now. Whether it can be written to is tried, too, where that costs nothing. */
   ready(): Promise<void>
   close(): Promise<void>
 }
