@@ -8,6 +8,7 @@ import { dockerFile, readCompose, serviceOf } from './compose.ts'
 import { hasIpv6, mappedPeers, startCoturnWith } from './coturn-configuration.ts'
 import { freePorts } from './free-ports.ts'
 import { needs, runs } from './needs.ts'
+import { fromOtherAddress } from './other-address.ts'
 import { startParley } from './parley-process.ts'
 import { quickReference } from './scenarios.ts'
 
@@ -25,8 +26,10 @@ withCaddy('behind the Caddyfile one port serves HTTP and WebSockets, and nobody 
   const [port] = await freePorts(1)
   const domain = `127.0.0.1:${port}`
   await startCaddy({ ...upstreams(parley), PARLEY_DOMAIN: `http://${domain}` })
-  const httpUrl = `http://${domain}`
-  await quickReference({ httpUrl, wsUrl: `ws://${domain}` })
+  // Not from Caddy's own address, which would tell nobody from another.
+  const authority = `127.0.0.1:${await fromOtherAddress(Number(port))}`
+  const httpUrl = `http://${authority}`
+  await quickReference({ httpUrl, wsUrl: `ws://${authority}` })
 
   expect((await fetch(`${httpUrl}/health`)).status).toBe(200)
   expect((await fetch(`${httpUrl}/metrics`)).status).toBe(404)

@@ -140,8 +140,9 @@ describe('a server that works', () => {
     for (const name of ['health', 'round trip', 'signaling', url]) expect(named(results, name)?.ms).toBeNumber()
     expect(results.filter(({ advice }) => advice !== undefined)).toEqual([])
     expect(summary(results)).toEqual({ sentence: 'Everything works.', exitCode: 0 })
-    // ID token, the room's token, and user name and password for TURN of two peers: those were what must not be told.
-    expect(secrets.size).toBe(6)
+    // ID token, the room's token, and user name and password for TURN of two peers: those were what must not be told. The
+    // peers have one identity, so within one second they have the same.
+    expect([4, 6]).toContain(secrets.size)
   })
 
   needs(coturn)('looks at the NAT with two STUN servers', async () => {

@@ -1,0 +1,29 @@
+import { onTestFinished } from 'bun:test'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+/**
+ * A port whose connections go on to `port` from another address than those of this machine usually come from, as a
+ * client's do that is not beside its proxy. It is there until the end of the test.
+ */
+export async function fromOtherAddress(port: number): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer(near => {
+    const far = connect({ host: '127.0.0.1', port, localAddress: '127.0.0.2' })
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => other.destroy())
+      socket.pipe(other)
+    }
+  })
+  onTestFinished(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
