@@ -116,6 +116,8 @@ describe('a connection whose peer', () => {
     const bob = await enter(urls, room, 'bob')
     echoes(bob)
     const connection = await ada.connect('bob')
+    // He may be connected a moment later, and gives up whoever leaves his channel before that.
+    await bob.connection('ada')?.ready
     let doubt: Promise<void> | undefined
     ada.on('peerLeft', () => {
       doubt = connection.otherSide.doubt
