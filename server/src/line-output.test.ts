@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from './clock.ts'
 import { LineOutput } from './line-output.ts'
@@ -64,6 +65,17 @@ test('a flush to a full disk or a closed descriptor does not wait', async () => 
   }
 })
 
+test('outputs that can only block take one thread between them, and each goes on when it is read', async () => {
+  const pipes = Array.from({ length: Math.max(2, availableParallelism()) }, blockingPipe)
+  for (const { output } of pipes) for (let i = 0; i < 100; i++) output.write(line(i))
+  await Promise.all(pipes.map(({ output }) => output.flush(50)))
+  // There are no more threads than that, and this needs one.
+  expect(await readFile(import.meta.path, 'utf8')).toContain('needs one')
+  const all = Array.from({ length: 100 }, (_, i) => line(i)).join('')
+  const texts = pipes.map(({ reader }) => readAll(reader, text => text.endsWith(line(99))))
+  expect(await Promise.all(texts)).toEqual(pipes.map(() => all))
+})
+
 test('what is logged may throw, the log does not', async () => {
   const { output, reader } = unreadPipe()
   const log = openLog('info', output)
@@ -107,6 +119,17 @@ function unreadPipe(): { output: LineOutput; reader: number } {
   return { output: new LineOutput(open(pipe, constants.O_WRONLY), systemClock, notice), reader }
 }
 
+/** The same, but one that could not be opened once more without blocking, as there was no reader then. */
+function blockingPipe(): { output: LineOutput; reader: number } {
+  const pipe = path('pipe')
+  expect(spawnSync('mkfifo', [pipe]).status).toBe(0)
+  const first = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+  const writer = open(pipe, constants.O_WRONLY)
+  closeSync(first)
+  const output = new LineOutput(writer, systemClock, notice)
+  return { output, reader: open(pipe, constants.O_RDONLY | constants.O_NONBLOCK) }
+}
+
 /** What comes out of a pipe, once that `isAll`. */
 async function readAll(fd: number, isAll: (text: string) => boolean): Promise<string> {
   const buffer = Buffer.alloc(65_536)
@@ -115,7 +138,7 @@ async function readAll(fd: number, isAll: (text: string) => boolean): Promise<st
     try {
       text += buffer.toString('utf8', 0, readSync(fd, buffer))
     } catch (error) {
-      expect(error).toMatchObject({ code: 'EAGAIN' })
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
     }
     await new Promise(resolve => setImmediate(resolve))
   }
