@@ -85,6 +85,12 @@ function show(items: readonly Item[], at: number): string {
 /** A name with two spellings, of which the second one means the same peer. */
 const nameOf = (attacker: number, at: number) => `\u00e1${attacker}-${at}`
 
+/** As many channels as there may be, but for one. */
+const manyChannels = [blue, ...Array.from({ length: 30 }, (_, n) => `c${n}`)]
+/** In each fourth case the second attacker is in them at first. */
+const startChannels = (attacker: number, at: number) =>
+  attacker === 1 && at % 4 === 3 ? { channels: manyChannels } : {}
+
 /** Who attacks: the first has not registered, and the second alone changes its channels. */
 const attackers = [
   { isRegistered: false, isSettled: true, features: [], channels: [] },
@@ -95,13 +101,13 @@ const attackers = [
 ]
 
 function membersOf(at: number): Member[] {
-  return attackers.map((attacker, n) => ({ ...attacker, id: nameOf(n, at), isVictim: false }))
+  return attackers.map((attacker, n) => ({ ...attacker, ...startChannels(n, at), id: nameOf(n, at), isVictim: false }))
 }
 
 function makeItems(random: Random, { room, otherRoom }: World, at: number): Item[] {
   const everybody = [firstVictim, 'Zoe\u0308', 'v-plain', 'v-blue', 'v-secret', 'v-elsewhere', 'nobody']
   const names = attackers.map((_, n) => nameOf(n, at))
-  const channels = [blue, secret, secret, 'cafe\u0301', 'caf\u00e9', 'c1', 'c2']
+  const channels = [blue, secret, secret, 'cafe\u0301', 'caf\u00e9', 'c1', 'c2', `d${at % 3}`, `d${at % 2}`]
   const ids = { rooms: [room.room_id, otherRoom.room_id], tokens: [room.token, 'wrong'], idTokens: ['wrong'] }
   return Array.from({ length: framesPerCase }, () => {
     const from = random.below(attackers.length)

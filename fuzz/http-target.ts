@@ -143,7 +143,10 @@ function faultOfAnswer(request: Request, answer: Answer | undefined, documented:
   }
   if (!documented.operations.includes(operation)) {
     if (code !== 'METHOD_NOT_ALLOWED') return of('method', 'METHOD_NOT_ALLOWED')
-    return answer.headers.has('allow') ? undefined : of('allow', 'without Allow')
+    const template = operation.split(' ')[1]
+    const due = documented.operations.filter(known => known.endsWith(` ${template}`)).map(known => known.split(' ')[0])
+    const allowed = answer.headers.get('allow')?.split(', ') ?? []
+    return Bun.deepEquals(allowed.sort(), due.sort()) ? undefined : of('allow', `Allow: ${due}`)
   }
   const isIdentity = documented.needsIdentity(operation)
   if (isIdentity && !request.isIdentified) return code === 'INVALID_TOKEN' ? undefined : of('identity', 'INVALID_TOKEN')
