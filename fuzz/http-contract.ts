@@ -155,5 +155,7 @@ export function codeIn({ status, headers, body }: Answer): ErrorCode | Fault {
   if (typeof problem.detail !== 'string' || problem.retryable !== errorKinds[code].retryable)
     return fault('problem', context)
   if (headers.get('cache-control') !== 'no-store') return fault('cache', context)
+  if (status === 401 && !headers.has('www-authenticate')) return fault('challenge', context)
+  if ((status === 429 || status === 503) && !headers.has('retry-after')) return fault('retry-after', context)
   return code === 'INTERNAL' ? fault('internal', context) : code
 }

@@ -67,7 +67,9 @@ const room: Maker = (random, loot) =>
   json.literal(random.pick([loot.victimRoom, loot.victimRoom, loot.room, 'nowhere', '']))
 const token: Maker = (random, loot) => json.literal(random.pick([loot.roomToken, loot.invite, 'wrong', '', null]))
 const channels: Maker = random =>
-  `[${Array.from({ length: random.pick([0, 1, 2, 32, 33]) }, () => nameMaker(random, {} as Loot)).join()}]`
+  random.oneIn(3)
+    ? json.literal(Array.from({ length: random.pick([31, 32, 33]) }, (_, n) => `c${n}`))
+    : `[${Array.from({ length: random.pick([0, 1, 2, 32, 33]) }, () => nameMaker(random, {} as Loot)).join()}]`
 
 const bodies: { readonly [operation: string]: { readonly [name: string]: Maker } } = {
   'POST /refresh-token': {
