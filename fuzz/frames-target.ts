@@ -1,5 +1,6 @@
 import { clientFrame } from '../server/test/harness.ts'
 import { isObject, type Json, nfc } from './contract.ts'
+import { fragments } from './fragments.ts'
 import { type Answer, type Frame, type Member, meet, predict, sort } from './frames-model.ts'
 import { noUtf8 } from './json.ts'
 import { frame, type Vocabulary } from './messages.ts'
@@ -143,19 +144,6 @@ function makeItem(random: Random, from: number, words: Vocabulary): Item {
     default:
       return { from, frame: text, wire: clientFrame(1, bytes) }
   }
-}
-
-/** A message in several frames, which may be empty, and with pings between them (RFC 6455 section 5.4). */
-function fragments(random: Random, bytes: Buffer): Buffer {
-  const parts: Buffer[] = []
-  let at = 0
-  do {
-    const end = random.oneIn(3) ? bytes.length : at + random.below(bytes.length - at + 1)
-    parts.push(clientFrame(parts.length === 0 ? 1 : 0, bytes.subarray(at, end), end === bytes.length))
-    if (end < bytes.length && random.oneIn(2)) parts.push(clientFrame(9, Buffer.from('p')))
-    at = end
-  } while (at < bytes.length)
-  return Buffer.concat(parts)
 }
 
 const asMember = ({ id, features, channels }: Victim): Member => ({
