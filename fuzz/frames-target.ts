@@ -1,5 +1,6 @@
 import { clientFrame } from '../server/test/harness.ts'
 import { isObject, type Json, nfc } from './contract.ts'
+import { fragments } from './fragments.ts'
 import { type Answer, type Frame, type Member, meet, predict, sort } from './frames-model.ts'
 import { noUtf8 } from './json.ts'
 import { frame, type Vocabulary } from './messages.ts'
@@ -85,6 +86,12 @@ function show(items: readonly Item[], at: number): string {
 /** A name with two spellings, of which the second one means the same peer. */
 const nameOf = (attacker: number, at: number) => `\u00e1${attacker}-${at}`
 
+/** As many channels as there may be, but for one. */
+const manyChannels = [blue, ...Array.from({ length: 30 }, (_, n) => `c${n}`)]
+/** In each fourth case the second attacker is in them at first. */
+const startChannels = (attacker: number, at: number) =>
+  attacker === 1 && at % 4 === 3 ? { channels: manyChannels } : {}
+
 /** Who attacks: the first has not registered, and the second alone changes its channels. */
 const attackers = [
   { isRegistered: false, isSettled: true, features: [], channels: [] },
@@ -95,13 +102,13 @@ const attackers = [
 ]
 
 function membersOf(at: number): Member[] {
-  return attackers.map((attacker, n) => ({ ...attacker, id: nameOf(n, at), isVictim: false }))
+  return attackers.map((attacker, n) => ({ ...attacker, ...startChannels(n, at), id: nameOf(n, at), isVictim: false }))
 }
 
 function makeItems(random: Random, { room, otherRoom }: World, at: number): Item[] {
   const everybody = [firstVictim, 'Zoe\u0308', 'v-plain', 'v-blue', 'v-secret', 'v-elsewhere', 'nobody']
   const names = attackers.map((_, n) => nameOf(n, at))
-  const channels = [blue, secret, secret, 'cafe\u0301', 'caf\u00e9', 'c1', 'c2']
+  const channels = [blue, secret, secret, 'cafe\u0301', 'caf\u00e9', 'c1', 'c2', `d${at % 3}`, `d${at % 2}`]
   const ids = { rooms: [room.room_id, otherRoom.room_id], tokens: [room.token, 'wrong'], idTokens: ['wrong'] }
   return Array.from({ length: framesPerCase }, () => {
     const from = random.below(attackers.length)
@@ -137,19 +144,6 @@ function makeItem(random: Random, from: number, words: Vocabulary): Item {
     default:
       return { from, frame: text, wire: clientFrame(1, bytes) }
   }
-}
-
-/** A message in several frames, which may be empty, and with pings between them (RFC 6455 section 5.4). */
-function fragments(random: Random, bytes: Buffer): Buffer {
-  const parts: Buffer[] = []
-  let at = 0
-  do {
-    const end = random.oneIn(3) ? bytes.length : at + random.below(bytes.length - at + 1)
-    parts.push(clientFrame(parts.length === 0 ? 1 : 0, bytes.subarray(at, end), end === bytes.length))
-    if (end < bytes.length && random.oneIn(2)) parts.push(clientFrame(9, Buffer.from('p')))
-    at = end
-  } while (at < bytes.length)
-  return Buffer.concat(parts)
 }
 
 const asMember = ({ id, features, channels }: Victim): Member => ({

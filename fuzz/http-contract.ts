@@ -119,6 +119,8 @@ export class Documented {
     const documented = this.#operations.get(operation)?.responses[status]
     const context = `${operation}: ${status} ${body.slice(0, 400)}`
     if (!documented) return fault('undocumented status', context)
+    const isSecret = 'Cache-Control' in (documented.headers ?? {})
+    if (isSecret && headers.get('cache-control') !== 'no-store') return fault('cache', context)
     if (body === '' && !documented.content) return undefined
     const type = headers.get('content-type') ?? ''
     const content = Object.keys(documented.content ?? {}).find(known => known.toLowerCase() === type.toLowerCase())
@@ -153,5 +155,7 @@ export function codeIn({ status, headers, body }: Answer): ErrorCode | Fault {
   if (typeof problem.detail !== 'string' || problem.retryable !== errorKinds[code].retryable)
     return fault('problem', context)
   if (headers.get('cache-control') !== 'no-store') return fault('cache', context)
+  if (status === 401 && !headers.has('www-authenticate')) return fault('challenge', context)
+  if ((status === 429 || status === 503) && !headers.has('retry-after')) return fault('retry-after', context)
   return code === 'INTERNAL' ? fault('internal', context) : code
 }

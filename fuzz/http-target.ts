@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import type { OpenApi } from '../server/src/api/openapi.ts'
 import { type Answer, HttpConnection } from './http-client.ts'
 import { bodyLimit, codeIn, Documented, verdictOnBody } from './http-contract.ts'
-import { type Loot, makeRequest, type Request } from './http-requests.ts'
+import type { Loot } from './http-headers.ts'
+import { makeRequest, type Request } from './http-requests.ts'
 import { Random } from './random.ts'
 import type { RawWebSocket } from './raw-websocket.ts'
 import { shrink } from './shrink.ts'
@@ -143,7 +144,10 @@ function faultOfAnswer(request: Request, answer: Answer | undefined, documented:
   }
   if (!documented.operations.includes(operation)) {
     if (code !== 'METHOD_NOT_ALLOWED') return of('method', 'METHOD_NOT_ALLOWED')
-    return answer.headers.has('allow') ? undefined : of('allow', 'without Allow')
+    const template = operation.split(' ')[1]
+    const due = documented.operations.filter(known => known.endsWith(` ${template}`)).map(known => known.split(' ')[0])
+    const allowed = answer.headers.get('allow')?.split(', ') ?? []
+    return Bun.deepEquals(allowed.sort(), due.sort()) ? undefined : of('allow', `Allow: ${due}`)
   }
   const isIdentity = documented.needsIdentity(operation)
   if (isIdentity && !request.isIdentified) return code === 'INVALID_TOKEN' ? undefined : of('identity', 'INVALID_TOKEN')
