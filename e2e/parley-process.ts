@@ -27,6 +27,8 @@ export interface StartOptions {
   /** Kept afterwards if it is given; otherwise a new folder, which is removed at the end. */
   readonly dataDir?: string
   readonly settings?: Readonly<Record<string, string>>
+  /** Files and sockets that it may have open; needs bash. */
+  readonly openFiles?: number
 }
 
 /** The server has ended instead of starting. */
@@ -65,7 +67,8 @@ export interface ParleyProcess {
 export async function startParley(options: StartOptions = {}): Promise<ParleyProcess> {
   const { command = 'npm', settings = {} } = options
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'parley-e2e-')))
-  const [program, ...args] = commands[command]
+  const limited = options.openFiles ? ['bash', '-c', `ulimit -n ${options.openFiles} && exec "$0" "$@"`] : []
+  const [program = '', ...args] = [...limited, ...commands[command]]
   const ports = { PARLEY_HTTP_PORT: '0', PARLEY_WS_PORT: '0' }
   const env = { ...foreignSettings(), ...ports, PARLEY_DATA_DIR: dataDir, ...settings }
   const child = spawn(program, args, { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })

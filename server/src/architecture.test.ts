@@ -23,6 +23,9 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'server/src/gateway/',
       'server/src/rooms/',
       'server/src/ice/',
+      'server/src/memory.ts',
+      'server/src/descriptors.ts',
+      'server/src/listener.ts',
       'seams',
       'common',
       '@parley/protocol',
@@ -30,7 +33,11 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ],
   ['server/src/rooms/', ['server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'node:crypto']],
   ['server/src/ice/', ['server/src/ice/', '@parley/protocol', 'node:crypto']],
-  ['server/src/gateway/', ['server/src/gateway/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun']],
+  [
+    'server/src/gateway/',
+    ['server/src/gateway/', 'server/src/rooms/', 'server/src/listener.ts', 'common', '@parley/protocol', 'bun'],
+  ],
+  ['server/src/listener.ts', ['bun']],
   [
     'server/src/api/',
     ['server/src/api/', 'server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'hono', 'zod'],

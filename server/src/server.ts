@@ -4,11 +4,13 @@ import { createApi } from './api/api.ts'
 import type { Backplane } from './backplane/backplane.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
+import type { Shortage } from './descriptors.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
 import { iceServers } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
+import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
 import { queueBudget, usableMemory } from './memory.ts'
 import { createMetrics } from './metrics.ts'
@@ -32,6 +34,8 @@ export interface SignalingServer {
   listenHttp(): number
   /** Starts the gateway and returns its port. @throws Error with code EADDRINUSE and the like */
   listenWebSocket(): number
+  /** Accepts no connections where descriptors are short, and has some make way that do nothing; to be told often. */
+  spare(shortage: Shortage): void
   /** Takes no more connections and requests, closes every peer with 1001, and resolves when all have gone. */
   drain(): Promise<void>
 }
@@ -48,7 +52,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   })
   const queues = new Queues({ clock, log, metrics, budget: config.queueMemory || queueBudget(usableMemory()) })
   let gateway: Gateway | undefined
-  let http: ReturnType<typeof Bun.serve> | undefined
+  let http: Listener<undefined> | undefined
+  let shortage: Shortage = 'none'
   let draining = false
   let warned = false
 
@@ -85,22 +90,24 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
 
   return {
     listenHttp() {
-      http = Bun.serve({
-        hostname: config.host,
-        port: config.httpPort,
-        // The API says better what is wrong with a body beyond its own limit; this is for those who send far more.
-        maxRequestBodySize: 1024 * 1024,
-        fetch(request, server) {
-          const socketAddress = server.requestIP(request)?.address ?? ''
-          const client = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
-          if (client.isHidden && !warned) {
-            warned = true
-            log.warn({ proxy: client.address }, 'a proxy that is not in PARLEY_TRUSTED_PROXIES forwards requests')
-          }
-          return api.fetch(request, { client })
-        },
-      })
-      return http.port ?? config.httpPort
+      const serve = (port: number) =>
+        Bun.serve({
+          hostname: config.host,
+          port,
+          // The API says better what is wrong with a body beyond its own limit; this is for those who send far more.
+          maxRequestBodySize: 1024 * 1024,
+          fetch(request, server) {
+            const socketAddress = server.requestIP(request)?.address ?? ''
+            const client = clientOf(socketAddress, request.headers.get('x-forwarded-for'), config.proxies)
+            if (client.isHidden && !warned) {
+              warned = true
+              log.warn({ proxy: client.address }, 'a proxy that is not in PARLEY_TRUSTED_PROXIES forwards requests')
+            }
+            return api.fetch(request, { client })
+          },
+        })
+      http = new Listener(serve, config.httpPort)
+      return http.port
     },
 
     listenWebSocket() {
@@ -122,6 +129,19 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         },
       )
       return gateway.port
+    },
+
+    spare(now) {
+      if (draining) return
+      if (now !== 'none') http?.closeIdle()
+      gateway?.accept(now === 'none')
+      if (now === 'all') http?.pause()
+      else http?.resume()
+      if (shortage === 'none' && now !== 'none') {
+        metrics.descriptorShortages++
+        log.warn({}, 'file descriptors are short: no new connections for now; raise the limit (ulimit -n)')
+      }
+      shortage = now
     },
 
     async drain() {

@@ -33,7 +33,7 @@ export class Connection implements Link, Newcomer {
   peer: Peer | undefined
   open = true
   readonly life: SocketLifeSigns
-  private readonly outgoing: Outgoing
+  readonly outgoing: Outgoing
   /** Frames that came while a `register` is being answered; undefined when none is. */
   private waiting: WaitingFrames | undefined
   /** The `register` that is being answered. */
@@ -104,7 +104,7 @@ export class Connection implements Link, Newcomer {
     this.lost(reason)
     const unanswered = this.waiting?.frames ?? []
     this.waitNoMore()
-    if (this.dialect === 'features') this.send(bye(reason, closeCodeOf(reason)))
+    if (this.dialect === 'features') this.outgoing.send(JSON.stringify(bye(reason, closeCodeOf(reason))))
     if (this.hasAcks) {
       if (this.registering) this.turnAway(requestIdOf(this.registering))
       for (const frame of unanswered) this.turnAway(requestIdIn(frame))
@@ -129,11 +129,6 @@ export class Connection implements Link, Newcomer {
   private depart(reason: LeaveReason): void {
     if (this.peer) this.parts.rooms.leave(this.peer, reason)
     this.peer = undefined
-  }
-
-  /** The socket has taken some of what was queued for it. */
-  drained(): void {
-    this.outgoing.drained()
   }
 
   deliver(text: string): boolean {
@@ -200,15 +195,11 @@ export class Connection implements Link, Newcomer {
     if (!this.deliver(JSON.stringify(message))) this.close(new SignalingError('SLOW_CONSUMER'))
   }
 
-  /** Sends even while the connection is being closed. */
-  private send(message: ServerMessage): void {
-    this.outgoing.send(JSON.stringify(message))
-  }
-
   /** Refuses a request that came too late. */
   private turnAway(requestId: string | undefined): void {
     if (!this.closing || requestId === undefined) return
-    this.send(errorMessage(new SignalingError(this.closing.code, undefined, { requestId })))
+    const answer = errorMessage(new SignalingError(this.closing.code, undefined, { requestId }))
+    this.outgoing.send(JSON.stringify(answer))
   }
 
   /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
