@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly redirections?: string
   /** Source that Bun runs before the server, in the same process; only without npm. */
   readonly preload?: string
+  /** Files and sockets that it may have open; needs bash. */
+  readonly openFiles?: number
 }
 
 /** The server has ended instead of starting. */
@@ -73,7 +75,8 @@ export interface ParleyProcess {
 export async function startParley(options: StartOptions = {}): Promise<ParleyProcess> {
   const { command = 'npm', settings = {} } = options
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'parley-e2e-')))
-  const [program, ...args] = commands[command]
+  const limited = options.openFiles ? ['bash', '-c', `ulimit -n ${options.openFiles} && exec "$0" "$@"`] : []
+  const [program = '', ...args] = [...limited, ...commands[command]]
   const ports = { PARLEY_HTTP_PORT: '0', PARLEY_WS_PORT: '0' }
   const env = { ...foreignSettings(), ...ports, PARLEY_DATA_DIR: dataDir, ...settings }
   const whole = [program, ...preloaded(options.preload, dataDir), ...args]

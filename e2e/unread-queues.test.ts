@@ -46,5 +46,10 @@ async function residentMemory({ pid }: ParleyProcess): Promise<number> {
 
 async function metric({ httpUrl }: ParleyProcess, name: string): Promise<number> {
   const text = await (await fetch(`${httpUrl}/metrics`)).text()
-  return Number(text.split('\n').find(line => line.startsWith(`${name} `))?.slice(name.length))
+  return Number(
+    text
+      .split('\n')
+      .find(line => line.startsWith(`${name} `))
+      ?.slice(name.length),
+  )
 }

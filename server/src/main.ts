@@ -3,6 +3,7 @@ import { version } from '../package.json' with { type: 'json' }
 import { inProcess } from './backplane/in-process.ts'
 import { systemClock as clock } from './clock.ts'
 import { type IdentityChoice, readConfig, type StoreChoice } from './config.ts'
+import { descriptorLimit, watchDescriptors } from './descriptors.ts'
 import { healthcheck } from './healthcheck.ts'
 import { cognito } from './identity/cognito.ts'
 import type { Identity } from './identity/identity.ts'
@@ -50,6 +51,10 @@ process.on('SIGTERM', signal => void stop({ signal }))
 log.info({ host: config.host, httpPort, wsPort, folder, version }, 'listening')
 stdout.write(welcome(config, httpPort, wsPort, folder))
 void stdout.flush(flushWithin)
+watchDescriptors(clock, shortage => server.spare(shortage))
+const openFiles = descriptorLimit() ?? Number.POSITIVE_INFINITY
+if (openFiles < config.unregistered)
+  log.warn({ openFiles }, 'few open files are allowed (ulimit -n); 10,000 peers need 11,000')
 void complain(identity)
 void complain(store)
 

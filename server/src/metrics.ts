@@ -15,7 +15,9 @@ export interface Metrics {
   /** Requests of pages whose origin is not in PARLEY_ALLOWED_ORIGINS. */
   readonly originsRefused: { http: number; websocket: number }
   /** Connections that were closed because there were too many that had not registered, by the limit. */
-  readonly newcomersClosed: { address: number; server: number }
+  readonly newcomersClosed: { address: number; server: number; descriptors: number }
+  /** Times that there were so few free descriptors that connections were not accepted. */
+  descriptorShortages: number
   /** Peers that had left and were forgotten before their room ended, as there were too many. */
   peersForgotten: number
   /** Rooms that nobody had entered and that were deleted, as there were too many. */
@@ -36,7 +38,8 @@ export const createMetrics = (): Metrics => ({
   errors: new Map(),
   errorsKeptBack: new Map(),
   originsRefused: { http: 0, websocket: 0 },
-  newcomersClosed: { address: 0, server: 0 },
+  newcomersClosed: { address: 0, server: 0, descriptors: 0 },
+  descriptorShortages: 0,
   peersForgotten: 0,
   roomsMadeWay: 0,
   nodesNotTold: 0,
@@ -111,6 +114,11 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),
     gauge('parley_queued_bytes', 'Bytes that wait in the queues of all connections.', gauges.queued),
     gauge('parley_queue_budget_bytes', 'The most that may wait there.', gauges.queueBudget),
+    counter(
+      'parley_descriptor_shortages_total',
+      'Times that connections were not accepted for want of descriptors.',
+      metrics.descriptorShortages,
+    ),
     family('parley_slow_consumers_total', 'counter', 'Connections ended because they did not read.', slow),
     family('parley_origins_refused_total', 'counter', 'Requests of pages of origins that may not use it.', origins),
     byCode('parley_errors_total', 'Errors and forced ends by code, over HTTP and WebSocket.', metrics.errors),

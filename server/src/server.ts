@@ -6,12 +6,14 @@ import type { Backplane } from './backplane/backplane.ts'
 import { clientOf, hiddenClients } from './client.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
+import type { Shortage } from './descriptors.ts'
 import { type Gateway, openGateway } from './gateway/gateway.ts'
 import { Guesses } from './gateway/guesses.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
 import { iceServers, turnUser } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
+import { Listener } from './listener.ts'
 import { type Log, logFailure } from './log.ts'
 import { queueBudget, usableMemory } from './memory.ts'
 import { countError, createMetrics } from './metrics.ts'
@@ -39,6 +41,8 @@ export interface SignalingServer {
   listenHttp(): number
   /** Starts the gateway and returns its port. @throws Error with code EADDRINUSE and the like */
   listenWebSocket(): number
+  /** Accepts no connections where descriptors are short, and has some make way that do nothing; to be told often. */
+  spare(shortage: Shortage): void
   /** Takes no more connections and requests, closes every peer with 1001, and resolves when all have gone. */
   drain(): Promise<void>
 }
@@ -61,7 +65,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   })
   const queues = new Queues({ clock, log, metrics, budget: config.queueMemory || queueBudget(usableMemory()) })
   let gateway: Gateway | undefined
-  let http: ReturnType<typeof Bun.serve> | undefined
+  let http: Listener<undefined> | undefined
+  let shortage: Shortage = 'none'
   let draining = false
   const hiddenClient = hiddenClients(log)
 
@@ -124,23 +129,25 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
 
   return {
     listenHttp() {
-      http = Bun.serve({
-        hostname: config.host,
-        port: config.httpPort,
-        // The API says better what is wrong with a body beyond its own limit; this is for those who send far more.
-        maxRequestBodySize: 1024 * 1024,
-        development: false,
-        routes: Object.fromEntries(
-          [...new Set(api.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path))].map(path => [
-            path,
-            (request: Bun.BunRequest, server: Bun.Server<undefined>) =>
-              answer(request, server, exactPath(path, request.params, request.url)),
-          ]),
-        ),
-        fetch: (request, server) => answer(request, server, unknownPath),
-        error: failed,
-      })
-      return http.port ?? config.httpPort
+      const serve = (port: number) =>
+        Bun.serve({
+          hostname: config.host,
+          port,
+          // The API says better what is wrong with a body beyond its own limit; this is for those who send far more.
+          maxRequestBodySize: 1024 * 1024,
+          development: false,
+          routes: Object.fromEntries(
+            [...new Set(api.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path))].map(path => [
+              path,
+              (request: Bun.BunRequest, server: Bun.Server<undefined>) =>
+                answer(request, server, exactPath(path, request.params, request.url)),
+            ]),
+          ),
+          fetch: (request, server) => answer(request, server, unknownPath),
+          error: failed,
+        })
+      http = new Listener(serve, config.httpPort)
+      return http.port
     },
 
     listenWebSocket() {
@@ -166,6 +173,19 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         },
       )
       return gateway.port
+    },
+
+    spare(now) {
+      if (draining) return
+      if (now !== 'none') http?.closeIdle()
+      gateway?.accept(now === 'none')
+      if (now === 'all') http?.pause()
+      else http?.resume()
+      if (shortage === 'none' && now !== 'none') {
+        metrics.descriptorShortages++
+        log.warn({}, 'file descriptors are short: no new connections for now; raise the limit (ulimit -n)')
+      }
+      shortage = now
     },
 
     async drain() {

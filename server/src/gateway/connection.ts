@@ -31,7 +31,7 @@ export class Connection implements Link, Newcomer {
   peer: Peer | undefined
   open = true
   readonly life: SocketLifeSigns
-  private readonly outgoing: Outgoing
+  readonly outgoing: Outgoing
   private readonly incoming: Incoming
   private readonly voice: Voice
   /** The `register` that is being answered. */
@@ -134,11 +134,6 @@ export class Connection implements Link, Newcomer {
     this.peer = undefined
   }
 
-  /** The socket has taken some of what was queued for it. */
-  drained(): void {
-    this.outgoing.drained()
-  }
-
   deliver(text: string): boolean {
     return this.open && this.outgoing.send(text)
   }
@@ -224,7 +219,7 @@ export class Connection implements Link, Newcomer {
       this.refuse(error, message)
     }
     this.outgoing.isAwaited = false
-    this.drained()
+    this.outgoing.drained()
     this.incoming.resume()
   }
 

@@ -1,7 +1,8 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
-import type { Server, ServerWebSocket } from 'bun'
+import type { ServerWebSocket } from 'bun'
 import type { TrustedProxies } from '../address.ts'
 import { type Client, clientOf } from '../client.ts'
+import { Listener } from '../listener.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
@@ -35,6 +36,8 @@ export interface GatewayParts extends Omit<ConnectionParts, 'beat'> {
 export interface Gateway {
   readonly port: number
   connectionCount(): number
+  /** Accepts connections or, while descriptors are short, does not; then some that do nothing are closed, too. */
+  accept(accepts: boolean): void
   /** Accepts no more connections, ends those that are there, and resolves when all of them are closed. */
   close(): Promise<void>
 }
@@ -57,79 +60,91 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
   const common: ConnectionParts = { ...parts, beat: pulses.beat }
   let closing = false
 
-  const server: Server<Attachment> = Bun.serve<Attachment>({
-    hostname: config.host,
-    port: config.port,
-    // Nothing reads a body here.
-    maxRequestBodySize: 1024,
-    development: false,
+  const listener = new Listener(serve, config.port)
+  function serve(port: number) {
+    const server = Bun.serve<Attachment>({
+      hostname: config.host,
+      port,
+      // Nothing reads a body here.
+      maxRequestBodySize: 1024,
+      development: false,
 
-    fetch(request, server) {
-      try {
-        if (closing) throw new SignalingError('SHUTTING_DOWN')
-        const origin = request.headers.get('origin')
-        if (origin !== null && !isAllowed(origin, request.headers, config.origins)) {
-          parts.refusedOrigin(origin, 'websocket')
-          throw new SignalingError('ORIGIN_NOT_ALLOWED')
+      fetch(request, server) {
+        try {
+          if (closing) throw new SignalingError('SHUTTING_DOWN')
+          const origin = request.headers.get('origin')
+          if (origin !== null && !isAllowed(origin, request.headers, config.origins)) {
+            parts.refusedOrigin(origin, 'websocket')
+            throw new SignalingError('ORIGIN_NOT_ALLOWED')
+          }
+          const socketAddress = server.requestIP(request)?.address ?? ''
+          const client = clientOf(socketAddress, request.headers, config.proxies)
+          if (server.upgrade(request, { data: { client, connection: undefined } })) {
+            parts.hiddenClient(client)
+            return undefined
+          }
+          throw new SignalingError('UPGRADE_REQUIRED')
+        } catch (error) {
+          const reason = toSignalingError(error)
+          logFailure(parts.log, reason, { path: 'upgrade' })
+          countError(parts.metrics, reason.code)
+          return problem(reason, reason.code === 'UPGRADE_REQUIRED' ? { Upgrade: 'websocket' } : {})
         }
-        const socketAddress = server.requestIP(request)?.address ?? ''
-        const client = clientOf(socketAddress, request.headers, config.proxies)
-        if (server.upgrade(request, { data: { client, connection: undefined } })) {
-          parts.hiddenClient(client)
-          return undefined
-        }
-        throw new SignalingError('UPGRADE_REQUIRED')
-      } catch (error) {
-        const reason = toSignalingError(error)
-        logFailure(parts.log, reason, { path: 'upgrade' })
-        countError(parts.metrics, reason.code)
-        return problem(reason, reason.code === 'UPGRADE_REQUIRED' ? { Upgrade: 'websocket' } : {})
-      }
-    },
-
-    websocket: {
-      maxPayloadLength: config.messageBytes,
-      backpressureLimit: config.queueBytes,
-      closeOnBackpressureLimit: false,
-      // The heartbeat does this.
-      idleTimeout: 0,
-      sendPings: false,
-      // Declined where it is offered: it would cost more than it saves on messages of this size.
-      perMessageDeflate: false,
-
-      open(socket: ServerWebSocket<Attachment>) {
-        const connection = new Connection(socket, socket.data.client, common)
-        socket.data.connection = connection
-        connections.add(connection)
-        pulses.add(connection.life)
-        parts.metrics.connections++
       },
-      message(socket, frame) {
-        socket.data.connection?.receive(frame)
-      },
-      drain: ({ data }) => data.connection?.drained(),
-      ping: ({ data }) => data.connection?.alive(),
-      pong: ({ data }, payload) => data.connection?.ponged(payload),
-      close(socket, code) {
-        const { connection } = socket.data
-        if (!connection) return
-        connections.delete(connection)
-        pulses.remove(connection.life)
-        connection.closed(code)
-      },
-    },
-  })
 
-  const port = server.port ?? config.port
-  if (!boundReceiveBuffers(port, receiveBufferBytes)) parts.log.info({}, 'receive buffers not bounded')
+      websocket: {
+        maxPayloadLength: config.messageBytes,
+        backpressureLimit: config.queueBytes,
+        closeOnBackpressureLimit: false,
+        // The heartbeat does this.
+        idleTimeout: 0,
+        sendPings: false,
+        // Declined where it is offered: it would cost more than it saves on messages of this size.
+        perMessageDeflate: false,
+
+        open(socket: ServerWebSocket<Attachment>) {
+          const connection = new Connection(socket, socket.data.client, common)
+          socket.data.connection = connection
+          connections.add(connection)
+          pulses.add(connection.life)
+          parts.metrics.connections++
+        },
+        message(socket, frame) {
+          socket.data.connection?.receive(frame)
+        },
+        drain: ({ data }) => data.connection?.outgoing.drained(),
+        ping: ({ data }) => data.connection?.alive(),
+        pong: ({ data }, payload) => data.connection?.ponged(payload),
+        close(socket, code) {
+          const { connection } = socket.data
+          if (!connection) return
+          connections.delete(connection)
+          pulses.remove(connection.life)
+          connection.closed(code)
+        },
+      },
+    })
+    const isBounded = boundReceiveBuffers(server.port ?? port, receiveBufferBytes)
+    if (!isBounded) parts.log.info({}, 'receive buffers not bounded')
+    return server
+  }
 
   return {
-    port,
+    port: listener.port,
     connectionCount: () => connections.size,
+    accept(accepts) {
+      if (closing) return
+      if (accepts) {
+        listener.resume()
+        return
+      }
+      listener.pause()
+      parts.newcomers.thin()
+    },
     async close() {
       closing = true
       // stop() leaves open connections alone; it resolves when the last of them has gone.
-      const stopped = server.stop()
+      const stopped = listener.stop()
       for (const connection of connections) connection.close(new SignalingError('SHUTTING_DOWN'))
       await stopped
       pulses.stop()

@@ -48,14 +48,14 @@ describe('connections that have not registered', () => {
     admit('g', '192.0.2.1')
     admit('h', '2001:db8:0:1::3')
     expect(ended).toEqual({ a: `RATE_LIMITED ${ofAddress}`, d: `RATE_LIMITED ${ofAddress}` })
-    expect([newcomers.count, metrics.newcomersClosed]).toEqual([6, { address: 2, server: 0 }])
+    expect([newcomers.count, metrics.newcomersClosed]).toEqual([6, { address: 2, server: 0, descriptors: 0 }])
   })
 
   test('are bounded in all', () => {
     const { ended, admit, newcomers, metrics } = door(3, 2)
     for (let i = 0; i < 5; i++) admit(String(i), `192.0.2.${i}`)
     expect(ended).toEqual({ 0: `RATE_LIMITED ${ofServer}`, 1: `RATE_LIMITED ${ofServer}` })
-    expect([newcomers.count, metrics.newcomersClosed]).toEqual([3, { address: 0, server: 2 }])
+    expect([newcomers.count, metrics.newcomersClosed]).toEqual([3, { address: 0, server: 2, descriptors: 0 }])
   })
 
   test('count no more once they have registered or ended', () => {

@@ -35,10 +35,13 @@ const lingersAfter = 10_000
 const lingering = 10
 /** Milliseconds between two lines in the log about one limit: anybody can cause them. */
 const linesEvery = 60_000
+/** How many make way at once while the process can open no more connections. */
+const thinnedAtOnce = 64
 
 const kinds = {
   address: 'Too many connections from your network address have not registered.',
   server: 'Too many connections to this server have not registered.',
+  descriptors: 'This server has no room for connections that do not register.',
 } as const
 type Kind = keyof typeof kinds
 
@@ -52,7 +55,7 @@ export class Newcomers {
   readonly #young: Pool
   readonly #lingering: Pool
   /** When a line about this limit may be logged again. */
-  readonly #quietUntil = { address: 0, server: 0 }
+  readonly #quietUntil = { address: 0, server: 0, descriptors: 0 }
 
   constructor(private readonly parts: NewcomersParts) {
     const { unregistered, unregisteredPerAddress } = parts.limits
@@ -93,7 +96,20 @@ export class Newcomers {
     pool.add(newcomer, key)
     const excess = pool.excess(key)
     if (!excess) return
-    const { kind, eldest } = excess
+    this.#close(pool, excess.kind, excess.eldest)
+  }
+
+  /** Has those that have waited longest make way, as the process can open no more connections. */
+  thin(): void {
+    for (let i = 0; i < thinnedAtOnce; i++) {
+      const pool = this.#lingering.size > 0 ? this.#lingering : this.#young
+      const { eldest } = pool
+      if (!eldest) return
+      this.#close(pool, 'descriptors', eldest)
+    }
+  }
+
+  #close(pool: Pool, kind: Kind, eldest: Place): void {
     pool.remove(eldest.newcomer, eldest.key)
     this.parts.metrics.newcomersClosed[kind]++
     this.#warn(kind, eldest.newcomer.client.nearest)
@@ -104,6 +120,7 @@ export class Newcomers {
     const { clock, log } = this.parts
     if (clock.uptime() < this.#quietUntil[kind]) return
     this.#quietUntil[kind] = clock.uptime() + linesEvery
+    if (kind === 'descriptors') return
     const setting = kind === 'address' ? 'PARLEY_MAX_UNREGISTERED_PER_ADDRESS' : 'PARLEY_MAX_UNREGISTERED_CONNECTIONS'
     if (kind === 'server') log.warn({ setting }, 'too many connections do not register')
     else log.warn({ setting, address }, 'too many connections of one address do not register; is it a proxy?')
@@ -130,6 +147,12 @@ class Pool {
     return this.#all.size
   }
 
+  /** The one that has waited longest. */
+  get eldest(): Place | undefined {
+    for (const [newcomer, key] of this.#all) return { newcomer, key }
+    return undefined
+  }
+
   add(newcomer: Newcomer, key: string | undefined): void {
     this.#all.set(newcomer, key)
     if (key === undefined) return
@@ -151,9 +174,7 @@ class Pool {
     if (neighbours && neighbours.size > this.mostOfAddress) {
       for (const newcomer of neighbours) return { kind: 'address', eldest: { newcomer, key } }
     }
-    if (this.#all.size > this.most) {
-      for (const [newcomer, key] of this.#all) return { kind: 'server', eldest: { newcomer, key } }
-    }
-    return undefined
+    const { eldest } = this
+    return eldest && this.#all.size > this.most ? { kind: 'server', eldest } : undefined
   }
 }
