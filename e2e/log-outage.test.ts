@@ -17,7 +17,7 @@ import { createInterface } from 'node:readline'
 import { createRoom, signIn } from './api.ts'
 import { freePorts } from './free-ports.ts'
 import { Inbox } from './inbox.ts'
-import { needs } from './needs.ts'
+import { needs, runs } from './needs.ts'
 import { type ParleyProcess, StartFailure, startParley } from './parley-process.ts'
 import { type Message, PlainPeer } from './plain-peer.ts'
 
@@ -131,9 +131,9 @@ test('a reader that comes late is told in order what is there, and how many line
   await arrived.find(line => line.includes('"stopped"'))
 })
 
-const disk = smallDisk()
-needs({ 'a tmpfs that can be mounted': disk !== undefined })('a log goes on when its disk has room again', async () => {
-  const folder = String(disk)
+const canMount = runs('sh', '-c', 'd=$(mktemp -d) && mount -t tmpfs tmpfs $d && umount $d && rmdir $d')
+needs({ 'a tmpfs that can be mounted': canMount })('a log goes on when its disk has room again', async () => {
+  const folder = await smallDisk()
   const file = join(folder, 'log')
   const ballast = join(folder, 'ballast')
   const fd = open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND)
@@ -256,11 +256,14 @@ async function until({ httpUrl }: ParleyProcess, isThere: () => boolean): Promis
   while (!isThere()) expect((await fetch(`${httpUrl}/livez`)).status).toBe(200)
 }
 
-/** A file system of 4 MiB, until the end of this process. */
-function smallDisk(): string | undefined {
-  const folder = join(tmpdir(), `parley-e2e-disk-${process.pid}`)
-  const mounted = spawnSync('sh', ['-c', `mkdir -p ${folder} && mount -t tmpfs -o size=4m tmpfs ${folder}`])
-  if (mounted.status !== 0) return undefined
-  process.on('exit', () => spawnSync('sh', ['-c', `umount -l ${folder}; rmdir ${folder}`]))
+/** A file system of 4 MiB, until the end of the test. */
+async function smallDisk(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-e2e-'))
+  expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder]).status).toBe(0)
+  onTestFinished(async () => {
+    // Lazily, as the log in it is still open.
+    expect(spawnSync('umount', ['-l', folder]).status).toBe(0)
+    await rm(folder, { recursive: true })
+  })
   return folder
 }
