@@ -14,7 +14,9 @@ export interface ConnectionLimits {
   readonly peerIdLength: number
   /** Bytes of a message before the connection has registered. */
   readonly unregisteredMessageBytes: number
-  /** Bytes of messages that may wait for the answer to a `register`, or for others to have their turn. */
+  /** Bytes of a message. */
+  readonly messageBytes: number
+  /** Bytes of messages that may wait for the answer to the first `register`; at a registered peer, one message more. */
   readonly waitingBytes: number
   /** Errors that a connection may cause in a minute; beyond it is rate-limited, at twice as many closed. */
   readonly errorsPerMinute: number

@@ -9,6 +9,7 @@ const unitsOfRefusal = 2
 /** The connection that it belongs to. */
 interface Owner {
   readonly open: boolean
+  readonly peer: object | undefined
   handle(frame: Frame): void
   /** More waits than may. */
   flooded(): void
@@ -17,7 +18,7 @@ interface Owner {
 interface Parts {
   readonly budget: WorkBudget
   readonly slices: TimeSlices
-  readonly limits: { readonly waitingBytes: number }
+  readonly limits: { readonly waitingBytes: number; readonly messageBytes: number }
 }
 
 /**
@@ -94,6 +95,7 @@ export class Incoming {
     this.#waiting ??= new WaitingFrames()
     const bytes = this.#waiting.add(frame)
     this.outgoing.hold(bytes)
-    if (bytes > this.parts.limits.waitingBytes) this.owner.flooded()
+    const { waitingBytes, messageBytes } = this.parts.limits
+    if (bytes > waitingBytes + (this.owner.peer ? messageBytes : 0)) this.owner.flooded()
   }
 }

@@ -8,8 +8,8 @@ const roomMetadataBytes = 250_000
 /** Bytes of a filter, of which 16 KiB are let through. */
 const filterBytes = 15_000
 
-/** As long as names may be, in letters of three bytes. */
-const longName = (index: number): string => `${'漢'.repeat(120)}-${index}`
+/** Long names, in letters of three bytes: of longer ones, fewer would be let in. */
+const longName = (index: number): string => `${'漢'.repeat(60)}-${index}`
 
 export const frame = (message: object): Buffer => clientFrame(JSON.stringify(message))
 
