@@ -227,7 +227,9 @@ describe('a connection', () => {
     async (ada, bob) => {
       await connect(ada, bob)
       const before = await inBoth([ada, bob], () => window.tab.usernames())
-      expect(before).toEqual([[expect.stringMatching(/:ada$/)], [expect.stringMatching(/:bob$/)]])
+      const name = expect.stringMatching(/^\d+:[\da-f]{32}$/)
+      expect(before).toEqual([[name], [name]])
+      expect(before[0]).not.toEqual(before[1])
       // Credentials are those of a second.
       for (let after = before; after.some((usernames, index) => usernames?.[0] === before[index]?.[0]); ) {
         await restarting(ada, bob, () => ada.evaluate(() => window.tab.connection.restart()))

@@ -102,11 +102,13 @@ export const mutants: readonly Mutant[] = [
   ]),
   ...of('server/src/gateway/connection.ts', 'frames', [
     ['!this.peer && Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes', 'false'],
-    ['const isToBeAnswered = this.hasAcks && isRequest(message)', 'const isToBeAnswered = false'],
-    ['const isToBeAnswered = this.hasAcks && isRequest(message)', 'const isToBeAnswered = isRequest(message)'],
-    ['requestId === undefined ? reply : { ...reply, request_id: requestId }', 'reply'],
+    ['if (this.voice.hasAcks) isRequest(message)', ''],
     ['toSignalingError(error).with(message ? context(message) : {})', 'toSignalingError(error)'],
     ["if (message.features.includes('acks')) isRequest(message)", ''],
+  ]),
+  ...of('server/src/gateway/voice.ts', 'frames', [
+    ['if (!this.hasAcks || requestId === undefined) return', 'return'],
+    ['if (!this.hasAcks || requestId === undefined) return', 'if (requestId === undefined) return'],
   ]),
   ...of('server/src/gateway/dialect.ts', 'frames', [["dialect !== 'plain' || context.isRegister", 'true']]),
   ...of('server/src/gateway/gateway.ts', 'frames', [
@@ -132,10 +134,11 @@ export const mutants: readonly Mutant[] = [
     ["if (!target) throw new SignalingError('PEER_NOT_IN_ROOM')", 'if (!target) return'],
     ["{rawMember(text, 'payload')}}`, metrics)", '{JSON.stringify(message.payload)}}`, metrics)'],
     ["if (channel !== undefined && !peer.channels.has(channel)) throw new SignalingError('NOT_IN_CHANNEL')", ''],
-    ['if (other === peer) continue', ''],
-    ['if (channel === undefined ? !meet(peer.channels, other.channels) : !other.channels.has(channel)) continue', ''],
+    ['other => other !== peer && reaches(other)', 'reaches'],
+    ['channel === undefined ? meet(channels, other.channels) : other.channels.has(channel)', 'true'],
   ]),
   ...of('server/src/rooms/requests.ts', 'frames', [
+    ['requestId === undefined ? message : { ...message, request_id: requestId }', 'message'],
     ['      checkSender(peer, message.from_peer_id)\n', ''],
     ['  checkSender(peer, message.peer_id)\n', ''],
     ['if (!isMetadata(metadata)) {', 'if (false) {'],
@@ -144,8 +147,11 @@ export const mutants: readonly Mutant[] = [
     ['other && meet(peer.channels, other.channels) ? other : undefined', 'other'],
     ['other !== peer && meet(peer.channels, other.channels)', 'other !== peer'],
     ['other !== peer && meet(peer.channels, other.channels)', 'meet(peer.channels, other.channels)'],
-    ['    meet(other.channels, channels)\n', '    true\n'],
     ['if (mine === theirs) return true', 'if (mine.size === 0 || theirs.size === 0) return true'],
+  ]),
+  ...of('server/src/rooms/roster-summary.ts', 'frames', [
+    ['after !== undefined && meet(after, channels)', 'after !== undefined'],
+    ['before !== undefined && meet(before, channels)', 'before !== undefined'],
   ]),
   ...of('server/src/rooms/channels.ts', 'frames', [
     ["if (!peer.channels.has(channel)) throw new SignalingError('NOT_IN_CHANNEL')", ''],
@@ -168,10 +174,10 @@ export const mutants: readonly Mutant[] = [
   ]),
   ...of('server/src/rooms/rights.ts', 'http', [
     ['if (claim.identity === record.created_by) return true', 'return true'],
-    ['if (!peer.invited && peer.link.address === claim.address) return true', 'return true'],
+    ['if (!peer.invited && isAt(peer.link.address)) return true', 'return true'],
   ]),
   ...of('server/src/rooms/owner.ts', 'http', [['if (created_by !== identity) {', 'if (false) {']]),
-  ...of('server/src/address.ts', 'http', [['while (proxies.trusts(address)) {', 'while (hops.length > 0) {']]),
+  ...of('server/src/client.ts', 'http', [["if (socket !== '' && !proxies.trusts(socket)) {", 'if (false) {']]),
   ...of('server/src/api/api.ts', 'http', [
     [
       'const { subject } = await authenticate(c)',
