@@ -85,7 +85,7 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
     log: silentLog,
     metrics: createMetrics(),
     limits: worldLimits,
-    budget: new WorkBudget(1_000_000, clock),
+    budget: new WorkBudget(1_000_000_000, clock),
     slices: new TimeSlices(clock),
     iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
     turnUser: () => undefined,

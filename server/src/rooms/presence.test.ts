@@ -182,6 +182,40 @@ describe('presence', () => {
       ])
     }, big))
 
+  test('20,000 updates of one peer in one window are told once, as it is then, also to those that moved meanwhile', () =>
+    inWorld(async world => {
+      const { rooms } = world
+      const { enter } = await openRoom(world)
+      const watchers = await Promise.all(Array.from({ length: 300 }, (_, n) => enter(`watcher-${n}`)))
+      const restless = await enter('restless', { features: [] })
+      world.clock.advance(3 * presenceWindow.ms)
+      for (const watcher of watchers) watcher.heard()
+      const update = (n: number) => {
+        const message = { type: 'update_metadata', peer_id: undefined, metadata: { n }, request_id: undefined } as const
+        rooms.handle(peerOf(restless), message, '')
+      }
+      for (let n = 0; n < 20_000; n++) update(n)
+      const [moved, ...others] = watchers
+      const to = { type: 'join_channel', channel: 'elsewhere', request_id: undefined } as const
+      rooms.handle(peerOf(moved as RecordingLink), to, '')
+      update(20_000)
+      world.clock.advance(presenceWindow.ms)
+      const known = { metadata: { n: 20_000 }, peer_id: 'restless' }
+      for (const watcher of others) {
+        const heard = watcher.heard()
+        expect(heard.length).toBeLessThanOrEqual(2)
+        expect(heard.at(-1)).toMatchObject({
+          type: 'peers_changed',
+          left: [{ peer_id: 'watcher-0' }],
+          updated: [known],
+        })
+      }
+      // It saw the others until it moved, and nobody since.
+      const [first, second] = moved?.heard() ?? []
+      expect(first).toMatchObject({ updated: [{ metadata: { n: 19_999 } }] })
+      expect(second?.left).toHaveLength(300)
+    }, big))
+
   test('ends the connection of one that does not read, since it would keep a wrong picture', () =>
     inWorld(async world => {
       const { enter } = await openRoom(world)
