@@ -115,6 +115,9 @@ function keysOf({ identity, address }: Payer): { key: string; share: number }[] 
   return keys
 }
 
+/** Units of work that take a millisecond. */
+export const unitsPerMs = 200
+
 /** Units that it takes to read `bytes` of JSON, or to make them, at worst. */
 export const workOfJson = (bytes: number): number => bytes / 512
 

@@ -19,7 +19,7 @@ import { type ClaimConfig, claims, type Env, type RequestContext } from './claim
 import { buildDocuments } from './documents.ts'
 import { unknownPath } from './exact-path.ts'
 import { forPages } from './pages.ts'
-import { isAbort, readBody } from './read-body.ts'
+import { bytesToRead, isAbort, readBody } from './read-body.ts'
 import { noSignIn, type Renewals } from './renewals.ts'
 import { type Access, type AnyRoute, apiTable, type Route } from './routes.ts'
 
@@ -229,7 +229,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   async function paid(c: Context<Env>, route: AnyRoute, payer: Payer, act: () => Promise<unknown>): Promise<Response> {
     if (route.access === 'anybody') return respond(c, route, JSON.stringify(await act()))
     budget.check(payer)
-    let work = workOfRequest + workOfJson(bytesToRead(c))
+    let work = workOfRequest + workOfJson(bytesToRead(c, bodyBytes))
     try {
       const text = JSON.stringify(await act())
       // Read from the store as well as written.
@@ -267,13 +267,6 @@ const told = ({ idToken, username, expiresAt, refreshToken }: SignIn) => ({
   expires_at: expiresAt,
   refresh_token: refreshToken,
 })
-
-/** Bytes of the body; where the request does not say how long that is, as many as it may have. */
-function bytesToRead({ req }: Context): number {
-  const length = req.header('Content-Length')
-  if (length === undefined) return req.header('Transfer-Encoding') === undefined ? 0 : bodyBytes
-  return Math.min(Number(length) || 0, bodyBytes)
-}
 
 /** The ID token of the request. The original took it without the word Bearer, too. */
 const bearer = (c: Context): string | undefined =>

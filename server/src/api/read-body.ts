@@ -27,3 +27,10 @@ export async function readBody<T>(c: Context, schema: ZodType<T>): Promise<T> {
 /** Whether reading the body failed because the client has gone: nobody is left to answer, and nothing is wrong here. */
 export const isAbort = (error: unknown, { aborted }: AbortSignal): boolean =>
   aborted && error instanceof Error && error.name === 'AbortError'
+
+/** Bytes of the body, of which there may be `most`; where the request does not say how many there are, that many. */
+export function bytesToRead({ req }: Context, most: number): number {
+  const length = req.header('Content-Length')
+  if (length === undefined) return req.header('Transfer-Encoding') === undefined ? 0 : most
+  return Math.min(Number(length) || 0, most)
+}

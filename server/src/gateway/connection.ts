@@ -173,15 +173,15 @@ export class Connection implements Link, Newcomer {
       return
     }
     const large = this.peer && isLarge(frame) ? this.large : undefined
-    const excess = large?.admit(this.payer, frame)
-    if (excess) {
-      this.fail(excess)
+    if (large?.excess) {
+      this.fail(large.excess)
       return
     }
     let message: PeerMessage | undefined
     try {
       const text = textOf(frame)
-      message = decode(text, this.parts.limits.peerIdLength)
+      const { peerIdLength } = this.parts.limits
+      message = large ? large.read(this.payer, frame, () => decode(text, peerIdLength)) : decode(text, peerIdLength)
       if (message.type === 'register') {
         void this.register(message)
         return

@@ -1,6 +1,6 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
-import { type Payer, type WorkBudget, workOfJson } from '../work-budget.ts'
+import { type Payer, unitsPerMs, type WorkBudget, workOfSending } from '../work-budget.ts'
 import type { Frame } from './frames.ts'
 
 /** Characters or bytes beyond which the reading of a frame is work that counts. No SDP of a call between two has so many. */
@@ -8,7 +8,10 @@ const largeFrame = 16 * 1024
 
 export const isLarge = (frame: Frame): boolean => frame.length > largeFrame
 
-/** Charges a peer for large frames. One that sends more although it was told to wait is not read any more. */
+/**
+ * Charges a peer for large frames, by the time that it takes to read them: a megabyte of text takes 1 ms, a megabyte of
+ * small numbers 12. One that sends more although it was told to wait is not read any more.
+ */
 export class LargeFrames {
   /** The uptime before which there should be none. Milliseconds. */
   #notBefore = 0
@@ -18,13 +21,21 @@ export class LargeFrames {
     private readonly clock: Clock,
   ) {}
 
-  /** To be called before the frame is read. Undefined if it may be, else why its connection must end. */
-  admit(payer: Payer, { length }: Frame): SignalingError | undefined {
-    if (this.clock.uptime() < this.#notBefore) {
-      return new SignalingError('RATE_LIMITED', 'You went on sending large messages although you were told to wait.')
+  /** Why the connection must end instead of a frame being read; undefined if it may be. */
+  get excess(): SignalingError | undefined {
+    if (this.clock.uptime() >= this.#notBefore) return undefined
+    return new SignalingError('RATE_LIMITED', 'You went on sending large messages although you were told to wait.')
+  }
+
+  /** What `read` makes of the frame. @throws SignalingError what it throws, or RATE_LIMITED */
+  read<T>(payer: Payer, frame: Frame, read: () => T): T {
+    const start = this.clock.uptime()
+    try {
+      return read()
+    } finally {
+      const ms = this.clock.uptime() - start
+      this.budget.charge(payer, workOfSending(frame.length, 1) + ms * unitsPerMs)
     }
-    this.budget.charge(payer, workOfJson(length))
-    return undefined
   }
 
   /** To be called before the frame is acted upon. @throws SignalingError RATE_LIMITED */

@@ -25,7 +25,7 @@ export class Directory {
     let found: Room | undefined
     const look = (room: Room): boolean => {
       if (room.record && mayDelete(room.record, room, claim, peerId)) found ??= room
-      return found !== undefined && found.peers.has(peerId)
+      return found?.peers.has(peerId) === true
     }
     const units = await this.parts.slices.each(rooms, workOfLooking, look)
     if (claim.payer) this.parts.budget.charge(claim.payer, units)
