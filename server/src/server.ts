@@ -167,7 +167,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
           slices,
           queues,
           hiddenClient,
-          guesses: new Guesses(config.failedRegistrationsPerMinute, clock),
+          guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),
           refusedOrigin,
           refusedAttempt,
         },

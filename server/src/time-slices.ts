@@ -3,8 +3,8 @@ import { type Cancel, type Clock, nothingPlanned } from './clock.ts'
 /** Does a piece of a longer work. @returns the units of work that it took, see `WorkBudget` */
 export type Job = () => { readonly units: number; readonly isDone: boolean }
 
-/** Units of work in one slice: some 0.5 ms. */
-export const sliceUnits = 100
+/** Units of work in one slice: some 0.25 ms. */
+export const sliceUnits = 50
 
 /**
  * Does long work in slices, so that relayed messages never wait for more than one of them. All that is long on this node
@@ -50,6 +50,16 @@ export class TimeSlices {
         return { units, isDone }
       }
       if (!piece().isDone) this.add(piece)
+    })
+  }
+
+  /** Resolves when it is the turn of who asks, which has a slice then. */
+  turn(): Promise<void> {
+    return new Promise(resolve => {
+      this.add(() => {
+        resolve()
+        return { units: sliceUnits, isDone: true }
+      })
     })
   }
 

@@ -19,6 +19,9 @@ const identitiesPerAddress = 2
 /** Milliseconds that a `register` waits for its turn. */
 const longestTurn = 2000
 
+/** Milliseconds that an identity may be behind, and is still read: one request alone cannot bring it there. */
+const notWorthReading = 5000
+
 /** Milliseconds that an identity may be behind, and still enters with one more peer: a fleet may come back all at once. */
 const farBehind = 20_000
 
@@ -60,6 +63,11 @@ export class WorkBudget {
   check(payer: Payer): void {
     const wait = this.#wait(payer)
     if (wait > 0) throw tooMuch(wait)
+  }
+
+  /** Whether `payer` has gone on although it was refused, so that it is not worth reading what it sends. */
+  isBehind(payer: Payer): boolean {
+    return this.#wait(payer) > notWorthReading
   }
 
   /**

@@ -8,7 +8,7 @@ import { askPatiently, createRoomFrom, signInFrom } from './patience.ts'
 /** Letters of a name and of a channel, and channels of an invitation, at most. */
 const nameLength = 128
 const channelLength = 64
-const channels = 32
+const channels = 5
 
 /**
  * Has a server make a room with as many invitations as asked, each as long as may be, and copies it in the database when the

@@ -173,8 +173,9 @@ export class Connection implements Link, Newcomer {
       return
     }
     const large = this.peer && isLarge(frame) ? this.large : undefined
-    if (large?.excess) {
-      this.fail(large.excess)
+    const excess = large?.excess(this.peer?.identity)
+    if (excess) {
+      this.fail(excess)
       return
     }
     let message: PeerMessage | undefined

@@ -1,6 +1,7 @@
 import { type ErrorCode, SignalingError, toSignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import { type RateLimit, rateLimit } from '../rate-limit.ts'
+import type { TimeSlices } from '../time-slices.ts'
 
 /**
  * What fails because a token is wrong. A room that has ended or a name that is taken is no guess: only who has a valid ID
@@ -27,6 +28,7 @@ export class Guesses {
   constructor(
     perMinute: number,
     private readonly clock: Clock,
+    private readonly slices: TimeSlices,
   ) {
     this.#ofAddress = rateLimit(perMinute, clock)
     this.#ofConnection = rateLimit(mostOfConnection, clock)
@@ -38,8 +40,12 @@ export class Guesses {
    * @throws SignalingError RATE_LIMITED in place of what it fails with
    */
   async attempt(connection: object, key: string, register: () => Promise<void>): Promise<void> {
-    if (this.#ofConnection.exceeded(connection) > 0 && this.#ofAddress.exceeded(key) > 0) {
-      await new Promise<void>(goOn => this.clock.after(pause, goOn))
+    if (this.#ofAddress.exceeded(key) > 0) {
+      if (this.#ofConnection.exceeded(connection) > 0) {
+        await new Promise<void>(goOn => this.clock.after(pause, goOn))
+      }
+      // To verify a signature is work: one after the other, so that others are not held up by hundreds at once.
+      await this.slices.turn()
     }
     try {
       await register()

@@ -6,6 +6,9 @@ import type { Outgoing } from './outgoing.ts'
 /** Units of work that it takes to say no. */
 const unitsOfRefusal = 2
 
+/** Requests that wait when the connection is closed and are answered nevertheless: to read them all could take long. */
+const mostUnanswered = 200
+
 /** The connection that it belongs to. */
 interface Owner {
   readonly open: boolean
@@ -65,9 +68,9 @@ export class Incoming {
     this.#units += unitsOfRefusal
   }
 
-  /** Lets nothing wait any more. @returns what did */
+  /** Lets nothing wait any more. @returns what did, as far as it is to be answered */
   giveUp(): Iterable<Frame> {
-    const rest = this.#waiting?.rest() ?? []
+    const rest = this.#waiting?.rest(mostUnanswered) ?? []
     this.#waiting = undefined
     this.outgoing.hold(0)
     return rest

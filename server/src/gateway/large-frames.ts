@@ -22,8 +22,8 @@ export class LargeFrames {
   ) {}
 
   /** Why the connection must end instead of a frame being read; undefined if it may be. */
-  get excess(): SignalingError | undefined {
-    if (this.clock.uptime() >= this.#notBefore) return undefined
+  excess(identity: string | undefined): SignalingError | undefined {
+    if (this.clock.uptime() >= this.#notBefore && !this.budget.isBehind({ identity })) return undefined
     return new SignalingError('RATE_LIMITED', 'You went on sending large messages although you were told to wait.')
   }
 

@@ -9,7 +9,7 @@ const roomMetadataBytes = 250_000
 const filterBytes = 15_000
 
 /** Long names, in letters of three bytes: of longer ones, fewer would be let in. */
-const longName = (index: number): string => `${'漢'.repeat(60)}-${index}`
+const longName = (index: number): string => `${'漢'.repeat(20)}-${index}`
 
 export const frame = (message: object): Buffer => clientFrame(JSON.stringify(message))
 
