@@ -37,6 +37,7 @@ export class Connection implements Link, Newcomer {
   /** The `register` that is being answered. */
   private registering: Register | undefined
   private overdue = false
+  private isFlooding = false
   /** Undefined as long as none was large, as at most connections. */
   private largeFrames: LargeFrames | undefined
   /** Why it is being closed, once it is. */
@@ -108,7 +109,8 @@ export class Connection implements Link, Newcomer {
     this.lost(reason)
     const unanswered = this.incoming.giveUp()
     this.voice.sayGoodbye(reason)
-    if (this.voice.hasAcks) {
+    // To read all that one sends which floods would be to do what it wants.
+    if (this.voice.hasAcks && !this.isFlooding) {
       if (this.registering) this.turnAway(requestIdOf(this.registering))
       for (const frame of unanswered) this.turnAway(requestIdIn(frame))
       this.outgoing.sayFarewell()
@@ -175,6 +177,7 @@ export class Connection implements Link, Newcomer {
     const large = this.peer && isLarge(frame) ? this.large : undefined
     const excess = large?.excess(this.peer?.identity)
     if (excess) {
+      this.isFlooding = true
       this.fail(excess)
       return
     }
@@ -253,6 +256,7 @@ export class Connection implements Link, Newcomer {
     }
     // It has not waited for any answer: it must not come back and go on at once.
     this.parts.budget.charge(this.payer, unitsOfFlood)
+    this.isFlooding = true
     this.fail(new SignalingError('RATE_LIMITED', 'You send requests faster than they can be answered.'))
   }
 

@@ -62,13 +62,9 @@ export class WaitingFrames {
     return frame
   }
 
-  /** Takes out all, but gives no more than `most`. */
-  *rest(most: number): Generator<Frame> {
-    for (let left = most; left > 0; left--) {
-      const frame = this.take()
-      if (frame === undefined) return
-      yield frame
-    }
+  /** Takes out all. */
+  *rest(): Generator<Frame> {
+    for (let frame = this.take(); frame !== undefined; frame = this.take()) yield frame
   }
 }
 

@@ -6,9 +6,6 @@ import type { Outgoing } from './outgoing.ts'
 /** Units of work that it takes to say no. */
 const unitsOfRefusal = 2
 
-/** Requests that wait when the connection is closed and are answered nevertheless: to read them all could take long. */
-const mostUnanswered = 200
-
 /** The connection that it belongs to. */
 interface Owner {
   readonly open: boolean
@@ -68,9 +65,9 @@ export class Incoming {
     this.#units += unitsOfRefusal
   }
 
-  /** Lets nothing wait any more. @returns what did, as far as it is to be answered */
+  /** Lets nothing wait any more. @returns what did */
   giveUp(): Iterable<Frame> {
-    const rest = this.#waiting?.rest(mostUnanswered) ?? []
+    const rest = this.#waiting?.rest() ?? []
     this.#waiting = undefined
     this.outgoing.hold(0)
     return rest

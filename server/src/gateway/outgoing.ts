@@ -11,7 +11,7 @@ export const closeWithin = 30_000
 const farewell = Buffer.from('bye')
 
 /** Messages after the end that are answered at most: one that goes on cannot keep its connection open. */
-const mostTurnedAway = 200
+const mostTurnedAway = 1000
 
 /** The connection that it belongs to. */
 interface Owner {
