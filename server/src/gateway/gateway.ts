@@ -47,8 +47,8 @@ interface Attachment {
   connection: Connection | undefined
 }
 
-/** The kernel takes half as much again. At a round-trip time of 50 ms, a client can still send 400 KB a second. */
-const receiveBufferBytes = 16 * 1024
+/** The kernel takes twice as much. With less, relayed messages of 2 KB would take longer (docs/decisions/0034). */
+const receiveBufferBytes = 64 * 1024
 
 /**
  * Listens for WebSocket connections on any path.
