@@ -37,6 +37,9 @@ export function isRequest(message: { readonly request_id?: unknown }): boolean {
 /** Bytes that a frame takes beside its content, about: many small ones must not take more than is counted. */
 const overhead = 64
 
+/** Frames that were taken and are kept until there are so many: to move the others up takes time. */
+const mostTaken = 256
+
 /** Frames that wait, in the order in which they came. */
 export class WaitingFrames {
   readonly #frames: Frame[] = []
@@ -57,8 +60,13 @@ export class WaitingFrames {
 
   /** Takes out the one that has waited longest; undefined if there is none. */
   take(): Frame | undefined {
-    const frame = this.#frames[this.#next++]
-    if (frame !== undefined) this.#bytes -= sizeOf(frame)
+    const frame = this.#frames[this.#next]
+    if (frame === undefined) return undefined
+    this.#next++
+    this.#bytes -= sizeOf(frame)
+    // At a connection that always has some waiting, those that were taken must not stay.
+    if (this.#next >= mostTaken) this.#frames.splice(0, this.#next)
+    this.#next %= mostTaken
     return frame
   }
 
