@@ -40,6 +40,9 @@ export function startParley(folder: string, settings: Readonly<Record<string, st
   return startDefaultParley(folder, {
     PARLEY_SIGN_INS_PER_MINUTE: '1000000',
     PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000000',
+    // The bench of idle peers connects them all before the first registers.
+    PARLEY_MAX_UNREGISTERED_CONNECTIONS: '1000000',
+    PARLEY_MAX_UNREGISTERED_PER_ADDRESS: '1000000',
     ...settings,
   })
 }
