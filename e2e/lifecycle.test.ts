@@ -116,7 +116,7 @@ describe('a connection whose peer', () => {
     const bob = await enter(urls, room, 'bob')
     echoes(bob)
     const connection = await ada.connect('bob')
-    // He may be connected a moment later, and gives up whoever leaves his channel before that.
+    // He may be connected a moment later, and before that he gives up a peer that leaves his channel.
     await bob.connection('ada')?.ready
     let doubt: Promise<void> | undefined
     ada.on('peerLeft', () => {

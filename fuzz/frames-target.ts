@@ -24,7 +24,7 @@ const framesPerCase = 1000
 const framesAtOnce = 100
 /** More would close a connection that has not registered. */
 const unregisteredBytes = 64 * 1024
-/** Cases after which the server is started anew, so that what it keeps does not slow it down. */
+/** Cases after which a new server is started, so that what it keeps does not slow it down. */
 const casesPerWorld = 200
 
 /** Frames on a live server, from peers of each sort at once. A case is a thousand of them, and what is no frame at all. */

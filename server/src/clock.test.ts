@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { believedTime, inTime, manualClock, nowAndThen, outsideDeadline, systemClock } from './clock.ts'
+import { atMostEvery, believedTime, inTime, manualClock, nowAndThen, outsideDeadline, systemClock } from './clock.ts'
 
 const hour = 3_600_000
 
@@ -81,4 +81,14 @@ test('what is asked now and then is asked once in that time, also if it fails or
   clock.advance(5000)
   await second
   expect(asked).toBe(2)
+})
+
+test('what may be done every second at most may be done at once, and again after a second, however the clock is set', () => {
+  const clock = manualClock()
+  const mayLog = atMostEvery(clock, 1000)
+  expect([mayLog(), mayLog()]).toEqual([true, false])
+  clock.set(clock.now() + 1e9)
+  expect(mayLog()).toBe(false)
+  clock.advance(1000)
+  expect([mayLog(), mayLog()]).toEqual([true, false])
 })

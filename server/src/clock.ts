@@ -133,3 +133,13 @@ export function nowAndThen<T>(clock: Clock, ms: number, ask: () => Promise<T>): 
     return outcome
   }
 }
+
+/** Whether something may be done now, which is to be done every `ms` milliseconds at most, such as to log what anybody can cause. */
+export function atMostEvery(clock: Clock, ms: number): () => boolean {
+  let next = Number.NEGATIVE_INFINITY
+  return () => {
+    if (clock.uptime() < next) return false
+    next = clock.uptime() + ms
+    return true
+  }
+}

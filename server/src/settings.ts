@@ -235,7 +235,7 @@ export const settings = {
     'PARLEY_FAILED_REGISTRATIONS_PER_MINUTE',
     count,
     '120',
-    'Registrations with wrong tokens, and, apart from them, renewals with wrong refresh tokens, from one network address. Beyond it those that fail are told `RATE_LIMITED`; whoever has valid tokens is not.',
+    'Registrations with wrong tokens, and, apart from them, renewals with wrong refresh tokens, from one network address. Beyond it those that fail are told `RATE_LIMITED`; clients with valid tokens are not.',
   ),
   errorsPerMinute: setting(
     'PARLEY_ERRORS_PER_MINUTE',

@@ -31,7 +31,7 @@ const results: AbuseResult[] = []
 const found: Check[] = []
 for (const name of options.only) {
   console.error(`... ${name}: ${rows[name].what}`)
-  // Whoever waits for one of the processes is told that it has ended.
+  // Those that wait for one of the processes are told that it has ended.
   const late = setTimeout(cleanUp, longest * 60_000)
   try {
     const result = await measureAbuse(name, options.quick)

@@ -21,7 +21,7 @@ export interface ClaimConfig {
   readonly origins: AllowedOrigins
   /** Whether the network address of one of a room's peers gives a right to delete it. */
   readonly deleteByAddress: boolean
-  /** Whether the server listens on loopback, so that whoever asks it directly knows it by a name of this machine. */
+  /** Whether the server listens on loopback, so that clients without a proxy know it by a name of this machine. */
   readonly isLocal: boolean
 }
 

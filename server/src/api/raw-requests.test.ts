@@ -172,7 +172,7 @@ describe('names in a path', () => {
 describe('a health check of old', () => {
   const hosts = ['', 'Host:\r\n', 'Host: \r\n', 'Host: 10.0.0.1:8001\r\n', 'Host: a b\r\n', 'Host: /x?\r\n']
   for (const host of hosts) {
-    test(`over HTTP/1.0 with ${JSON.stringify(host)} is answered as any other`, async () => {
+    test(`over HTTP/1.0 with ${JSON.stringify(host)} is answered like others`, async () => {
       for (const [path, status] of Object.entries({ '/livez': 200, '/readyz': 200, '/health': 200, '/x': 404 })) {
         for (const method of ['GET', 'HEAD']) {
           const answer = await answerTo(server.http, `${method} ${path} HTTP/1.0\r\n${host}\r\n`)

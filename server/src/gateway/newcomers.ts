@@ -1,6 +1,6 @@
 import { SignalingError } from '@parley/protocol'
 import type { Client } from '../client.ts'
-import type { Cancel, Clock } from '../clock.ts'
+import { atMostEvery, type Cancel, type Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 
@@ -54,10 +54,11 @@ type Kind = keyof typeof kinds
 export class Newcomers {
   readonly #young: Pool
   readonly #lingering: Pool
-  /** When a line about this limit may be logged again. */
-  readonly #quietUntil = { address: 0, server: 0, descriptors: 0 }
+  /** Whether a line about this limit may be logged. */
+  readonly #mayLog: Readonly<Record<'address' | 'server', () => boolean>>
 
   constructor(private readonly parts: NewcomersParts) {
+    this.#mayLog = { address: atMostEvery(parts.clock, linesEvery), server: atMostEvery(parts.clock, linesEvery) }
     const { unregistered, unregisteredPerAddress } = parts.limits
     const few = (limit: number) => Math.ceil(limit / lingering)
     this.#young = new Pool(unregistered, unregisteredPerAddress)
@@ -117,10 +118,9 @@ export class Newcomers {
   }
 
   #warn(kind: Kind, address: string): void {
-    const { clock, log } = this.parts
-    if (clock.uptime() < this.#quietUntil[kind]) return
-    this.#quietUntil[kind] = clock.uptime() + linesEvery
-    if (kind === 'descriptors') return
+    const { log } = this.parts
+    // Of descriptors the server says more.
+    if (kind === 'descriptors' || !this.#mayLog[kind]()) return
     const setting = kind === 'address' ? 'PARLEY_MAX_UNREGISTERED_PER_ADDRESS' : 'PARLEY_MAX_UNREGISTERED_CONNECTIONS'
     if (kind === 'server') log.warn({ setting }, 'too many connections do not register')
     else log.warn({ setting, address }, 'too many connections of one address do not register; is it a proxy?')

@@ -1,5 +1,5 @@
 import type { ServerWebSocket } from 'bun'
-import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
+import { atMostEvery, type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 
@@ -57,9 +57,12 @@ export class Queues {
   #tick = 0
   #cancel: Cancel = nothingPlanned
   #isMakingRoom = false
-  #quietUntil = 0
+  /** Whether a line about the budget may be logged. */
+  readonly #mayLog: () => boolean
 
-  constructor(private readonly parts: QueuesParts) {}
+  constructor(private readonly parts: QueuesParts) {
+    this.#mayLog = atMostEvery(parts.clock, linesEvery)
+  }
 
   /** Bytes that wait. */
   get bytes(): number {
@@ -166,9 +169,8 @@ export class Queues {
   }
 
   #warn(): void {
-    const { clock, log, budget } = this.parts
-    if (clock.now() < this.#quietUntil) return
-    this.#quietUntil = clock.now() + linesEvery
-    log.warn({ budget, setting: 'PARLEY_QUEUE_MEMORY_BYTES' }, 'too much waits for peers that do not read')
+    const { log, budget } = this.parts
+    if (this.#mayLog())
+      log.warn({ budget, setting: 'PARLEY_QUEUE_MEMORY_BYTES' }, 'too much waits for peers that do not read')
   }
 }

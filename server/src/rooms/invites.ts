@@ -16,7 +16,7 @@ export interface InviteOptions {
 /** Invitations that a room may have at once. */
 const mostInvites = 100
 
-/** Characters of JSON that they may have together, and those that were removed: whoever enters has the server read them. */
+/** Characters of JSON that all invitations may have, and all removed peers: they are read each time that a peer enters. */
 export const mostListBytes = 65_536
 
 const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex')

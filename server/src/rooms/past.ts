@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { atMostEvery, type Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
@@ -31,8 +31,8 @@ const linesEvery = 600_000
  */
 export class Past {
   readonly #budget: PastBudget
-  /** The uptime until which nothing is said of what was forgotten early. */
-  #quietUntil = Number.NEGATIVE_INFINITY
+  /** Whether a line about what was forgotten early may be logged. */
+  readonly #mayLog: () => boolean
 
   /** @param forgetIfUnused is called for a room that may remember nobody any more */
   constructor(
@@ -41,6 +41,7 @@ export class Past {
     private readonly forgetIfUnused: (room: Room) => void,
   ) {
     this.#budget = new PastBudget(parts.limits.past ?? pastLimits)
+    this.#mayLog = atMostEvery(parts.clock, linesEvery)
   }
 
   get size(): PastSize {
@@ -124,10 +125,9 @@ export class Past {
   }
 
   #tell(address: string | undefined): void {
-    const { clock, log, metrics } = this.parts
+    const { log, metrics } = this.parts
     metrics.peersForgotten++
-    if (clock.uptime() < this.#quietUntil) return
-    this.#quietUntil = clock.uptime() + linesEvery
+    if (!this.#mayLog()) return
     const sentence = 'peers that have left are forgotten early; parley_peers_forgotten_total counts them'
     log.warn({ ...this.size, address }, sentence)
   }

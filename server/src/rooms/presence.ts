@@ -84,8 +84,8 @@ export class Presence {
     if (changes.length === 0) return
     this.#openWindow()
     if (changes.length <= presenceWindow.messages - this.#sent) {
-      for (const change of changes) this.#send(peer, textOf(change, peer.channels) ?? '')
-    } else this.#send(peer, new RosterSummary(changes, peer.channels).textFor(peer.id) ?? '')
+      for (const change of changes) this.#send(peer, textOf(change, peer.channels))
+    } else this.#send(peer, new RosterSummary(changes, peer.channels).textFor(peer.id))
   }
 
   /** Tells everybody something of the room, and before it what is still waiting. */
@@ -107,27 +107,24 @@ export class Presence {
 
   #announce(change: RosterChange): void {
     if (this.#subscribers.size === 0) return
-    if (!this.#isGathering) {
-      this.#openWindow()
-      if (this.#sent + this.#subscribers.size <= presenceWindow.messages) {
-        this.#tellAll(change)
-        return
-      }
-      this.#isGathering = true
-      // In a large room the first change is told at once, too, but in slices.
-      if (this.#sent === 0) {
-        this.#journal.append(change)
-        this.#beginPass()
-        return
-      }
+    if (this.#isGathering) {
+      this.#journal.append(change)
+      return
     }
+    this.#openWindow()
+    if (this.#sent + this.#subscribers.size <= presenceWindow.messages) {
+      this.#tellAll(change)
+      return
+    }
+    this.#isGathering = true
     this.#journal.append(change)
+    // In a large room the first change is told at once, too, but in slices.
+    if (this.#sent === 0) this.#beginPass()
   }
 
   #tellAll(change: RosterChange): void {
     for (const subscriber of this.#subscribers.keys()) {
-      const text = subscriber === change.peer ? undefined : textOf(change, subscriber.channels)
-      if (text !== undefined) this.#send(subscriber, text)
+      if (subscriber !== change.peer) this.#send(subscriber, textOf(change, subscriber.channels))
     }
   }
 
@@ -198,13 +195,16 @@ export class Presence {
       units += changes.length / 5
     }
     const text = written.textFor(subscriber.id)
-    if (text === undefined) return units
     this.#send(subscriber, text)
-    return units + workOfSending(text.length, 1)
+    return text === undefined ? units : units + workOfSending(text.length, 1)
   }
 
-  /** One that does not read would keep a wrong picture of the room; it does better to come back and see. */
-  #send(subscriber: Peer, text: string): void {
+  /**
+   * Sends what there is to tell, if anything. One that does not read would keep a wrong picture of the room; it does better
+   * to come back and see.
+   */
+  #send(subscriber: Peer, text: string | undefined): void {
+    if (text === undefined) return
     this.#sent++
     if (!subscriber.link.deliver(text)) subscriber.link.close(new SignalingError('SLOW_CONSUMER'))
   }

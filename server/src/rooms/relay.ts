@@ -96,7 +96,8 @@ export function relayBroadcast(broadcast: FanOut, metrics: Metrics, slices: Time
     const first = next
     while (next < audience.length && workOfSending(text.length, next - first) < most) {
       const other = audience[next++] as Peer
-      if (!isThere(other) || !broadcast.reaches(other)) continue
+      // In later slices it may have left, or moved.
+      if (other.link.peer !== other || !broadcast.reaches(other)) continue
       if (other.link.deliver(text)) metrics.relayed++
       else undelivered.push(other.id)
     }
@@ -118,8 +119,6 @@ export function relayBroadcast(broadcast: FanOut, metrics: Metrics, slices: Time
     })
   })
 }
-
-const isThere = (peer: Peer): boolean => peer.room.peers.get(peer.id) === peer
 
 /** Nobody speaks in another's name. What is missing is the peer itself. @throws SignalingError SENDER_MISMATCH */
 export function checkSender(peer: Peer, named: unknown): void {

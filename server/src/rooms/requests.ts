@@ -82,7 +82,7 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
     case 'discover_peers': {
       checkSender(peer, message.from_peer_id)
       const list = peerList(peer, message)
-      budget.charge(payer, workOfLooking(peer) + workOfText(list.length))
+      budget.charge(payer, workOfLooking(peer) + workOfFiltering(peer, text) + workOfText(list.length))
       return list
     }
     case 'update_metadata': {
@@ -124,6 +124,9 @@ const payerOf = (peer: Peer): Payer => ({ identity: peer.identity, address: peer
 
 /** Units of work that it takes to see which peers of the room are in reach. */
 const workOfLooking = ({ room }: Peer): number => 1 + room.peers.size / 10
+
+/** Units of work that it takes to hold each peer against the filters in `text`, at worst. */
+const workOfFiltering = ({ room }: Peer, text: string): number => (room.peers.size * text.length) / 16_384
 
 /** Units of work that it takes to make ICE servers with their credentials. */
 const workOfIceServers = 5

@@ -14,7 +14,7 @@ export const namesBytes = (id: string, role: string): number => 3 * jsonBytes(id
 export const entryBytes = (names: number, metadata: number): number => names + 2 * metadata
 
 /**
- * Bytes that the entries of all peers of a room may have, so that whoever enters can be told of them in one message. Python's
+ * Bytes that the entries of all peers of a room may have, so that a peer that enters can be told of them in one message. Python's
  * `websockets` closes a connection at 1 MiB; an operator who lets messages be bigger has clients that read more.
  */
 export const mostEntriesBytes = (messageBytes: number): number => Math.max(messageBytes, limits.messageBytes) - others
