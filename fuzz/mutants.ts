@@ -177,7 +177,7 @@ export const mutants: readonly Mutant[] = [
     ['if (!peer.invited && isAt(peer.link.address)) return true', 'return true'],
   ]),
   ...of('server/src/rooms/owner.ts', 'http', [['if (created_by !== identity) {', 'if (false) {']]),
-  ...of('server/src/client.ts', 'http', [["if (socket !== '' && !proxies.trusts(socket)) {", 'if (false) {']]),
+  ...of('server/src/client.ts', 'http', [['hops.findLastIndex(', 'hops.findIndex(']]),
   ...of('server/src/api/api.ts', 'http', [
     [
       'const { subject } = await authenticate(c)',
