@@ -12,7 +12,7 @@ export interface Clock {
   now(): number
   /** Milliseconds since some moment in the past. It only ever goes on, whatever is set, so spans of time are measured by it. */
   uptime(): number
-  /** Calls `act` once, `ms` milliseconds from now. */
+  /** Calls `act` once, `ms` milliseconds from now; with 0, in the next turn of the event loop. */
   after(ms: number, act: () => void): Cancel
 }
 
@@ -20,6 +20,11 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   uptime: () => performance.now(),
   after(ms, act) {
+    // A timer takes a millisecond at least, during which the server may have nothing else to do.
+    if (ms === 0) {
+      const immediate = setImmediate(act)
+      return () => clearImmediate(immediate)
+    }
     // A longer delay would overflow setTimeout and fire at once.
     const timer = setTimeout(act, Math.min(ms, 2 ** 31 - 1))
     return () => clearTimeout(timer)
@@ -27,9 +32,7 @@ export const systemClock: Clock = {
 }
 
 /**
- * A clock that stands still until it is told to go on; `set` moves the time of day alone, as somebody who sets it does. What
- * needs no time comes in the next turn of the event loop.
- */
+ * A clock that stands still until it is told to go on; `set` moves the time of day alone, as somebody who sets it does. */
 export function manualClock(
   start = 1_700_000_000_000,
 ): Clock & { advance(ms: number): void; set(timeOfDay: number): void } {

@@ -1,5 +1,5 @@
 import { SignalingError } from '@parley/protocol'
-import { rateLimitKey } from './address.ts'
+import { shareKey } from './address.ts'
 import type { Clock } from './clock.ts'
 
 /** Whose work is counted: either may be unknown. */
@@ -10,8 +10,8 @@ export interface Payer {
   readonly address?: string | undefined
 }
 
-/** Seconds in which what was done at once is paid for. */
-const period = 10
+/** Milliseconds in which what was done at once is paid for. */
+const longRun = 10_000
 
 /** So many identities behind one address may do as much as they may each: neighbours behind one NAT share an address. */
 const identitiesPerAddress = 2
@@ -38,8 +38,10 @@ const sweepAt = 10_000
  * beyond it, and the next one waits for longer.
  */
 export class WorkBudget {
-  /** When the work of each key is paid for. Milliseconds. */
-  readonly #paidAt = new Map<string, number>()
+  /** When the work of each identity is paid for. Milliseconds. */
+  readonly #identities: PaidAt = new Map()
+  /** The same of each address. */
+  readonly #addresses: PaidAt = new Map()
   #sweepAt = sweepAt
   /** Units that were charged to all. */
   total = 0
@@ -56,7 +58,7 @@ export class WorkBudget {
 
   /** Identities and addresses that still owe something, about. */
   get size(): number {
-    return this.#paidAt.size
+    return this.#identities.size + this.#addresses.size
   }
 
   /** @throws SignalingError RATE_LIMITED, with the time to wait, if `payer` has caused too much work */
@@ -84,44 +86,44 @@ export class WorkBudget {
   }
 
   /** Charges `units` of work to `payer`. */
-  charge(payer: Payer, units: number): void {
+  charge({ identity, address }: Payer, units: number): void {
     this.total += units
     const now = this.clock.uptime()
-    for (const { key, share } of keysOf(payer)) {
-      const cost = (units / share / this.atOnce) * period * 1000
-      this.#paidAt.set(key, Math.max(this.#paidAt.get(key) ?? 0, now) + cost)
-    }
-    if (this.#paidAt.size > this.#sweepAt) this.#sweep(now)
+    const cost = (units / this.atOnce) * longRun
+    if (identity !== undefined) owe(this.#identities, identity, now, cost)
+    const site = shareKey(address)
+    if (site !== '') owe(this.#addresses, site, now, cost / identitiesPerAddress)
+    if (this.size > this.#sweepAt) this.#sweep(now)
   }
 
   /** Milliseconds until `payer` may cause work again; 0: now. */
-  #wait(payer: Payer): number {
-    const now = this.clock.uptime()
-    let until = now
-    for (const { key } of keysOf(payer)) until = Math.max(until, (this.#paidAt.get(key) ?? 0) - period * 1000)
-    return until - now
+  #wait({ identity, address }: Payer): number {
+    const paidAt = Math.max(
+      (identity !== undefined && this.#identities.get(identity)) || 0,
+      this.#addresses.get(shareKey(address)) ?? 0,
+    )
+    return Math.max(0, paidAt - longRun - this.clock.uptime())
   }
 
   /** Forgets who owes nothing. */
   #sweep(now: number): void {
-    for (const [key, paidAt] of this.#paidAt) if (paidAt <= now) this.#paidAt.delete(key)
-    this.#sweepAt = Math.max(sweepAt, 2 * this.#paidAt.size)
+    for (const keys of [this.#identities, this.#addresses]) {
+      for (const [key, paidAt] of keys) if (paidAt <= now) keys.delete(key)
+    }
+    this.#sweepAt = Math.max(sweepAt, 2 * this.size)
   }
+}
+
+/** For each key the time at which all its work so far is paid for. Milliseconds. */
+type PaidAt = Map<string, number>
+
+function owe(keys: PaidAt, key: string, now: number, cost: number): void {
+  keys.set(key, Math.max(keys.get(key) ?? 0, now) + cost)
 }
 
 /** @param wait milliseconds */
 const tooMuch = (wait: number) =>
   new SignalingError('RATE_LIMITED', 'Your requests have caused too much work.', { retryAfter: Math.ceil(wait / 1000) })
-
-/** What is kept of `payer`, with the share of a budget that each may use. */
-function keysOf({ identity, address }: Payer): { key: string; share: number }[] {
-  const keys: { key: string; share: number }[] = []
-  if (identity !== undefined) keys.push({ key: `identity ${identity}`, share: 1 })
-  if (address !== undefined && address !== '') {
-    keys.push({ key: `address ${rateLimitKey(address)}`, share: identitiesPerAddress })
-  }
-  return keys
-}
 
 /** Units of work that take a millisecond. */
 export const unitsPerMs = 200
