@@ -33,6 +33,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ],
   ['server/src/rooms/', ['server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'node:crypto']],
   ['server/src/ice/', ['server/src/ice/', '@parley/protocol', 'node:crypto']],
+  ['server/src/gateway/receive-buffers.ts', ['common', 'node:', 'bun:ffi']],
   [
     'server/src/gateway/',
     ['server/src/gateway/', 'server/src/rooms/', 'server/src/listener.ts', 'common', '@parley/protocol', 'bun'],
@@ -69,7 +70,6 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ],
   ['server/src/room-store/', ['seam', 'server/src/room-store/', 'node:', '@aws-sdk/client-dynamodb']],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
-  ['server/src/receive-buffers.ts', ['node:', 'bun:ffi']],
   ['server/src/', ['common', '@parley/protocol', 'node:', 'pino', 'zod']],
   ['server/test/', ['*']],
   [

@@ -92,3 +92,10 @@ test('what may be done every second at most may be done at once, and again after
   clock.advance(1000)
   expect([mayLog(), mayLog()]).toEqual([true, false])
 })
+
+test('what needs no time comes in the next turn of the event loop, and not by a timer, which takes a millisecond', async () => {
+  const turns = 2000
+  const start = performance.now()
+  for (let turn = 0; turn < turns; turn++) await new Promise<void>(goOn => systemClock.after(0, goOn))
+  expect(performance.now() - start).toBeLessThan(turns)
+})

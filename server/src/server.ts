@@ -11,6 +11,7 @@ import { type Gateway, openGateway } from './gateway/gateway.ts'
 import { Guesses } from './gateway/guesses.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
+import { ReceiveBuffers } from './gateway/receive-buffers.ts'
 import { iceServers, turnUser } from './ice/ice-servers.ts'
 import type { Identity } from './identity/identity.ts'
 import { Listener } from './listener.ts'
@@ -83,6 +84,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       log,
       metrics,
       budget,
+      slices,
       version,
       ...ice,
       signIns: rateLimit(config.signInsPerMinute, clock),
@@ -109,14 +111,17 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     },
   )
 
-  function answer(request: Request, server: Bun.Server<undefined>, path: string) {
+  async function answer(request: Request, server: Bun.Server<undefined>, path: string): Promise<Response> {
     const socketAddress = server.requestIP(request)?.address ?? ''
     const client = clientOf(socketAddress, request.headers, config.proxies)
     // A load balancer asks in its own name how the server is.
     if (request.method !== 'GET') hiddenClient(client)
     // Without a usable Host (HTTP/1.0 needs none) there is no URL, and nothing can be made of such a request.
     const whole = request.url.startsWith('/') ? new Request('http://localhost/', request) : request
-    return api.fetch(whole, { client, path })
+    const response = await api.fetch(whole, { client, path })
+    // The runtime would keep a body that nobody reads until it collects garbage: a gigabyte of them in seconds.
+    if (!whole.bodyUsed) await whole.body?.cancel()
+    return response
   }
 
   /** What the runtime would print, and show to the client with its source. */
@@ -165,6 +170,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
           newcomers,
           budget,
           slices,
+          buffers: new ReceiveBuffers(clock, slices),
           queues,
           hiddenClient,
           guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),

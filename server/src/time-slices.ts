@@ -17,6 +17,11 @@ export class TimeSlices {
 
   constructor(private readonly clock: Clock) {}
 
+  /** Whether there is work that is not done. */
+  get isBusy(): boolean {
+    return this.#isPlanned
+  }
+
   /** Has `job` done piece by piece, until it says that it is. It must not throw. */
   add(job: Job): void {
     this.#jobs.push(job)

@@ -75,3 +75,36 @@ test('who owes nothing is forgotten', () => {
   budget.charge(ada, 1)
   expect(budget.size).toBe(2)
 })
+
+test('one that goes on and on owes no more than can be paid for in a minute: it may be somebody else behind its address', () => {
+  const clock = manualClock()
+  const budget = new WorkBudget(1000, clock)
+  for (let n = 0; n < 100; n++) budget.charge(ada, 1000)
+  expect(waitOf(budget, ada)).toBe(60)
+  clock.advance(60_000)
+  expect(waitOf(budget, ada)).toBe(0)
+})
+
+test('new connections from where too much comes wait, for 2 s at most', () => {
+  const clock = manualClock()
+  const budget = new WorkBudget(1000, clock)
+  const { address } = ada
+  budget.charge(ada, 2000)
+  expect(budget.wait({ address })).toBe(0)
+  budget.charge(ada, 100)
+  expect(budget.wait({ address })).toBe(500)
+  budget.charge(ada, 2000)
+  expect(budget.wait({ address })).toBe(2000)
+  expect(budget.wait({ address: '192.0.2.2' })).toBe(0)
+})
+
+test('one is heavy for as long as it owes a tenth of what it may do at once', () => {
+  const clock = manualClock()
+  const budget = new WorkBudget(1000, clock)
+  budget.charge(ada, 100)
+  expect(budget.isHeavy(ada)).toBe(false)
+  budget.charge(ada, 100)
+  expect(budget.isHeavy(ada)).toBe(true)
+  clock.advance(1000)
+  expect(budget.isHeavy(ada)).toBe(false)
+})

@@ -16,14 +16,20 @@ const longRun = 10_000
 /** So many identities behind one address may do as much as they may each: neighbours behind one NAT share an address. */
 const identitiesPerAddress = 2
 
-/** Milliseconds that a `register` waits for its turn. */
-const longestTurn = 2000
+/** Milliseconds of what may be caused at once, beyond which somebody is no light client: a tenth, some 10 ms of work. */
+const isMuch = 1000
+
+/** Milliseconds that a `register` waits for its turn at most, or a new connection. */
+export const longestTurn = 2000
 
 /** Milliseconds that an identity may be behind, and is still read: one request alone cannot bring it there. */
 const notWorthReading = 5000
 
 /** Milliseconds that an identity may be behind, and still enters with one more peer: a fleet may come back all at once. */
 const farBehind = 20_000
+
+/** Milliseconds that anybody may be behind, lest neighbours of an attacker suffer for long. */
+const mostOwed = longRun + 60_000
 
 /** Entries beyond which those that no longer matter are cleared away. */
 const sweepAt = 10_000
@@ -67,6 +73,11 @@ export class WorkBudget {
     if (wait > 0) throw tooMuch(wait)
   }
 
+  /** Whether `payer` has lately caused much work, though no more than it may. */
+  isHeavy(payer: Payer): boolean {
+    return this.#owed(payer) > isMuch
+  }
+
   /** Whether `payer` has gone on although it was refused, so that it is not worth reading what it sends. */
   isBehind(payer: Payer): boolean {
     return this.#wait(payer) > notWorthReading
@@ -81,8 +92,13 @@ export class WorkBudget {
   async turn({ identity, address }: Payer, isNew: boolean): Promise<void> {
     const own = this.#wait({ identity, address: isNew ? undefined : address })
     if (own > (isNew ? farBehind : longestTurn)) throw tooMuch(own)
-    const wait = Math.min(longestTurn, this.#wait({ identity, address }))
+    const wait = this.wait({ identity, address })
     if (wait > 0) await new Promise<void>(resolve => this.clock.after(wait, resolve))
+  }
+
+  /** Milliseconds that `payer` should wait, 2 s at most, before more of it is let in. */
+  wait(payer: Payer): number {
+    return Math.min(longestTurn, this.#wait(payer))
   }
 
   /** Charges `units` of work to `payer`. */
@@ -97,12 +113,17 @@ export class WorkBudget {
   }
 
   /** Milliseconds until `payer` may cause work again; 0: now. */
-  #wait({ identity, address }: Payer): number {
+  #wait(payer: Payer): number {
+    return Math.max(0, this.#owed(payer) - longRun)
+  }
+
+  /** Milliseconds until all that `payer` has caused is paid for; not above 0: it is. */
+  #owed({ identity, address }: Payer): number {
     const paidAt = Math.max(
       (identity !== undefined && this.#identities.get(identity)) || 0,
       this.#addresses.get(shareKey(address)) ?? 0,
     )
-    return Math.max(0, paidAt - longRun - this.clock.uptime())
+    return paidAt - this.clock.uptime()
   }
 
   /** Forgets who owes nothing. */
@@ -118,7 +139,7 @@ export class WorkBudget {
 type PaidAt = Map<string, number>
 
 function owe(keys: PaidAt, key: string, now: number, cost: number): void {
-  keys.set(key, Math.max(keys.get(key) ?? 0, now) + cost)
+  keys.set(key, Math.min(Math.max(keys.get(key) ?? 0, now) + cost, now + mostOwed))
 }
 
 /** @param wait milliseconds */
@@ -142,3 +163,6 @@ export const workOfText = (characters: number): number => characters / 400
 
 /** The same for the answer to who enters: what it takes, and no more, as a fleet may enter all at once. */
 export const workOfEntering = (characters: number): number => characters / 2048
+
+/** Units that a connection is charged, once, that floods: it must not come back at once and go on. */
+export const workOfFlood = 2000

@@ -1,7 +1,6 @@
 import { type Check, ms, percent, table } from '../report.ts'
 import type { Tally } from './field.ts'
 import type { AbuseResult } from './measure.ts'
-import { rows } from './rows.ts'
 
 /** What an undisturbed room must be spared, whatever one client does. */
 const required = {
@@ -39,14 +38,12 @@ export function abuseChecks(result: AbuseResult): Check[] {
   if (tally.sent === 0) {
     found.push({ what: `${name}: the attack`, measured: tally.failure, required: 'takes place', pass: false })
   }
-  if (rows[name].isAboutQueues) {
-    found.push({
-      what: `${name}: memory`,
-      measured: `+ ${mebibytes(memoryGrowth)}`,
-      required: queueBudget === undefined ? 'a queue budget, which there is not' : `<= ${mebibytes(queueBudget)}`,
-      pass: queueBudget !== undefined && memoryGrowth <= queueBudget,
-    })
-  }
+  found.push({
+    what: `${name}: memory`,
+    measured: `+ ${mebibytes(memoryGrowth)}`,
+    required: queueBudget === undefined ? 'a queue budget, which there is not' : `<= ${mebibytes(queueBudget)}`,
+    pass: queueBudget !== undefined && memoryGrowth <= queueBudget,
+  })
   return found
 }
 

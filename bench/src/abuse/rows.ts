@@ -6,8 +6,6 @@ export interface Row {
   readonly what: string
   /** Invitations of the attacker's room, and copies of that room, which are made before. */
   readonly furniture?: (plan: AbusePlan) => { readonly invites: number; readonly copies: number }
-  /** Whether it is about what waits for those that do not read: the server's memory may grow by its budget for that. */
-  readonly isAboutQueues?: boolean
 }
 
 const owner = ({ invites, ownRooms }: AbusePlan) => ({ invites, copies: ownRooms - 1 })
@@ -18,11 +16,11 @@ export const rows: Readonly<Record<AttackName, Row>> = {
   discover: { what: 'discover_peers in a room of 1,000 with long names and much metadata' },
   'discover-filtered': { what: 'the same with a filter that has much to compare, and finds nobody' },
   'discover-connections': { what: 'discover_peers over 64 connections' },
-  'discover-deaf': { what: 'discover_peers, and the answers are not read', isAboutQueues: true },
+  'discover-deaf': { what: 'discover_peers, and the answers are not read' },
   query: { what: 'query in that room' },
 
   register: { what: 'register again, on one connection, as the same peer of that room' },
-  'register-deaf': { what: 'the same, and the answers are not read', isAboutQueues: true },
+  'register-deaf': { what: 'the same, and the answers are not read' },
   'register-connections': { what: 'the same over 64 connections' },
   'register-broadcast': { what: 'broadcast and register in turns' },
 
@@ -71,8 +69,8 @@ export const rows: Readonly<Record<AttackName, Row>> = {
   'relay-nobody': { what: 'candidates of 200 B to nobody' },
   'relay-connections': { what: 'candidates of 200 B from 64 connections' },
 
-  'unread-1000': { what: '2 MB to each of 999 that do not read', isAboutQueues: true },
-  'unread-150': { what: '10 MB to each of 150 that do not read', isAboutQueues: true },
+  'unread-1000': { what: '2 MB to each of 999 that do not read' },
+  'unread-150': { what: '10 MB to each of 150 that do not read' },
 
   connects: { what: 'connections that come and go' },
   'connects-registered': { what: 'connections that come, register and go' },

@@ -60,12 +60,12 @@ describe('the OpenAPI document', () => {
   })
 
   test('has every route of the API, and no other', () =>
-    inWorld(async ({ rooms, identity, clock, log, metrics, budget }) => {
+    inWorld(async ({ rooms, identity, clock, log, metrics, budget, slices }) => {
       const { config } = readConfig({})
       const app = createApi(
         { ...config, deleteByAddress: true, isLocal: true },
         {
-          ...{ rooms, identity, clock, log, metrics, budget, version: '1', signIns: rateLimit(1, clock) },
+          ...{ rooms, identity, clock, log, metrics, budget, slices, version: '1', signIns: rateLimit(1, clock) },
           renewals: new Renewals(identity, 1, clock),
           gauges: () => ({
             ...{ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, queued: 0, queueBudget: 0 },

@@ -13,6 +13,7 @@ import type { RefusedAttempt } from '../refused-attempts.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import type { TimeSlices } from '../time-slices.ts'
 import { type Payer, type WorkBudget, workOfJson } from '../work-budget.ts'
 import type { BodyLimits } from './bodies.ts'
 import { type ClaimConfig, claims, type Env, type RequestContext } from './claims.ts'
@@ -35,6 +36,7 @@ export interface ApiParts {
   readonly log: Log
   readonly metrics: Metrics
   readonly budget: WorkBudget
+  readonly slices: TimeSlices
   readonly signIns: RateLimit
   readonly renewals: Renewals
   readonly refusedOrigin: RefusedOrigin
@@ -229,15 +231,24 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   async function paid(c: Context<Env>, route: AnyRoute, payer: Payer, act: () => Promise<unknown>): Promise<Response> {
     if (route.access === 'anybody') return respond(c, route, JSON.stringify(await act()))
     budget.check(payer)
-    let work = workOfRequest + workOfJson(bytesToRead(c, bodyBytes))
-    try {
-      const text = JSON.stringify(await act())
-      // Read from the store as well as written.
-      work += 2 * workOfJson(text?.length ?? 0)
-      return respond(c, route, text)
-    } finally {
-      budget.charge(payer, work)
-    }
+    // At once, so that it counts for what is asked at the same time.
+    budget.charge(payer, workOfRequest + workOfJson(bytesToRead(c, bodyBytes)))
+    const text = JSON.stringify(await act())
+    // Read from the store as well as written.
+    budget.charge(payer, 2 * workOfJson(text?.length ?? 0))
+    return respond(c, route, text)
+  }
+
+  /** The request, once its body is there. Large ones are read one after the other. */
+  async function read<Path extends string, Body>(
+    c: Context<Env>,
+    { body }: Pick<Route<Path, Access, Body, unknown>, 'body'>,
+  ): Promise<Call<Path, Body>> {
+    const params = c.req.param() as Call<Path, Body>['params']
+    if (!body) return { c, params, body: undefined as Body }
+    const bytes = await c.req.arrayBuffer()
+    if (workOfJson(bytes.byteLength) > workOfRequest) await parts.slices.turn()
+    return { c, params, body: readBody(bytes, body) }
   }
 
   /** The tokens of a new identity, unless the caller's address has asked too often. */
@@ -271,17 +282,6 @@ const told = ({ idToken, username, expiresAt, refreshToken }: SignIn) => ({
 /** The ID token of the request. The original took it without the word Bearer, too. */
 const bearer = (c: Context): string | undefined =>
   /^(?:Bearer +)?(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1]
-
-async function read<Path extends string, Body>(
-  c: Context<Env>,
-  { body }: Pick<Route<Path, Access, Body, unknown>, 'body'>,
-): Promise<Call<Path, Body>> {
-  return {
-    c,
-    params: c.req.param() as Call<Path, Body>['params'],
-    body: (body && (await readBody(c, body))) as Body,
-  }
-}
 
 /** The answer as the table has it: what `json` was made from fits its schema, as the compiler has seen. */
 function respond(c: Context, { status, secret }: AnyRoute, json: string): Response {

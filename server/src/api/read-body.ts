@@ -6,11 +6,10 @@ import type { ZodType } from 'zod'
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * The body, whatever its Content-Type; it may be missing where `schema` takes an empty object.
+ * What the bytes of a body say, whatever its Content-Type; it may be missing where `schema` takes an empty object.
  * @throws SignalingError INVALID_JSON, or INVALID_MESSAGE naming all that is wrong
  */
-export async function readBody<T>(c: Context, schema: ZodType<T>): Promise<T> {
-  const bytes = await c.req.arrayBuffer()
+export function readBody<T>(bytes: ArrayBuffer, schema: ZodType<T>): T {
   let value: unknown = {}
   try {
     const text = utf8.decode(bytes)

@@ -9,6 +9,7 @@ import type { Guesses } from './guesses.ts'
 import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
 import type { Queues } from './queues.ts'
+import type { ReceiveBuffers } from './receive-buffers.ts'
 
 export interface ConnectionLimits {
   readonly peerIdLength: number
@@ -35,6 +36,7 @@ export interface ConnectionParts {
   readonly newcomers: Newcomers
   readonly budget: WorkBudget
   readonly slices: TimeSlices
+  readonly buffers: ReceiveBuffers
   readonly refusedAttempt: RefusedAttempt
   readonly queues: Queues
   /** That of the heartbeat. */

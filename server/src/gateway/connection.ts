@@ -15,7 +15,7 @@ import { type Cancel, nothingPlanned } from '../clock.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import type { Link, Peer } from '../rooms/room.ts'
-import { type Payer, workOfEntering, workOfText } from '../work-budget.ts'
+import { type Payer, workOfEntering, workOfFlood, workOfText } from '../work-budget.ts'
 import { isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { type Frame, isRequest, requestIdIn, textOf } from './frames.ts'
@@ -24,6 +24,7 @@ import { isLarge, LargeFrames } from './large-frames.ts'
 import { SocketLifeSigns } from './life-signs.ts'
 import type { Newcomer } from './newcomers.ts'
 import { Outgoing } from './outgoing.ts'
+import type { SocketAddress } from './receive-buffers.ts'
 import { Voice } from './voice.ts'
 
 /** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
@@ -48,6 +49,7 @@ export class Connection implements Link, Newcomer {
   constructor(
     socket: ServerWebSocket<unknown>,
     readonly client: Client,
+    readonly socketAddress: SocketAddress,
     private readonly parts: ConnectionParts,
   ) {
     this.life = new SocketLifeSigns(socket, parts)
@@ -78,6 +80,7 @@ export class Connection implements Link, Newcomer {
   alive(): void {
     // A ping was answered by the runtime, and the answer may wait.
     this.outgoing.look()
+    this.incoming.count(0)
     if (!this.open) return
     this.life.heardAt = this.parts.beat.now
     this.life.settle(true)
@@ -153,7 +156,7 @@ export class Connection implements Link, Newcomer {
     this.voice.answerWith(reply)
   }
 
-  private get payer(): Payer {
+  get payer(): Payer {
     return { identity: this.peer?.identity, address: this.address }
   }
 
@@ -249,15 +252,13 @@ export class Connection implements Link, Newcomer {
     this.incoming.resume()
   }
 
-  flooded(): void {
-    if (this.registering) {
-      this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.'))
-      return
-    }
-    // It has not waited for any answer: it must not come back and go on at once.
-    this.parts.budget.charge(this.payer, unitsOfFlood)
-    this.isFlooding = true
-    this.fail(new SignalingError('RATE_LIMITED', 'You send requests faster than they can be answered.'))
+  overflowed(): void {
+    // What floods while it registers is still answered: that is bounded by what may wait.
+    this.isFlooding = !this.registering
+    const reason = this.registering
+      ? new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.')
+      : new SignalingError('RATE_LIMITED', 'You send requests faster than they can be answered.')
+    this.fail(reason, workOfFlood)
   }
 
   expectRegister(): void {
@@ -281,17 +282,18 @@ export class Connection implements Link, Newcomer {
     }
     this.incoming.refused()
     logFailure(this.parts.log, failure, { peer: this.peer?.id, address: this.client.nearest })
-    if (this.voice.refuse(failure)) this.fail(new SignalingError('RATE_LIMITED'))
+    if (this.voice.refuse(failure)) this.fail(new SignalingError('RATE_LIMITED'), workOfFlood)
   }
 
-  /** Closes for a fault of the other end. */
-  private fail(reason: SignalingError): void {
+  /**
+   * Closes for a fault of the other end.
+   * @param units of work that it is charged, so that it cannot come back at once and go on
+   */
+  private fail(reason: SignalingError, units = 0): void {
+    if (units > 0) this.parts.budget.charge(this.payer, units)
     countError(this.parts.metrics, reason.code)
     this.parts.refusedAttempt(this.client.nearest, reason.code, 'websocket')
     this.parts.log.info({ peer: this.peer?.id, address: this.client.nearest, code: reason.code }, 'connection closed')
     this.close(reason)
   }
 }
-
-/** Units of work that count for a connection that floods. */
-const unitsOfFlood = 2000

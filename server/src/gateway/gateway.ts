@@ -1,5 +1,5 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
-import type { ServerWebSocket } from 'bun'
+import type { Server, ServerWebSocket } from 'bun'
 import type { TrustedProxies } from '../address.ts'
 import { type Client, clientOf } from '../client.ts'
 import { Listener } from '../listener.ts'
@@ -7,11 +7,11 @@ import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
 import { problem } from '../problem.ts'
-import { boundReceiveBuffers } from '../receive-buffers.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { heartbeat } from './heartbeat.ts'
+import type { SocketAddress } from './receive-buffers.ts'
 
 export interface GatewayConfig {
   readonly host: string
@@ -44,11 +44,9 @@ export interface Gateway {
 
 interface Attachment {
   readonly client: Client
+  readonly socketAddress: SocketAddress
   connection: Connection | undefined
 }
-
-/** The kernel takes twice as much. With less, relayed messages of 2 KB would take longer (docs/decisions/0034). */
-const receiveBufferBytes = 64 * 1024
 
 /**
  * Listens for WebSocket connections on any path.
@@ -77,18 +75,13 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
             parts.refusedOrigin(origin, 'websocket')
             throw new SignalingError('ORIGIN_NOT_ALLOWED')
           }
-          const socketAddress = server.requestIP(request)?.address ?? ''
-          const client = clientOf(socketAddress, request.headers, config.proxies)
-          if (server.upgrade(request, { data: { client, connection: undefined } })) {
-            parts.hiddenClient(client)
-            return undefined
-          }
-          throw new SignalingError('UPGRADE_REQUIRED')
+          const socketAddress = server.requestIP(request) ?? { address: '', port: 0 }
+          const client = clientOf(socketAddress.address, request.headers, config.proxies)
+          const wait = parts.budget.wait({ address: client.address })
+          const data = { client, socketAddress, connection: undefined }
+          return wait === 0 ? upgrade(request, server, data) : upgradeLater(request, server, data, wait)
         } catch (error) {
-          const reason = toSignalingError(error)
-          logFailure(parts.log, reason, { path: 'upgrade' })
-          countError(parts.metrics, reason.code)
-          return problem(reason, reason.code === 'UPGRADE_REQUIRED' ? { Upgrade: 'websocket' } : {})
+          return refuse(error)
         }
       },
 
@@ -103,7 +96,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
         perMessageDeflate: false,
 
         open(socket: ServerWebSocket<Attachment>) {
-          const connection = new Connection(socket, socket.data.client, common)
+          const connection = new Connection(socket, socket.data.client, socket.data.socketAddress, common)
           socket.data.connection = connection
           connections.add(connection)
           pulses.add(connection.life)
@@ -124,9 +117,32 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
         },
       },
     })
-    const isBounded = boundReceiveBuffers(server.port ?? port, receiveBufferBytes)
-    if (!isBounded) parts.log.info({}, 'receive buffers not bounded')
+    if (!parts.buffers.bound(server.port ?? port)) parts.log.info({}, 'receive buffers not bounded')
     return server
+  }
+
+  /** @throws SignalingError UPGRADE_REQUIRED */
+  function upgrade(request: Request, server: Server<Attachment>, data: Attachment): undefined {
+    if (!server.upgrade(request, { data })) throw new SignalingError('UPGRADE_REQUIRED')
+    parts.hiddenClient(data.client)
+  }
+
+  /** Where too much comes from, new connections begin later, so that to come back is no way to go on at once. */
+  async function upgradeLater(...[request, server, data, wait]: [...Parameters<typeof upgrade>, number]) {
+    await new Promise<void>(goOn => parts.clock.after(wait, goOn))
+    try {
+      if (closing) throw new SignalingError('SHUTTING_DOWN')
+      return upgrade(request, server, data)
+    } catch (error) {
+      return refuse(error)
+    }
+  }
+
+  function refuse(error: unknown): Response {
+    const reason = toSignalingError(error)
+    logFailure(parts.log, reason, { path: 'upgrade' })
+    countError(parts.metrics, reason.code)
+    return problem(reason, reason.code === 'UPGRADE_REQUIRED' ? { Upgrade: 'websocket' } : {})
   }
 
   return {

@@ -40,13 +40,11 @@ export class Guesses {
    * @throws SignalingError RATE_LIMITED in place of what it fails with
    */
   async attempt(connection: object, key: string, register: () => Promise<void>): Promise<void> {
-    if (this.#ofAddress.exceeded(key) > 0) {
-      if (this.#ofConnection.exceeded(connection) > 0) {
-        await new Promise<void>(goOn => this.clock.after(pause, goOn))
-      }
-      // To verify a signature is work: one after the other, so that others are not held up by hundreds at once.
-      await this.slices.turn()
+    if (this.#ofAddress.exceeded(key) > 0 && this.#ofConnection.exceeded(connection) > 0) {
+      await new Promise<void>(goOn => this.clock.after(pause, goOn))
     }
+    // To verify a signature is work: one after the other, so that others are not held up by hundreds at once.
+    await this.slices.turn()
     try {
       await register()
     } catch (error) {

@@ -1,21 +1,34 @@
+import type { Clock } from '../clock.ts'
 import { sliceUnits, type TimeSlices } from '../time-slices.ts'
-import type { WorkBudget } from '../work-budget.ts'
+import { type Payer, type WorkBudget, workOfFlood, workOfJson } from '../work-budget.ts'
 import { type Frame, WaitingFrames } from './frames.ts'
+import { isLarge } from './large-frames.ts'
 import type { Outgoing } from './outgoing.ts'
+import type { ReceiveBuffers, SocketAddress } from './receive-buffers.ts'
 
 /** Units of work that it takes to say no. */
 const unitsOfRefusal = 2
+
+/** So many frames within so many milliseconds come faster than they can be handled. */
+const flood = { frames: 64, within: 5 }
+
+/** Bytes from a peer after which more of it is read at once. */
+const isMuch = 16 * 1024
 
 /** The connection that it belongs to. */
 interface Owner {
   readonly open: boolean
   readonly peer: object | undefined
+  readonly payer: Payer
+  readonly socketAddress: SocketAddress
   handle(frame: Frame): void
   /** More waits than may. */
-  flooded(): void
+  overflowed(): void
 }
 
 interface Parts {
+  readonly clock: Clock
+  readonly buffers: Pick<ReceiveBuffers, 'resize'>
   readonly budget: WorkBudget
   readonly slices: TimeSlices
   readonly limits: { readonly waitingBytes: number; readonly messageBytes: number }
@@ -32,6 +45,13 @@ export class Incoming {
   /** Units of work since others had their turn. */
   #units = 0
 
+  #frames = 0
+  #bytes = 0
+  /** When the last `flood.frames` began. */
+  #since = Number.NEGATIVE_INFINITY
+  #sendsMuch = false
+  #floods = false
+
   constructor(
     private readonly owner: Owner,
     private readonly outgoing: Outgoing,
@@ -39,8 +59,30 @@ export class Incoming {
   ) {}
 
   receive(frame: Frame): void {
+    if (!this.#isBusy && this.parts.slices.isBusy && this.#isWork(frame)) this.#giveWay()
     if (this.#isBusy) this.#wait(frame)
     else this.#handle(frame)
+    this.count(frame.length)
+  }
+
+  /** A frame of so many bytes has come, or a ping. */
+  count(bytes: number): void {
+    if (this.#floods) return
+    this.#bytes += bytes
+    if (!this.#sendsMuch && this.#bytes > isMuch && this.owner.peer) {
+      this.#sendsMuch = true
+      this.parts.buffers.resize(this.owner.socketAddress, 'much')
+    }
+    if (++this.#frames % flood.frames !== 0) return
+    const now = this.parts.clock.uptime()
+    if (now - this.#since < flood.within) {
+      this.#floods = true
+      this.parts.buffers.resize(this.owner.socketAddress, 'little')
+      this.parts.budget.charge(this.owner.payer, workOfFlood)
+      // What has come already waits for its turn, as does what comes from its neighbours while there is much to do.
+      this.#giveWay()
+    }
+    this.#since = now
   }
 
   /** Has what comes wait, until `resume` is called. */
@@ -48,13 +90,16 @@ export class Incoming {
     this.#isBusy = true
   }
 
-  /** Handles what waits, in order, until that has to be paused again. */
+  /** Handles what waits, in order, until that has to be paused again, or others have their turn. */
   resume(): void {
     this.#isBusy = false
-    while (this.owner.open && !this.#isBusy) {
-      const frame = this.#waiting?.take()
-      if (frame === undefined) break
-      this.#handle(frame)
+    for (let frames = 0; this.owner.open && !this.#isBusy; frames++) {
+      if (frames === sliceUnits) this.#giveWay()
+      else {
+        const frame = this.#waiting?.take()
+        if (frame === undefined) break
+        this.#handle(frame)
+      }
     }
     this.outgoing.hold(this.#waiting?.bytes ?? 0)
     if (this.#waiting?.bytes === 0) this.#waiting = undefined
@@ -73,9 +118,16 @@ export class Incoming {
     return rest
   }
 
+  /** Whether, by all that is known before it is read, it is work that has to wait for its turn. */
+  #isWork(frame: Frame): boolean {
+    return !this.owner.peer || isLarge(frame) || this.parts.budget.isHeavy(this.owner.payer)
+  }
+
   #handle(frame: Frame): void {
     const { budget } = this.parts
     const before = budget.total
+    // Before the `register` nobody is charged.
+    if (!this.owner.peer) this.#units += workOfJson(frame.length)
     this.owner.handle(frame)
     this.#units += budget.total - before
     if (this.#units >= sliceUnits) this.#giveWay()
@@ -96,6 +148,6 @@ export class Incoming {
     const bytes = this.#waiting.add(frame)
     this.outgoing.hold(bytes)
     const { waitingBytes, messageBytes } = this.parts.limits
-    if (bytes > waitingBytes + (this.owner.peer ? messageBytes : 0)) this.owner.flooded()
+    if (bytes > waitingBytes + (this.owner.peer ? messageBytes : 0)) this.owner.overflowed()
   }
 }

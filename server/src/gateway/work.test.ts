@@ -1,6 +1,9 @@
 import { expect, test } from 'bun:test'
 import { startServer, TestPeer, type TestServer } from '../../test/harness.ts'
-import { boundReceiveBuffers } from '../receive-buffers.ts'
+import { type Clock, manualClock } from '../clock.ts'
+import { TimeSlices } from '../time-slices.ts'
+import { longestTurn } from '../work-budget.ts'
+import { ReceiveBuffers } from './receive-buffers.ts'
 
 const acks = { features: ['acks'] }
 
@@ -74,20 +77,61 @@ test('to register again does not give a peer more to spend', async () => {
   expect(refusal).toMatchObject({ code: 'RATE_LIMITED', retry_after: expect.any(Number) })
 })
 
+/** A clock that stands still, and says when a client has to wait for its turn. */
+function turnstile() {
+  const manual = manualClock()
+  let waits = Promise.withResolvers<void>()
+  const clock: Clock = {
+    ...manual,
+    after(ms, act) {
+      if (ms === longestTurn) waits.resolve()
+      return manual.after(ms, act)
+    },
+  }
+  /** Resolves when one waits, after as long as it has to. */
+  const pass = async (ms: number) => {
+    await waits.promise
+    waits = Promise.withResolvers()
+    manual.advance(ms)
+  }
+  return { clock, pass, advance: manual.advance }
+}
+
 test('a connection that floods is closed with 4429, and its identity has to wait if it does so again and again', async () => {
-  await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '1000' })
-  const { room } = await crowd(server, 1)
-  const id_token = await server.signIn()
-  const register = { type: 'register', peer_id: 'flood', ...room, id_token, ...acks }
+  const { clock, pass } = turnstile()
+  await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '1000' }, { clock })
+  const room = await server.createRoom(await server.signIn())
+  const register = { type: 'register', peer_id: 'flood', ...room, id_token: await server.signIn(), ...acks }
   const question = JSON.stringify({ type: 'discover_peers', filters: { role: 'x'.repeat(300) } })
-  let answer: object = {}
-  for (let n = 0; n < 3; n++) {
-    const peer = await server.connect()
-    answer = await peer.ask(register)
+  for (let n = 0; n < 2; n++) {
+    const connecting = server.connect()
+    if (n > 0) await pass(longestTurn)
+    const peer = await connecting
+    const answer = await peer.ask(register)
+    expect(answer).toMatchObject(
+      n === 0 ? { type: 'registered_auth' } : { code: 'RATE_LIMITED', retry_after: expect.any(Number) },
+    )
     for (let n = 0; n < 6000; n++) peer.send(question)
     expect((await peer.closed).code).toBe(4429)
   }
-  expect(answer).toMatchObject({ code: 'RATE_LIMITED', retry_after: expect.any(Number) })
+})
+
+test('new connections from where a flood came begin 2 s later, and then they are let in', async () => {
+  const { clock, pass, advance } = turnstile()
+  await using server = await startServer({ PARLEY_MAX_FAN_OUT_PER_SECOND: '1000' }, { clock })
+  const [flood, other] = [await server.connect(), await server.connect()]
+  for (let n = 0; n < 2000; n++) flood.send({ type: 'nonsense' })
+  expect((await flood.closed).code).toBe(4429)
+  let begun = false
+  const next = server.connect().then(peer => {
+    begun = true
+    return peer
+  })
+  await pass(longestTurn - 1)
+  expect(await other.ask({ type: 'query' })).toMatchObject({ code: 'NOT_IN_ROOM' })
+  expect(begun).toBe(false)
+  advance(1)
+  expect(await (await next).ask({ type: 'query' })).toMatchObject({ code: 'NOT_IN_ROOM' })
 })
 
 test('large signals count; a peer that goes on with them although it was told to wait is closed, others are not', async () => {
@@ -137,7 +181,9 @@ test('of one that sends as fast as it can, no more than 64 KB are read before ot
     inThisTurn = 0
     if (received < 4_000_000) setImmediate(turn)
   }
-  expect(boundReceiveBuffers(server.port ?? 0, 16 * 1024)).toBe(true)
+  const clock = manualClock()
+  const buffers = new ReceiveBuffers(clock, new TimeSlices(clock))
+  expect(buffers.bound(server.port ?? 0, 16 * 1024)).toBe(true)
   const peer = await TestPeer.connect(`ws://127.0.0.1:${server.port}`)
   turn()
   for (let n = 0; n < 20_000; n++) peer.send('x'.repeat(200))

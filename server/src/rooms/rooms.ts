@@ -71,12 +71,14 @@ export class Rooms {
    * @throws SignalingError
    */
   async join(message: Register, link: Link): Promise<void> {
-    const { budget, clock, identity, store } = this.parts
+    const { budget, clock, identity, slices, store } = this.parts
     const by = clock.uptime() + outsideDeadline
     const verified = identity.verify(message.id_token, provenBefore(link.peer, message))
     const identified = await inTime(clock, verified, identitySilent, by)
     const { subject } = identified
     await budget.turn({ identity: subject, address: link.address }, link.peer === undefined)
+    // One after the other, so that relayed messages need not wait for all who enter at once.
+    await slices.turn()
     const room = this.#open.open(message.room_id)
     room.entering++
     try {
