@@ -187,8 +187,8 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     }
   })
   answer(routes.getKeys, () => inTime(clock, identity.keys(), 'The keys are not at hand.'))
-  answer(routes.getOpenApi, async () => (await documents).openApi)
-  answer(routes.getAsyncApi, async () => (await documents).asyncApi)
+  app.get(routes.getOpenApi.path, async c => respond(c, routes.getOpenApi, (await documents).openApi))
+  app.get(routes.getAsyncApi.path, async c => respond(c, routes.getAsyncApi, (await documents).asyncApi))
   app.get(routes.getDocs.path, async c => {
     const { page, policy } = await documents
     return c.html(page, 200, { 'Content-Security-Policy': policy })

@@ -1,14 +1,15 @@
 import { type ErrorCode, errorKinds, SignalingError } from '@parley/protocol'
 import { problem } from '../problem.ts'
-import { type AsyncApi, asyncApi } from './asyncapi.ts'
+import { asyncApi } from './asyncapi.ts'
 import { docsPage } from './docs-page.ts'
-import { type OpenApi, openApi, type Problems } from './openapi.ts'
+import { openApi, type Problems } from './openapi.ts'
 import type { apiTable } from './routes.ts'
 
 /** What describes the server. */
 export interface Documents {
-  readonly openApi: OpenApi
-  readonly asyncApi: AsyncApi
+  /** OpenAPI and AsyncAPI, in JSON. */
+  readonly openApi: string
+  readonly asyncApi: string
   /** Both for people, in HTML, and the Content-Security-Policy that it takes. */
   readonly page: string
   readonly policy: string
@@ -22,7 +23,7 @@ export async function buildDocuments(
 ): Promise<Documents> {
   const http = openApi(routes, schemas, await problems(), version)
   const webSocket = asyncApi(peerIdLength, version)
-  return { openApi: http, asyncApi: webSocket, ...(await docsPage(http, webSocket)) }
+  return { openApi: JSON.stringify(http), asyncApi: JSON.stringify(webSocket), ...(await docsPage(http, webSocket)) }
 }
 
 /** What is really sent for each code, when there is nothing more exact to say. */

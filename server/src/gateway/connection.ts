@@ -80,7 +80,7 @@ export class Connection implements Link, Newcomer {
   alive(): void {
     // A ping was answered by the runtime, and the answer may wait.
     this.outgoing.look()
-    this.incoming.count(0)
+    this.incoming.pinged()
     if (!this.open) return
     this.life.heardAt = this.parts.beat.now
     this.life.settle(true)

@@ -43,7 +43,7 @@ function node() {
       },
     }
     const incoming = new Incoming(owner, { hold() {} } as unknown as Outgoing, parts)
-    return { incoming, handled }
+    return { incoming, handled, owner }
   }
   return { ...parts, turn, connection }
 }
@@ -129,9 +129,17 @@ test('of a peer that sends much, more is read at once; of a stranger and of a fl
   expect(resized).toEqual(['192.0.2.3 little'])
 })
 
-test('pings count for a flood', () => {
-  const { budget, connection } = node()
-  const { incoming } = connection('192.0.2.1')
-  for (let n = 0; n < 128; n++) incoming.count(0)
-  expect(budget.total).toBe(workOfFlood)
+test('pings count for a flood, and one that goes on with them is closed', () => {
+  const { clock, budget, connection } = node()
+  const { incoming, owner } = connection('192.0.2.1')
+  const ping = (count: number) => {
+    for (let n = 0; n < count; n++) incoming.pinged()
+  }
+  ping(128)
+  expect([budget.total, owner.open]).toEqual([workOfFlood, true])
+  clock.advance(5)
+  ping(64)
+  expect(owner.open).toBe(true)
+  ping(64)
+  expect(owner.open).toBe(false)
 })

@@ -62,27 +62,40 @@ export class Incoming {
     if (!this.#isBusy && this.parts.slices.isBusy && this.#isWork(frame)) this.#giveWay()
     if (this.#isBusy) this.#wait(frame)
     else this.#handle(frame)
-    this.count(frame.length)
+    this.#count(frame.length)
   }
 
-  /** A frame of so many bytes has come, or a ping. */
-  count(bytes: number): void {
+  /** A ping has come. One that goes on flooding with them is closed, as nothing makes it wait. */
+  pinged(): void {
+    if (!this.#isFast()) return
+    if (this.#floods) this.owner.overflowed()
+    else this.#flood()
+  }
+
+  #count(bytes: number): void {
     if (this.#floods) return
     this.#bytes += bytes
     if (!this.#sendsMuch && this.#bytes > isMuch && this.owner.peer) {
       this.#sendsMuch = true
       this.parts.buffers.resize(this.owner.socketAddress, 'much')
     }
-    if (++this.#frames % flood.frames !== 0) return
-    const now = this.parts.clock.uptime()
-    if (now - this.#since < flood.within) {
-      this.#floods = true
-      this.parts.buffers.resize(this.owner.socketAddress, 'little')
-      this.parts.budget.charge(this.owner.payer, workOfFlood)
-      // What has come already waits for its turn, as does what comes from its neighbours while there is much to do.
-      this.#giveWay()
-    }
-    this.#since = now
+    if (this.#isFast()) this.#flood()
+  }
+
+  /** Counts a frame. @returns whether it and those before came faster than they can be handled */
+  #isFast(): boolean {
+    if (++this.#frames % flood.frames !== 0) return false
+    const before = this.#since
+    this.#since = this.parts.clock.uptime()
+    return this.#since - before < flood.within
+  }
+
+  #flood(): void {
+    this.#floods = true
+    this.parts.buffers.resize(this.owner.socketAddress, 'little')
+    this.parts.budget.charge(this.owner.payer, workOfFlood)
+    // What has come already waits for its turn, as does what comes from its neighbours while there is much to do.
+    this.#giveWay()
   }
 
   /** Has what comes wait, until `resume` is called. */
