@@ -25,7 +25,7 @@ import { refusedOrigins } from './refused-origins.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { TimeSlices } from './time-slices.ts'
-import { WorkBudget } from './work-budget.ts'
+import { WorkBudget, workOfRequest } from './work-budget.ts'
 
 export interface ServerParts {
   readonly identity: Identity
@@ -118,6 +118,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     if (request.method !== 'GET') hiddenClient(client)
     // Without a usable Host (HTTP/1.0 needs none) there is no URL, and nothing can be made of such a request.
     const whole = request.url.startsWith('/') ? new Request('http://localhost/', request) : request
+    // A few in each turn of the event loop: relayed messages need not wait for all that is asked at once.
+    await slices.turn(workOfRequest)
     const response = await api.fetch(whole, { client, path })
     // The runtime would keep a body that nobody reads until it collects garbage: a gigabyte of them in seconds.
     if (!whole.bodyUsed) await whole.body?.cancel()

@@ -58,12 +58,12 @@ export class TimeSlices {
     })
   }
 
-  /** Resolves when it is the turn of who asks, which has a slice then. */
-  turn(): Promise<void> {
+  /** Resolves when it is the turn of who asks, which may then do so many `units` of work: a slice if nothing else is said. */
+  turn(units = sliceUnits): Promise<void> {
     return new Promise(resolve => {
       this.add(() => {
         resolve()
-        return { units: sliceUnits, isDone: true }
+        return { units, isDone: true }
       })
     })
   }

@@ -149,6 +149,9 @@ const tooMuch = (wait: number) =>
 /** Units of work that take a millisecond. */
 export const unitsPerMs = 200
 
+/** Units that a request over HTTP takes, beside what it has to read and to write: a signature, a row in the store. */
+export const workOfRequest = 20
+
 /** Units that it takes to read `bytes` of JSON, or to make them, at worst. */
 export const workOfJson = (bytes: number): number => bytes / 512
 

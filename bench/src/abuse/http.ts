@@ -60,12 +60,11 @@ export class HttpConnection {
 
   take(chunk: Buffer): void {
     this.chunks.push(Buffer.from(chunk))
+    // The head may come in pieces.
+    if (this.chunks[0]?.indexOf('\r\n\r\n') === -1) this.chunks = [Buffer.concat(this.chunks)]
     const [first = chunk] = this.chunks
     const headEnd = first.indexOf('\r\n\r\n')
-    if (headEnd < 0) {
-      this.chunks = [Buffer.concat(this.chunks)]
-      return
-    }
+    if (headEnd < 0) return
     const head = first.toString('latin1', 0, headEnd)
     const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0)
     const have = this.chunks.reduce((sum, { length }) => sum + length, 0)

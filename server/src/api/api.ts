@@ -14,7 +14,7 @@ import type { RefusedOrigin } from '../refused-origins.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { TimeSlices } from '../time-slices.ts'
-import { type Payer, type WorkBudget, workOfJson } from '../work-budget.ts'
+import { type Payer, type WorkBudget, workOfJson, workOfRequest } from '../work-budget.ts'
 import type { BodyLimits } from './bodies.ts'
 import { type ClaimConfig, claims, type Env, type RequestContext } from './claims.ts'
 import { buildDocuments } from './documents.ts'
@@ -59,9 +59,6 @@ interface Call<Path extends string, Body> {
 }
 
 const bodyBytes = 64 * 1024
-
-/** Units of work that a request takes, beside what it has to read and to write: a signature, a row in the store. */
-const workOfRequest = 20
 
 /** The HTTP API, as a function from request to response. Errors of any kind become problem details. */
 export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {

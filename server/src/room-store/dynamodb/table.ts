@@ -43,7 +43,7 @@ export type Outcome = 'written' | 'refused' | 'unsure'
  * DynamoDB allows, or else an Error that says what is wrong with the table.
  */
 export interface Table {
-  /** What `act` makes of its time, which is 4 s. @throws Error as soon as that is over */
+  /** What `act` makes of its time, which is 4 s; the members that it calls throw an Error as soon as that is over. */
   within<T>(act: (by: number) => Promise<T>): Promise<T>
   /** A short wait after another node was faster, at random, so that the two do not meet again. */
   giveWay(): Promise<void>
@@ -86,13 +86,13 @@ export function openTable(region: string, name: string, clock: Clock): Table {
 
   async function once<T>(by: number, attempt: (options: Options) => Promise<T>): Promise<T> {
     const left = by - clock.uptime()
-    if (left <= 0) throw late()
+    if (left <= 0) throw new Late()
     return new Promise((resolve, reject) => {
       const controller = new AbortController()
       const cancel = clock.after(Math.min(patience, left), () => {
         // Frees the connection. While it looks for credentials, the SDK does not listen to this.
         controller.abort()
-        reject(late())
+        reject(new Late())
       })
       attempt({ abortSignal: controller.signal }).then(resolve, reject).finally(cancel)
     })
@@ -100,12 +100,15 @@ export function openTable(region: string, name: string, clock: Clock): Table {
 
   /** @param unsure called when a try may have changed something although it failed */
   async function ask<T>(by: number, attempt: (options: Options) => Promise<T>, unsure = () => {}): Promise<T> {
+    let said: unknown
     for (let longest: number = pauses[0]; ; longest = Math.min(2 * longest, pauses[1])) {
       try {
         return await once(by, attempt)
       } catch (error) {
         if (error instanceof ConditionalCheckFailedException) throw error
-        if (!mayPass(error) || clock.uptime() + longest >= by) throw explained(error)
+        // What an earlier try was answered says more than that there was no time for another one.
+        if (!(error instanceof Late)) said = error
+        if (!mayPass(error) || clock.uptime() + longest >= by) throw explained(said ?? error)
         if (!isThrottling(error)) unsure()
       }
       await pause(longest)
@@ -133,13 +136,7 @@ export function openTable(region: string, name: string, clock: Clock): Table {
     },
     giveWay: () => pause(conflictPause),
 
-    within: act =>
-      new Promise((resolve, reject) => {
-        const cancel = clock.after(deadline, () => reject(explained(late())))
-        act(clock.uptime() + deadline)
-          .then(resolve, reject)
-          .finally(cancel)
-      }),
+    within: act => act(clock.uptime() + deadline),
 
     async read(key, by) {
       const command = { TableName: name, Key: keyOf(key), ConsistentRead: true }
@@ -198,7 +195,13 @@ interface Options {
 
 const keyOf = (key: string) => ({ room_id: { S: key } })
 
-const late = () => Object.assign(new Error('no answer in time'), { name: 'TimeoutError' })
+/** A try took too long. */
+class Late extends Error {
+  override readonly name = 'TimeoutError'
+  constructor() {
+    super('no answer in time')
+  }
+}
 
 const isThrottling = (error: unknown) => throttlings.includes((error as Error).name)
 
