@@ -45,9 +45,6 @@ export class Incoming {
   /** Units of work since others had their turn. */
   #units = 0
 
-  /** Whether it has been, since others had their turn. */
-  #wasRefused = false
-
   #frames = 0
   #bytes = 0
   /** When the last `flood.frames` began. */
@@ -124,7 +121,6 @@ export class Incoming {
   /** A message was refused. That is charged to nobody, but others have their turn sooner. */
   refused(): void {
     this.#units += unitsOfRefusal
-    this.#wasRefused = true
   }
 
   /** Lets nothing wait any more. @returns what did */
@@ -137,7 +133,7 @@ export class Incoming {
 
   /** Whether, by all that is known before it is read, it is work that has to wait for its turn. */
   #isWork(frame: Frame): boolean {
-    return !this.owner.peer || this.#wasRefused || isLarge(frame) || this.parts.budget.isHeavy(this.owner.payer)
+    return !this.owner.peer || isLarge(frame) || this.parts.budget.isHeavy(this.owner.payer)
   }
 
   #handle(frame: Frame): void {
@@ -152,7 +148,6 @@ export class Incoming {
 
   #giveWay(): void {
     this.#units = 0
-    this.#wasRefused = false
     if (this.#isBusy) return
     this.#isBusy = true
     this.parts.slices.add(() => {

@@ -160,6 +160,40 @@ test('requests over HTTP count, too', async () => {
   expect((await server.post('/anonymous-signin')).status).toBe(200)
 })
 
+test('each register, and each request over HTTP, waits for its turn; large bodies for another one', async () => {
+  const manual = manualClock()
+  const waiting: (() => void)[] = []
+  const clock: Clock = {
+    ...manual,
+    after(ms, act) {
+      if (ms > 0) return manual.after(ms, act)
+      waiting.push(act)
+      return () => {}
+    },
+  }
+  /** The outcome of what takes so many turns, each of which comes when something waits for it. */
+  const inTurns = async <T>(turns: number, outcome: Promise<T>): Promise<T> => {
+    for (let turn = 0; turn < turns; turn++) {
+      while (waiting.length === 0) await new Promise(setImmediate)
+      waiting.shift()?.()
+    }
+    const result = await outcome
+    expect(waiting).toEqual([])
+    return result
+  }
+  await using server = await startServer({}, { clock })
+  const id_token = await inTurns(1, server.signIn())
+  const room = await inTurns(1, server.createRoom(id_token))
+  const large = { name: 'x'.repeat(20_000) }
+  const headers = { Authorization: `Bearer ${id_token}` }
+  expect((await inTurns(2, server.post('/create-room', large, headers))).status).toBe(400)
+  const peer = await server.connect()
+  const register = { type: 'register', peer_id: 'a', ...room, id_token }
+  const forged = `${id_token.slice(0, -4)}AAAA`
+  expect(await inTurns(1, peer.ask({ ...register, id_token: forged }))).toMatchObject({ code: 'INVALID_TOKEN' })
+  expect(await inTurns(2, peer.ask(register))).toMatchObject({ type: 'registered_auth' })
+})
+
 test('of one that sends as fast as it can, no more than 64 KB are read before others have their turn', async () => {
   let inThisTurn = 0
   let most = 0
