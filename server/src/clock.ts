@@ -31,8 +31,7 @@ export const systemClock: Clock = {
   },
 }
 
-/**
- * A clock that stands still until it is told to go on; `set` moves the time of day alone, as somebody who sets it does. */
+/** A clock that stands still until it is told to go on; `set` moves the time of day alone, as somebody who sets it does. */
 export function manualClock(
   start = 1_700_000_000_000,
 ): Clock & { advance(ms: number): void; set(timeOfDay: number): void } {

@@ -130,6 +130,8 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
   /** Where too much comes from, new connections begin later, so that to come back is no way to go on at once. */
   async function upgradeLater(...[request, server, data, wait]: [...Parameters<typeof upgrade>, number]) {
     await new Promise<void>(goOn => parts.clock.after(wait, goOn))
+    // It has gone meanwhile: nobody is left to answer, and nothing is wrong here.
+    if (request.signal.aborted) return new Response()
     try {
       if (closing) throw new SignalingError('SHUTTING_DOWN')
       return upgrade(request, server, data)

@@ -91,8 +91,9 @@ export class ReceiveBuffers {
         }
         return wanted.size === 0
       }
-      const open = (await readdir(descriptors)).map(Number)
-      await this.slices.each(open, () => unitsOfLook, resize)
+      // To read the list takes a descriptor, and there may be none left: then all stays as it is.
+      const open = await readdir(descriptors).catch(() => [])
+      await this.slices.each(open.map(Number), () => unitsOfLook, resize)
       await new Promise<void>(goOn => this.clock.after(looksEvery, goOn))
     }
     this.#isLooking = false
