@@ -121,6 +121,8 @@ describe('connect', () => {
     const ada = await enter(urls, room, 'ada', { parley: { clock }, rtcConfiguration })
     await enter(urls, room, 'deaf', { parley: { RTCPeerConnection: nothing } })
     await enter(urls, room, 'far', { rtcConfiguration })
+    // A peer that is called before one has heard of it is called again then, with another RTCPeerConnection.
+    await Promise.all([sees(ada, 'deaf'), sees(ada, 'far')])
 
     const deaf = errorOf(ada.connect('deaf'))
     const far = errorOf(ada.connect('far'))
