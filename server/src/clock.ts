@@ -31,10 +31,14 @@ export const systemClock: Clock = {
   },
 }
 
-/** A clock that stands still until it is told to go on; `set` moves the time of day alone, as somebody who sets it does. */
-export function manualClock(
-  start = 1_700_000_000_000,
-): Clock & { advance(ms: number): void; set(timeOfDay: number): void } {
+/** A clock that stands still until it is told to go on. */
+export interface ManualClock extends Clock {
+  advance(ms: number): void
+  /** Moves the time of day alone, as somebody who sets it does. */
+  set(timeOfDay: number): void
+}
+
+export function manualClock(start = 1_700_000_000_000): ManualClock {
   let now = 0
   let offset = start
   const planned = new Map<object, { at: number; act: () => void }>()
