@@ -1,34 +1,64 @@
 import { expect, test } from 'bun:test'
 import { startServer, TestPeer, type TestServer } from '../../test/harness.ts'
-import { type Clock, manualClock } from '../clock.ts'
+import { type Clock, manualClock, systemClock } from '../clock.ts'
 import { TimeSlices } from '../time-slices.ts'
 import { longestTurn } from '../work-budget.ts'
 import { ReceiveBuffers } from './receive-buffers.ts'
 
 const acks = { features: ['acks'] }
 
-/** A room with so many peers, each with an identity of its own. */
+/** A room with so many peers, each with an identity of its own. The first of them has entered before the others. */
 async function crowd(server: TestServer, count: number, members: object = {}) {
   const idToken = await server.signIn()
   const room = await server.createRoom(idToken)
   const enter = (id: string, more: object = members) => server.join(room, id, more)
-  const peers = await Promise.all(Array.from({ length: count }, (_, n) => enter(`peer-${n}`)))
+  const peers: TestPeer[] = []
+  if (count > 0) peers.push(await enter('peer-0'))
+  peers.push(...(await Promise.all(Array.from({ length: Math.max(0, count - 1) }, (_, n) => enter(`peer-${n + 1}`)))))
   return { idToken, room, peers, enter }
 }
 
+/** A clock whose turns of the event loop can be held back. */
+function holdable() {
+  const held: (() => void)[] = []
+  let isHeld = false
+  const clock: Clock = {
+    ...systemClock,
+    after(ms, act) {
+      if (ms > 0 || !isHeld) return systemClock.after(ms, act)
+      held.push(act)
+      return () => {}
+    },
+  }
+  const hold = () => {
+    isHeld = true
+  }
+  const release = () => {
+    isHeld = false
+    for (const act of held.splice(0)) act()
+  }
+  return { clock, hold, release }
+}
+
 test('a broadcast to many is done in slices, in order with what its sender sends, and others pass meanwhile', async () => {
-  await using server = await startServer({ PARLEY_SIGN_INS_PER_MINUTE: '1000' })
+  const { clock, hold, release } = holdable()
+  // Or they would wait for their turn, as they share an address and have just entered with 300 others.
+  const nobodyIsHeavy = { PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000' }
+  await using server = await startServer({ PARLEY_SIGN_INS_PER_MINUTE: '1000', ...nobodyIsHeavy }, { clock })
   const { peers, enter } = await crowd(server, 300)
+  const last = await enter('last')
   const [sender, other] = [await enter('sender', acks), await enter('other', acks)]
+  hold()
   sender.send({ type: 'broadcast', payload: 1, request_id: 'broadcast' })
-  sender.send({ type: 'offer', target: 'peer-299', request_id: 'offer' })
-  other.send({ type: 'offer', target: 'peer-299', request_id: 'other' })
-  const last = peers.at(-1) as TestPeer
+  sender.send({ type: 'offer', target: 'last', request_id: 'offer' })
+  expect(await peers[0]?.next()).toMatchObject({ payload: 1 })
   // Those that came last are told last, and another peer need not wait for that.
+  other.send({ type: 'offer', target: 'last', request_id: 'other' })
   expect(await last.next()).toMatchObject({ type: 'offer', sender: 'other' })
+  release()
   expect(await last.next()).toMatchObject({ type: 'broadcast', from_peer_id: 'sender', payload: 1 })
   expect(await last.next()).toMatchObject({ type: 'offer', sender: 'sender' })
-  for (const peer of peers.slice(0, -1)) expect(await peer.next()).toMatchObject({ payload: 1 })
+  for (const peer of peers.slice(1)) expect(await peer.next()).toMatchObject({ payload: 1 })
   expect(await sender.next()).toMatchObject({ type: 'ack', request_id: 'broadcast', status: 'delivered' })
   expect(await sender.next()).toMatchObject({ type: 'ack', request_id: 'offer' })
 })
