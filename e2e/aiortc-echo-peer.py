@@ -13,8 +13,7 @@ import json
 import sys
 
 import websockets
-from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc_signaling import handle_messages, post
+from aiortc_signaling import handle_messages, open_connection, post
 
 
 async def ignore(_candidate):
@@ -32,7 +31,7 @@ async def run(role, http_url, ws_url, room_id, token, peer_id):
         nonlocal current
         if current:
             asyncio.ensure_future(current.close())
-        current = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        current = open_connection()
         if role == "deaf-worker":
             current.addIceCandidate = ignore
 
@@ -56,7 +55,7 @@ async def run(role, http_url, ws_url, room_id, token, peer_id):
             offer = {"type": "offer", "sender": peer_id, "target": line, "sdp": connection.localDescription.sdp}
             await websocket.send(json.dumps(offer))
 
-    messages = asyncio.create_task(handle_messages(websocket, begin(), begin, peer_id))
+    messages = asyncio.create_task(handle_messages(websocket, None, begin, peer_id))
     await read_lines()
     await websocket.close()
 

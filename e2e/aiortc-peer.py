@@ -14,8 +14,7 @@ import json
 import sys
 
 import websockets
-from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc_signaling import handle_messages, post, tell
+from aiortc_signaling import handle_messages, open_connection, post, tell
 
 CHUNK = 16384
 
@@ -50,14 +49,16 @@ async def run(role, http_url, ws_url, room_id=None, token=None):
     connections = []
 
     def begin():
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connection = open_connection()
         connections.append(connection)
         connection.on("datachannel", lambda channel: converse(channel, done))
         return connection
 
-    connection = begin()
+    connection = None
 
     if role == "client":
+        # It offers right behind register, so it does not know yet what the server will tell.
+        connection = begin()
         room = post(f"{http_url}/create-room", id_token=id_token)
         room_id, token = room["room_id"], room["token"]
         tell("room", room_id=room_id, token=token)

@@ -4,11 +4,23 @@ import json
 import urllib.request
 
 import aioice.ice
-from aiortc import RTCSessionDescription
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.sdp import candidate_from_sdp
 
 # aioice leaves loopback out; here nothing else may be used.
 aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+
+
+# Told at the registration. Deployed clients build their connections from exactly this.
+ice_servers = []
+
+
+def take_ice_servers(registered_auth):
+    ice_servers[:] = [RTCIceServer(**entry) for entry in registered_auth["ice_servers"]]
+
+
+def open_connection():
+    return RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
 
 
 def tell(event, **details):
@@ -26,14 +38,18 @@ def post(url, body=None, id_token=None):
 
 
 async def handle_messages(websocket, connection, begin, peer_id):
-    """Does what the messages of the server say, one after the other. `begin` makes another connection."""
+    """Does what the messages of the server say, one after the other.
+
+    `begin` makes another connection, and the first one where `connection` is None.
+    """
     async for text in websocket:
         message = json.loads(text)
         kind = message.get("type")
         if kind == "registered_auth":
+            take_ice_servers(message)
             tell("registered", peer_id=message["peer_id"])
         elif kind == "offer":
-            if connection.remoteDescription:
+            if connection is None or connection.remoteDescription:
                 # The other side has begun afresh, as when its first attempt has failed.
                 connection = begin()
             await connection.setRemoteDescription(RTCSessionDescription(message["sdp"], "offer"))

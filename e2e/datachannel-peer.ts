@@ -81,6 +81,12 @@ export class DataChannelPeer {
   readonly channel: Promise<Channel>
   private readonly opening = Promise.withResolvers<Channel>()
   private readonly early: { candidate: string; mid: string }[] = []
+  /**
+   * What it will tell of its own candidates. The client waits with that for the answer: libdatachannel fails now and then if it
+   * is reached before (docs/upstream/libdatachannel-description-after-ice.md).
+   */
+  private readonly held: Message[] = []
+  private isClient = false
   private other = ''
   private hasRemoteDescription = false
 
@@ -97,7 +103,9 @@ export class DataChannelPeer {
     connection.onLocalCandidate((line, sdpMid) => {
       const candidate = line.replace(/^a=/, '')
       this.candidates.push(candidate)
-      this.signal({ type: 'candidate', candidate: { candidate, sdpMid, sdpMLineIndex: 0 } })
+      const message: Message = { type: 'candidate', candidate: { candidate, sdpMid, sdpMLineIndex: 0 } }
+      if (this.isClient && !this.hasRemoteDescription) this.held.push(message)
+      else this.signal(message)
     })
     connection.onDataChannel(channel => this.use(channel))
     connection.onStateChange(state => {
@@ -117,6 +125,7 @@ export class DataChannelPeer {
   /** Makes this the client: it offers `target` a data channel. */
   offer(target: string): Promise<Channel> {
     this.other = target
+    this.isClient = true
     this.use(this.connection.createDataChannel('parley'))
     return this.channel
   }
@@ -149,6 +158,7 @@ export class DataChannelPeer {
     this.other = String(message.sender)
     this.connection.setRemoteDescription(String(message.sdp), type)
     this.hasRemoteDescription = true
+    for (const candidate of this.held.splice(0)) this.signal(candidate)
     for (const { candidate, mid } of this.early.splice(0)) this.connection.addRemoteCandidate(candidate, mid)
   }
 

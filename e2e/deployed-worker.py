@@ -19,8 +19,8 @@ import json
 import sys
 
 import websockets
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc_signaling import post, tell
+from aiortc import RTCSessionDescription
+from aiortc_signaling import open_connection, post, take_ice_servers, tell
 
 PEER_ID = "Worker-3108"
 
@@ -34,7 +34,7 @@ def serve(channel):
 
 
 async def answer(websocket, offer, connections):
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection = open_connection()
     connections.append(connection)
     connection.on("datachannel", serve)
     await connection.setRemoteDescription(RTCSessionDescription(offer["sdp"], "offer"))
@@ -51,6 +51,7 @@ async def main_loop(websocket, offers):
         message = json.loads(text)
         kind = message.get("type")
         if kind == "registered_auth":
+            take_ice_servers(message)
             tell("registered", admin=message.get("admin_peer_id"))
         elif kind == "offer":
             offers.append(message)

@@ -78,7 +78,9 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
   const limited = options.openFiles ? ['bash', '-c', `ulimit -n ${options.openFiles} && exec "$0" "$@"`] : []
   const [program = '', ...args] = [...limited, ...commands[command]]
   const ports = { PARLEY_HTTP_PORT: '0', PARLEY_WS_PORT: '0' }
-  const env = { ...foreignSettings(), ...ports, PARLEY_DATA_DIR: dataDir, ...settings }
+  // Tests must not depend on the STUN servers of others.
+  const own = { PARLEY_DATA_DIR: dataDir, PARLEY_STUN_URLS: 'none' }
+  const env = { ...foreignSettings(), ...ports, ...own, ...settings }
   const whole = [program, ...preloaded(options.preload, dataDir), ...args]
   const child = spawn('sh', ['-c', `exec "$@" ${options.redirections ?? ''}`, 'sh', ...whole], {
     ...{ cwd: root, env, detached: true },

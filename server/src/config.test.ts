@@ -5,6 +5,12 @@ import { iceServers } from './ice/ice-servers.ts'
 import { settings } from './settings.ts'
 
 const faultsOf = (environment: Record<string, string>) => readConfig(environment).faults.map(({ sentence }) => sentence)
+/** The warnings, where there must be no fault beside them. */
+const warningsOf = (environment: Record<string, string>) => {
+  const { faults, warnings } = readConfig(environment)
+  expect(faults).toEqual([])
+  return warnings.map(({ sentence }) => sentence)
+}
 
 describe('readConfig', () => {
   test('takes an empty environment: every setting has a default that is right', () => {
@@ -239,13 +245,36 @@ describe('the identity provider and the room store', () => {
 describe('the ICE settings', () => {
   const pair = { TURN_USERNAME: 'ada', TURN_PASSWORD: 'pass word' }
 
-  test('offer no server unless one is set', () => {
-    expect(iceServers(readConfig({}).config, 'me', 0)).toEqual({ ice_servers: [], mesh_ice_servers: [] })
+  const stun = [{ urls: ['stun:stun.l.google.com:19302', 'stun:stun1.l.google.com:19302'] }]
+
+  test.each([
+    ['nothing', {}],
+    ['an empty variable', { PARLEY_STUN_URLS: '' }],
+    ['Cognito', { COGNITO_REGION: 'eu-central-1', COGNITO_USER_POOL_ID: 'eu-central-1_a', COGNITO_APP_CLIENT_ID: 'b' }],
+  ])('with %s said, name the two STUN servers that the original named, for meshes too', (_, environment) => {
+    const { config, faults } = readConfig(environment)
+    expect(faults).toEqual([])
+    expect(iceServers(config, 'me', 0)).toEqual({ ice_servers: stun, mesh_ice_servers: stun })
+  })
+
+  test('name them beside a TURN server, too', () => {
+    const { config } = readConfig({ TURN_HOST: 'turn.example', ...pair })
+    const { ice_servers, mesh_ice_servers } = iceServers(config, 'me', 0)
+    expect(ice_servers).toHaveLength(2)
+    expect(ice_servers[0]).toEqual(stun[0])
+    expect(mesh_ice_servers).toEqual(stun)
+  })
+
+  test('name no server at the word none', () => {
+    const { config, faults } = readConfig({ PARLEY_STUN_URLS: 'none' })
+    expect(faults).toEqual([])
+    expect(iceServers(config, 'me', 0)).toEqual({ ice_servers: [], mesh_ice_servers: [] })
+    expect(faultsOf({ PARLEY_STUN_URLS: 'none, stun:stun.example' })).toHaveLength(1)
   })
 
   test("take the original container's names: a TURN server over UDP and TCP, with one pair for all", () => {
-    const { config, faults } = readConfig({ TURN_HOST: 'turn.example', ...pair })
-    expect(faults).toEqual([])
+    const { config, faults, warnings } = readConfig({ TURN_HOST: 'turn.example', PARLEY_STUN_URLS: 'none', ...pair })
+    expect([...faults, ...warnings]).toEqual([])
     const urls = ['turn:turn.example:3478?transport=udp', 'turn:turn.example:3478?transport=tcp']
     expect(iceServers(config, 'me', 0).ice_servers).toEqual([{ urls, username: 'ada', credential: 'pass word' }])
   })
@@ -285,7 +314,7 @@ describe('the ICE settings', () => {
     ...['stun:ada@stun.example', 'stun:a/b', 'stun:a b', 'STUN:a'],
   ])('refuse %s as a STUN URL', url => {
     expect(faultsOf({ PARLEY_STUN_URLS: `stun:stun.example,${url}` })).toEqual([
-      `PARLEY_STUN_URLS must be URLs such as stun:stun.example.com:3478, separated by commas, but is "stun:stun.example,${url}".`,
+      `PARLEY_STUN_URLS must be URLs such as stun:stun.example.com:3478, separated by commas, or none, but is "stun:stun.example,${url}".`,
     ])
   })
 
@@ -305,38 +334,71 @@ describe('the ICE settings', () => {
   })
 
   test.each(['turn.example:3478', 'turn:turn.example', '[192.0.2.1]', 'a b', 'a/b', '::1%eth0', ':', '['])(
-    'refuse %s as the host of a TURN server',
+    'pass over %s as the host of a TURN server, with a warning',
     host => {
-      expect(faultsOf({ TURN_HOST: host, ...pair })).toEqual([
-        `TURN_HOST must be a host name or an IP address, but is "${host}".`,
+      expect(warningsOf({ TURN_HOST: host, ...pair })).toEqual([
+        `TURN_HOST must be a host name or an IP address, but is "${host}". It counts as not set.`,
+        'TURN_USERNAME is set, but TURN_HOST is not: peers are told of no TURN server.',
       ])
     },
   )
 
-  test('tell of a TURN server that nobody could use', () => {
-    const sentence = 'is set, but no credentials are: set PARLEY_TURN_SECRET, or TURN_USERNAME and TURN_PASSWORD.'
-    expect(faultsOf({ TURN_HOST: 'turn.example' })).toEqual([`TURN_HOST ${sentence}`])
-    expect(faultsOf({ PARLEY_TURN_URLS: 'turn:turn.example' })).toEqual([`PARLEY_TURN_URLS ${sentence}`])
+  test('take the usual port for a faulty one, with a warning', () => {
+    const environment = { TURN_HOST: 'turn.example', TURN_PORT: '3478/udp', ...pair }
+    expect(warningsOf(environment)).toEqual([
+      'TURN_PORT must be a whole number from 1 to 65535, but is "3478/udp". It counts as 3478.',
+    ])
+    expect(readConfig(environment).config.turnUrls[0]).toBe('turn:turn.example:3478?transport=udp')
   })
 
-  test('tell of credentials without a TURN server', () => {
-    const sentence = 'is set, but no TURN server is: set TURN_HOST or PARLEY_TURN_URLS.'
-    expect(faultsOf(pair)).toEqual([`TURN_USERNAME ${sentence}`])
-    expect(faultsOf({ PARLEY_TURN_SECRET: 's3cret' })).toEqual([`PARLEY_TURN_SECRET ${sentence}`])
+  test.each([
+    ['as its own user data writes them', { TURN_USERNAME: 'sleap', TURN_PASSWORD: '' }, 'TURN_USERNAME'],
+    ['with a pair alone', { TURN_HOST: '', ...pair }, 'TURN_USERNAME'],
+    ['with a password alone', { TURN_PASSWORD: 's3cret' }, 'TURN_PASSWORD'],
+  ])('start with the names of the original, %s, and tell of no TURN server', (_, environment, variable) => {
+    expect(warningsOf(environment)).toEqual([
+      `${variable} is set, but TURN_HOST is not: peers are told of no TURN server.`,
+    ])
+    expect(readConfig(environment).config.turnUrls).toEqual([])
   })
 
-  test('tell of half a pair, whatever else is missing', () => {
-    expect(faultsOf({ TURN_HOST: 'turn.example', TURN_USERNAME: 'ada' })).toEqual([
+  test.each([{}, { TURN_USERNAME: 'ada' }])(
+    'do not use TURN_HOST without a password, as the original: with %p',
+    rest => {
+      const environment = { TURN_HOST: 'turn.example', ...rest }
+      expect(warningsOf(environment)).toEqual([
+        'TURN_HOST is set, but TURN_PASSWORD is not, nor PARLEY_TURN_SECRET: peers are not told of it.',
+      ])
+      expect(readConfig(environment).config.turnUrls).toEqual([])
+    },
+  )
+
+  test('have the user name of the original where there is none', () => {
+    const environment = { TURN_HOST: 'turn.example', TURN_PASSWORD: 's3cret' }
+    expect(warningsOf(environment)).toEqual(['TURN_USERNAME is not set: peers use "sleap", as on the Python server.'])
+    expect(iceServers(readConfig(environment).config, 'me', 0).ice_servers[1]).toMatchObject({
+      username: 'sleap',
+      credential: 's3cret',
+    })
+  })
+
+  test('tell of a TURN server that nobody could use, if Parley was told of it by its own name', () => {
+    expect(faultsOf({ PARLEY_TURN_URLS: 'turn:turn.example' })).toEqual([
+      'PARLEY_TURN_URLS is set, but no credentials are: set PARLEY_TURN_SECRET, or TURN_USERNAME and TURN_PASSWORD.',
+    ])
+    expect(faultsOf({ PARLEY_TURN_URLS: 'turn:turn.example', TURN_USERNAME: 'ada' })).toEqual([
       'TURN_USERNAME is set, but TURN_PASSWORD is not.',
     ])
-    expect(faultsOf({ TURN_PASSWORD: 's3cret' })).toEqual([
+    expect(faultsOf({ PARLEY_TURN_URLS: 'turn:turn.example', TURN_PASSWORD: 's3cret' })).toEqual([
       'TURN_PASSWORD is set, but TURN_USERNAME is not.',
-      'TURN_PASSWORD is set, but no TURN server is: set TURN_HOST or PARLEY_TURN_URLS.',
+    ])
+    expect(faultsOf({ PARLEY_TURN_SECRET: 's3cret' })).toEqual([
+      'PARLEY_TURN_SECRET is set, but no TURN server is: set TURN_HOST or PARLEY_TURN_URLS.',
     ])
   })
 
   test('never tell a secret, also not when it is at fault', () => {
-    const { faults } = readConfig({
+    const { faults, warnings } = readConfig({
       TURN_PASSWORD: 's3cret',
       PARLEY_TURN_SECRET: 's3cret-1,s3cret-2,s3cret-3',
       PARLEY_TURN_SECRETS: 's3cret',
@@ -346,7 +408,9 @@ describe('the ICE settings', () => {
       'PARLEY_TURN_SECRETS is not a setting; is PARLEY_TURN_SECRET meant?',
       'PARLEY_TURN_SECRET must be one secret, or two separated by a comma.',
       'PARLEY_TURN_TTL_SECONDS must be a whole number from 60 to 86400, but is "59".',
-      'TURN_PASSWORD is set, but TURN_USERNAME is not.',
+    ])
+    expect(warnings.map(({ sentence }) => sentence)).toEqual([
+      'TURN_PASSWORD is set, but TURN_HOST is not: peers are told of no TURN server.',
     ])
   })
 })

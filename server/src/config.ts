@@ -8,6 +8,19 @@ const ofTheCli = ['PARLEY_HOME', 'PARLEY_DEBUG']
 /** What some of our settings begin with, and others' variables may, too. */
 const shared = /^(COGNITO|TURN)_/
 
+/**
+ * Names of the Python server. It started with any values of these, so faulty ones do not keep Parley from taking its place:
+ * its container may be stopped already.
+ */
+const ofTheOriginal: readonly Setting<unknown>[] = [
+  settings.turnHost,
+  settings.turnPort,
+  settings.turnUsername,
+  settings.turnPassword,
+]
+/** The user name that the Python server gave its peers where TURN_USERNAME was not set. */
+const originalTurnUsername = 'sleap'
+
 type Values = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> }
 
 /** Who gives out identities, and what it needs to know. */
@@ -21,7 +34,7 @@ export type StoreChoice =
   | { readonly kind: 'sqlite' }
   | { readonly kind: 'dynamodb'; readonly region: string; readonly table: string }
 
-/** The settings; `turnUrls` has those of `turnHost` too. */
+/** The settings; `turnUrls` has those of `turnHost` too, if it is used. */
 export type Config = Values & { readonly identity: IdentityChoice; readonly store: StoreChoice }
 
 export interface Fault {
@@ -32,26 +45,32 @@ export interface Fault {
 
 /**
  * Reads the settings from environment variables. A variable that is empty counts as not set.
- * @returns the settings, where a faulty one has its default, and every fault: start only if there is none
+ * @returns the settings, where a faulty one has its default, and every fault: start only if there is none. Warnings say
+ *   what is odd, and what comes of it; they are for the log
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): {
   config: Config
   faults: Fault[]
+  warnings: Fault[]
 } {
   const faults: Fault[] = unknown(environment)
-  const values = Object.entries(settings).map(([name, { variable, schema, fallback, isSecret }]) => {
+  const warnings: Fault[] = []
+  const values = Object.entries(settings).map(([name, setting]) => {
+    const { variable, schema, fallback, isSecret } = setting
     const given = environment[variable] || fallback
     const result = schema.safeParse(given)
     if (result.success) return [name, result.data]
     const shown = isSecret ? '' : `, but is ${JSON.stringify(given)}`
-    faults.push({ variable, sentence: `${variable} ${result.error.issues[0]?.message}${shown}.` })
+    const sentence = `${variable} ${result.error.issues[0]?.message}${shown}.`
+    if (ofTheOriginal.includes(setting)) {
+      warnings.push({ variable, sentence: `${sentence} It counts as ${fallback || 'not set'}.` })
+    } else faults.push({ variable, sentence })
     return [name, schema.parse(fallback)]
   })
   const given = Object.fromEntries(values) as Values
-  const turnUrls = new Set([...turnUrlsOf(given.turnHost, given.turnPort), ...given.turnUrls])
   const config: Config = Object.freeze({
     ...given,
-    turnUrls: [...turnUrls],
+    ...turnChoice(given, warnings),
     identity: identityChoice(given),
     store: storeChoice(given),
   })
@@ -70,9 +89,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     })
   }
   const isSet = ({ variable }: Setting<unknown>) => Boolean(environment[variable])
-  faults.push(...serviceFaults(config, isSet, faults), ...turnFaults(config, faults))
+  faults.push(...serviceFaults(config, isSet, faults), ...turnFaults(given, config, faults))
   faults.push(...endpointFaults(config, environment))
-  return { config, faults }
+  return { config, faults, warnings }
 }
 
 /** Variables that nobody reads: all of ours, and of those that may be others' what is nearly a setting that is not set. */
@@ -183,24 +202,46 @@ function endpointFaults(
 const turnUrlsOf = (host: string, port: number): string[] =>
   host === '' ? [] : ['udp', 'tcp'].map(transport => `turn:${host}:${port}?transport=${transport}`)
 
-/** What the TURN settings lack together. Where one is `found` to be malformed, none is said to be missing beside it. */
-function turnFaults(config: Config, found: readonly Fault[]): Fault[] {
-  const { turnUrls, turnHost, turnUsername, turnPassword, turnSecrets } = settings
-  const faults: Fault[] = []
-  const lacks = ({ variable }: Setting<unknown>, what: string) =>
-    faults.push({ variable, sentence: `${variable} is set, but ${what}.` })
-  if (config.turnUsername && !config.turnPassword) lacks(turnUsername, `${turnPassword.variable} is not`)
-  if (config.turnPassword && !config.turnUsername) lacks(turnPassword, `${turnUsername.variable} is not`)
-
-  const malformable: string[] = [turnUrls.variable, turnHost.variable, turnSecrets.variable]
-  if (found.some(({ variable = '' }) => malformable.includes(variable))) return faults
-  const server = config.turnHost ? turnHost : config.turnUrls.length > 0 ? turnUrls : undefined
-  const pair = config.turnUsername ? turnUsername : config.turnPassword ? turnPassword : undefined
-  const credentials = config.turnSecrets.length > 0 ? turnSecrets : pair
-  if (server && !credentials) {
-    const choice = `${turnSecrets.variable}, or ${turnUsername.variable} and ${turnPassword.variable}`
-    lacks(server, `no credentials are: set ${choice}`)
+/**
+ * The TURN servers, and the pair of credentials for them. TURN_HOST is used where the Python server used it: if there are
+ * credentials. Half of what it takes is told as a warning.
+ */
+function turnChoice(given: Values, warnings: Fault[]): Pick<Values, 'turnUrls' | 'turnUsername'> {
+  const { turnHost, turnUsername, turnPassword, turnSecrets } = settings
+  const warn = ({ variable }: Setting<unknown>, what: string) =>
+    warnings.push({ variable, sentence: `${variable} ${what}.` })
+  const hasSecret = given.turnSecrets.length > 0
+  const isUsed = given.turnHost !== '' && (hasSecret || given.turnPassword !== '')
+  if (given.turnHost && !isUsed) {
+    warn(turnHost, `is set, but ${turnPassword.variable} is not, nor ${turnSecrets.variable}: peers are not told of it`)
   }
-  if (credentials && !server) lacks(credentials, `no TURN server is: set ${turnHost.variable} or ${turnUrls.variable}`)
-  return faults
+  if (!given.turnHost && given.turnUrls.length === 0 && !hasSecret) {
+    const pair = given.turnUsername ? turnUsername : given.turnPassword ? turnPassword : undefined
+    if (pair) warn(pair, `is set, but ${turnHost.variable} is not: peers are told of no TURN server`)
+  }
+  const isUnnamed = isUsed && !hasSecret && given.turnUsername === ''
+  if (isUnnamed) warn(turnUsername, `is not set: peers use "${originalTurnUsername}", as on the Python server`)
+  const urls = new Set([...(isUsed ? turnUrlsOf(given.turnHost, given.turnPort) : []), ...given.turnUrls])
+  return { turnUrls: [...urls], turnUsername: isUnnamed ? originalTurnUsername : given.turnUsername }
+}
+
+/**
+ * What Parley's own TURN settings lack together. Where one is `found` to be malformed, none is said to be missing
+ * beside it.
+ */
+function turnFaults(given: Values, config: Config, found: readonly Fault[]): Fault[] {
+  const { turnUrls, turnHost, turnUsername, turnPassword, turnSecrets } = settings
+  if (found.some(({ variable }) => variable === turnUrls.variable || variable === turnSecrets.variable)) return []
+  const lacks = ({ variable }: Setting<unknown>, what: string): Fault[] => [
+    { variable, sentence: `${variable} is set, but ${what}.` },
+  ]
+  if (config.turnSecrets.length > 0) {
+    const missing = `no TURN server is: set ${turnHost.variable} or ${turnUrls.variable}`
+    return config.turnUrls.length === 0 ? lacks(turnSecrets, missing) : []
+  }
+  if (given.turnUrls.length === 0 || (config.turnUsername && config.turnPassword)) return []
+  if (config.turnUsername) return lacks(turnUsername, `${turnPassword.variable} is not`)
+  if (config.turnPassword) return lacks(turnPassword, `${turnUsername.variable} is not`)
+  const choice = `${turnSecrets.variable}, or ${turnUsername.variable} and ${turnPassword.variable}`
+  return lacks(turnUrls, `no credentials are: set ${choice}`)
 }

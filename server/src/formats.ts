@@ -61,10 +61,13 @@ export const hostInUrl = z
   .transform(text => (/^[^[].*:/.test(text) ? `[${text}]` : text))
   .refine(text => text === '' || names(text, hostForm), 'must be a host name or an IP address')
 
-export const stunUrlList = list.refine(
-  urls => urls.every(url => names(url, stunForm)),
-  'must be URLs such as stun:stun.example.com:3478, separated by commas',
-)
+/** The word `none` stands for an empty list, as a setting that is empty has its default. */
+export const stunUrlList = list
+  .transform(urls => (urls.length === 1 && urls[0] === 'none' ? [] : urls))
+  .refine(
+    urls => urls.every(url => names(url, stunForm)),
+    'must be URLs such as stun:stun.example.com:3478, separated by commas, or none',
+  )
 
 export const turnUrlList = list.refine(
   urls => urls.every(url => names(url, turnForm)),

@@ -31,7 +31,7 @@ process.umask(0o077)
 // Never process.stdout, process.stderr or the console: they block where the other end does not read.
 const stdout = new LineOutput(1, clock, () => '')
 const stderr = standardError(clock)
-const { config, faults } = readConfig(process.env)
+const { config, faults, warnings } = readConfig(process.env)
 const command = process.argv[2]
 if (command !== undefined) process.exit(await obey(command))
 const obstacles = [...faults, ...preflight(config, faults)]
@@ -42,6 +42,7 @@ let exitCode = 0
 const folder = resolve(config.dataDir)
 const log = openLog(config.logLevel, stderr)
 captureOutput(log)
+for (const { variable, sentence } of warnings) log.warn({ setting: variable }, sentence)
 process.on('uncaughtException', error => void fail(error))
 process.on('unhandledRejection', error => void fail(error))
 const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))

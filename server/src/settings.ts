@@ -252,8 +252,8 @@ export const settings = {
   stunUrls: setting(
     'PARLEY_STUN_URLS',
     stunUrlList,
-    '',
-    'STUN servers that peers are told of: `stun:` or `stuns:` URLs, separated by commas. Empty: none; Parley depends on nobody else unless it is told to.',
+    'stun:stun.l.google.com:19302,stun:stun1.l.google.com:19302',
+    'STUN servers that peers are told of: `stun:` or `stuns:` URLs, separated by commas, or `none`. Without one, peers behind different NATs do not find each other. A STUN server sees the public address of each peer that asks it: see [security](security.md#stun-servers). Name your own where that must not be, or where peers cannot reach the Internet.',
   ),
   turnUrls: setting(
     'PARLEY_TURN_URLS',
@@ -265,14 +265,14 @@ export const settings = {
     'TURN_HOST',
     hostInUrl,
     '',
-    'Name or IP address of a TURN server that is reached over UDP and TCP. It is offered before those of `PARLEY_TURN_URLS`.',
+    'Name or IP address of a TURN server that is reached over UDP and TCP. It is offered before those of `PARLEY_TURN_URLS`, but only if `TURN_PASSWORD` or `PARLEY_TURN_SECRET` is set.',
   ),
   turnPort: setting('TURN_PORT', whole(1, 65_535), '3478', 'Port of `TURN_HOST`.'),
   turnUsername: setting(
     'TURN_USERNAME',
     z.string(),
     '',
-    'User name for the TURN servers, the same for every peer. Time-limited credentials are better: see `PARLEY_TURN_SECRET`.',
+    'User name for the TURN servers, the same for every peer. Without it, and with `TURN_HOST` and `TURN_PASSWORD`, it is `sleap`, as on the Python server. Time-limited credentials are better: see `PARLEY_TURN_SECRET`.',
   ),
   turnPassword: setting('TURN_PASSWORD', z.string(), '', 'Password that belongs to `TURN_USERNAME`.', true),
   turnSecrets: setting(

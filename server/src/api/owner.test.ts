@@ -502,9 +502,10 @@ describe('GET /ice-servers', () => {
     expect(other.body).not.toEqual(body)
   })
 
-  test('gives none to nobody', async () => {
+  test('gives none to nobody, and none where the operator says none', async () => {
     expect(await ask(server, undefined, 'GET', '/ice-servers')).toMatchObject({ status: 401 })
-    expect((await ask(server, await server.signIn(), 'GET', '/ice-servers')).body).toEqual({
+    await using without = await startServer({ PARLEY_STUN_URLS: 'none' })
+    expect((await ask(without, await without.signIn(), 'GET', '/ice-servers')).body).toEqual({
       ice_servers: [],
       mesh_ice_servers: [],
     })
