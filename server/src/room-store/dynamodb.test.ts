@@ -241,6 +241,21 @@ describe('items of the original', () => {
     expect(await store.get(room.room_id)).toEqual({ ...room, name: '+', revision: 1 })
   })
 
+  test.each([
+    ['absent', undefined],
+    ['null, as boto3 writes None', { NULL: true }],
+  ])('without a creator (created_by is %s) are rooms that nobody owns', async (_, created_by) => {
+    const store = await openStore()
+    const { room_id } = await originals()
+    const Item = { ...(await itemAt(room_id)), room_id: { S: `${room_id}-nobodys` } } as Record<string, AttributeValue>
+    delete Item.created_by
+    await raw.send(new PutItemCommand({ TableName: 'rooms', Item: { ...Item, ...(created_by && { created_by }) } }))
+    expect(await store.get(`${room_id}-nobodys`)).toMatchObject({ token: 'xyz789', created_by: '' })
+    await store.delete(`${room_id}-nobodys`)
+    expect(await itemAt(`${room_id}-nobodys`)).toBeUndefined()
+    expect(await itemAt('creator#')).toBeUndefined()
+  })
+
   test('are no rooms without a token', async () => {
     const store = await openStore()
     const { room_id } = await originals({ token: { S: '' } })

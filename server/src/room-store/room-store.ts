@@ -27,7 +27,7 @@ export interface Invite {
 /** A room as it is kept: the original's item, and what Parley adds to it. */
 export interface RoomRecord {
   readonly room_id: string
-  /** Subject of the identity that created the room. */
+  /** Subject of the identity that created the room; empty if the original has written none. */
   readonly created_by: string
   readonly token: string
   /** Seconds since the epoch; null: when the original created the room, which did not say. */

@@ -37,14 +37,15 @@ export function itemOf(room: RoomRecord, writeId: string): Item {
  * attributes, so that they cannot be read, counts as their default: the room must not be lost with them.
  */
 export function roomOf(item: Item | undefined): RoomRecord | undefined {
-  const [room_id, created_by, token] = [item?.room_id?.S, item?.created_by?.S, item?.token?.S]
-  if (!item || !room_id || created_by === undefined || !token) return
+  const [room_id, token] = [item?.room_id?.S, item?.token?.S]
+  if (!item || !room_id || !token) return
   // Newer versions of the original write no end at all. One that cannot be read is not taken for that.
   if (item.expires_at && item.expires_at.N === undefined && !item.expires_at.NULL) return
   const { created_at, expires_at, max_peers, name, metadata, locked, removed, invites, revision } = item
   return {
     room_id,
-    created_by,
+    // The original did not look at it to let a peer in. No identity has an empty name, so nobody owns such a room.
+    created_by: item.created_by?.S ?? '',
     token,
     created_at: created_at?.N === undefined ? null : Number(created_at.N),
     expires_at: expires_at?.N === undefined ? null : Number(expires_at.N),
