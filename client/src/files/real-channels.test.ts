@@ -2,6 +2,7 @@ import { expect, onTestFinished } from 'bun:test'
 import { hasDataChannel, needs } from '../../../e2e/needs.ts'
 import { content, errorOf, isContent, recordingSink, waiting } from '../../test/file-link.ts'
 import type { ParleyError } from '../errors.ts'
+import { withoutCandidates } from '../first-checks.ts'
 import { nodeDataChannel } from '../node-datachannel.ts'
 import type { FileHandler } from './index.ts'
 import { FileReceiver } from './receive-files.ts'
@@ -16,16 +17,21 @@ async function connect(): Promise<readonly [RTCPeerConnection, RTCPeerConnection
     near.close()
     far.close()
   })
-  near.onicecandidate = ({ candidate }) => void (candidate && far.addIceCandidate(candidate))
+  // Neither is told of the other's candidates before there is an answer: libdatachannel fails now and then if it is reached
+  // earlier (docs/upstream/libdatachannel-description-after-ice.md).
+  const toFar: RTCIceCandidate[] = []
+  near.onicecandidate = ({ candidate }) => void (candidate && toFar.push(candidate))
   const toNear: RTCIceCandidate[] = []
   far.onicecandidate = ({ candidate }) => void (candidate && toNear.push(candidate))
   near.onnegotiationneeded = async () => {
     await near.setLocalDescription()
-    if (near.localDescription) await far.setRemoteDescription(near.localDescription)
+    if (near.localDescription) await far.setRemoteDescription(withoutCandidates(near.localDescription))
     await far.setLocalDescription()
     if (far.localDescription) await near.setRemoteDescription(far.localDescription)
     far.onicecandidate = ({ candidate }) => void (candidate && near.addIceCandidate(candidate))
     for (const candidate of toNear) await near.addIceCandidate(candidate)
+    near.onicecandidate = ({ candidate }) => void (candidate && far.addIceCandidate(candidate))
+    for (const candidate of toFar) await far.addIceCandidate(candidate)
   }
   return [near, far]
 }

@@ -24,6 +24,8 @@ async function meeting(at: TestServer = server, members: object = {}) {
 }
 
 describe('register', () => {
+  const stun = [{ urls: ['stun:stun.l.google.com:19302', 'stun:stun1.l.google.com:19302'] }]
+
   test('is answered as the quick reference says, and as v2 did', async () => {
     const idToken = await server.signIn()
     const room = await server.createRoom(idToken)
@@ -37,8 +39,8 @@ describe('register', () => {
       admin_peer_id: null,
       peer_list: [],
       peer_metadata: {},
-      ice_servers: [],
-      mesh_ice_servers: [],
+      ice_servers: stun,
+      mesh_ice_servers: stun,
       expires_at,
       features: [],
     })
