@@ -226,10 +226,14 @@ export const tab = {
     return [ufragIn(currentLocalDescription), ufragIn(currentRemoteDescription)]
   },
 
-  /** Resolves when ICE has restarted on both sides since it was called that. */
+  /** Resolves when ICE has restarted on both sides since it was called that. @throws Error if it closes instead */
   async restarted(before: readonly unknown[]): Promise<void> {
     const { pc } = connection.value
-    await until(pc, 'signalingstatechange', () => tab.ufrags().every((ufrag, index) => ufrag !== before[index]))
+    const isRestarted = () => tab.ufrags().every((ufrag, index) => ufrag !== before[index])
+    const closed = tab.status('closed').then(() => {
+      throw new Error(`closed with ${connection.value.error?.code} instead of restarting ICE`)
+    })
+    await Promise.race([until(pc, 'signalingstatechange', isRestarted), closed])
   },
 
   /** User names for TURN. */

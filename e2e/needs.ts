@@ -1,7 +1,7 @@
 import { test } from 'bun:test'
 
-/** Declares a test, as `test(name, body)` does. */
-export type Declare = (name: string, body: () => Promise<void>) => void
+/** Declares a test, as `test(name, body, timeout)` does. */
+export type Declare = (name: string, body: () => Promise<void>, timeout?: number) => void
 
 /**
  * Tests that need real components, by name, and whether each is there. Without one of them a test is skipped under a

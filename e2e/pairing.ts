@@ -16,11 +16,16 @@ export const pairings: readonly Pairing[] = [
 /**
  * What declares a test with two pages in a room, who do not complain, and agree on everything.
  * @param disagreements codes of what they may disagree on, both of them
+ * @param timeout milliseconds that the test may take, if it may take longer than others
  */
 export function inPairing(start: ReturnType<typeof sharedBrowsers>, [hers, his]: Pairing) {
   const declare = needs({ [hers]: installed[hers], [his]: installed[his] })
-  return (name: string, body: (ada: Page, bob: Page) => Promise<void>, disagreements: readonly string[] = []): void =>
-    declare(name, async () => {
+  return (
+    name: string,
+    body: (ada: Page, bob: Page) => Promise<void>,
+    { disagreements = [], timeout }: { disagreements?: readonly string[]; timeout?: number } = {},
+  ): void => {
+    const run = async () => {
       const place = await startPlace()
       const [ada, bob] = await Promise.all([place.enter('ada', {}, start(hers)), place.enter('bob', {}, start(his))])
       await ada.evaluate(() => window.tab.sees('bob'))
@@ -31,5 +36,7 @@ export function inPairing(start: ReturnType<typeof sharedBrowsers>, [hers, his]:
         expect(await page.evaluate(() => window.tab.disagreements)).toEqual([...disagreements])
         await page.close()
       }
-    })
+    }
+    declare(name, run, timeout)
+  }
 }

@@ -33,7 +33,7 @@ for (const pairing of pairings) {
     })
 
     for (const begins of ['ada', 'bob'] as const) {
-      declare(`restart ICE from either side; ${begins} has begun`, async (ada, bob) => {
+      const restart = async (ada: Page, bob: Page) => {
         const [first, second] = begins === 'ada' ? [ada, bob] : [bob, ada]
         await connect(first, second)
         for (const one of [first, second]) {
@@ -41,7 +41,9 @@ for (const pairing of pairings) {
           expect(await inBoth([ada, bob], () => window.tab.connection.pc.signalingState)).toEqual(['stable', 'stable'])
           await goOn(first, second, pairing[0] !== pairing[1])
         }
-      })
+      }
+      // A way that is gone is known to be after 42 s at most, and there are two of them.
+      declare(`restart ICE from either side; ${begins} has begun`, restart, { timeout: 150_000 })
     }
 
     declareBoth('add tracks at the same time', async (first, second) => {
@@ -98,6 +100,6 @@ describe('ada in firefox and bob in chromium', () => {
       expect(await inBoth([ada, bob], () => window.tab.connection.pc.signalingState)).toEqual(['stable', 'stable'])
       expect(await inBoth([ada, bob], () => window.tab.connection.status)).toEqual(['connected', 'connected'])
     },
-    ['NEGOTIATION_FAILED'],
+    { disagreements: ['NEGOTIATION_FAILED'] },
   )
 })
