@@ -14,6 +14,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['client/test/', ['*']],
   ['console/', ['console/', '@parley/client', '@parley/protocol']],
   ['cli/test/', ['*']],
+  ['cli/src/doctor/aws/packages.ts', ['cli/', '@aws-sdk/', '@smithy/signature-v4']],
   ['cli/', ['cli/', '@parley/client', '@parley/protocol', 'node:', 'node-datachannel', 'ws']],
   ['server/src/main.ts', ['server/src/', 'server/package.json', 'node:']],
   [
