@@ -6,7 +6,7 @@ import { type Aws, awsCalls } from './calls.ts'
 import { unchecked, wrong } from './codes.ts'
 import { clientAspects, describeClient, describePool, type Pool, poolAspects } from './cognito.ts'
 import { checkTtl, describeTable, keyOf } from './dynamodb.ts'
-import { arn } from './endpoints.ts'
+import { arn, type Service } from './endpoints.ts'
 import { addressesOf, checkAddress, checkMetadata, checkState, findInstance, type Instance } from './instance.ts'
 import type { AwsPackages } from './packages.ts'
 import {
@@ -185,21 +185,30 @@ async function principalOf(
   )
 }
 
-/** On what it is, as far as that is known, or else by its name. */
+/** On what it is: by its name in the account, or, where that is not known, as it calls itself. */
 function demandsOf(
   { pool, table }: AwsTarget,
   found: { readonly pool: Known<Answer>; readonly table: Known<Answer> },
-  account = '*',
+  account: string | undefined,
 ): Demand[] {
-  const given = (known: Known<Answer>, member: string) => (known.isKnown ? textIn(known.value[member]) : '')
+  const resource = (service: Service, region: string, name: string, known: Known<Answer>, member: string) => {
+    const own = known.isKnown ? textIn(known.value[member]) : ''
+    return account === undefined && own ? own : arn(service, region, account ?? '*', name)
+  }
   const demands: Demand[] = []
   if (pool) {
-    const resource = given(found.pool, 'Arn') || arn('cognito-idp', pool.region, account, `userpool/${pool.id}`)
-    demands.push({ actions: needed.pool, resource })
+    const { region, id } = pool
+    demands.push({
+      actions: needed.pool,
+      resource: resource('cognito-idp', region, `userpool/${id}`, found.pool, 'Arn'),
+    })
   }
   if (table) {
-    const resource = given(found.table, 'TableArn') || arn('dynamodb', table.region, account, `table/${table.name}`)
-    demands.push({ actions: needed.table, resource })
+    const { region, name } = table
+    demands.push({
+      actions: needed.table,
+      resource: resource('dynamodb', region, `table/${name}`, found.table, 'TableArn'),
+    })
   }
   return demands
 }

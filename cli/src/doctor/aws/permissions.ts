@@ -25,8 +25,8 @@ export interface Demand {
 export interface Principal {
   /** Of a role or user of IAM. */
   readonly arn: string
-  /** Whether these are the credentials that the doctor has itself. */
-  readonly isCaller: boolean
+  /** It is only supposed that the server has these: they are those of the doctor itself. */
+  readonly isGuess: boolean
 }
 
 /** The role of the instance. @throws Trouble, Skip */
@@ -51,13 +51,13 @@ export async function roleOfInstance(aws: Aws, { profile, region, id }: Instance
       `The instance profile ${name} has no role.`,
       `Put the role into it: aws iam add-role-to-instance-profile --instance-profile-name ${name} --role-name …`,
     )
-  const value: Principal = { arn: textIn(role.Arn), isCaller: false }
+  const value: Principal = { arn: textIn(role.Arn), isGuess: false }
   return { detail: `It is ${value.arn}.`, value }
 }
 
 /** A role by its name or ARN. @throws Trouble, Skip */
 export async function roleCalled(aws: Aws, role: string, region: string, signal: AbortSignal) {
-  const value: Principal = { arn: role, isCaller: false }
+  const value: Principal = { arn: role, isGuess: false }
   if (role.startsWith('arn:')) return { detail: `It is ${role}.`, value }
   const call = { service: 'iam', region, operation: 'GetRole', input: { RoleName: role } } as const
   const answer = await aws.ask(call, signal).catch(error => {
@@ -77,20 +77,26 @@ const isMissing = (error: unknown) => error instanceof Refusal && error.reason =
 
 /** Whose policies count for a caller, as STS names it: of an assumed role, the role. @throws Trouble, Skip */
 export async function roleOfCaller(aws: Aws, caller: string, region: string, signal: AbortSignal) {
-  const [, partition = '', account = '', name] = /^arn:([\w-]+):sts::(\d+):assumed-role\/([^/]+)\//.exec(caller) ?? []
-  let arn = caller
-  if (name) {
-    // STS leaves out the path that the role may have.
-    const withoutPath = `arn:${partition}:iam::${account}:role/${name}`
-    const role = await roleCalled(aws, name, region, signal).catch(error => {
+  const [, partition = '', account = '', name, session = ''] =
+    /^arn:([\w-]+):sts::(\d+):assumed-role\/([^/]+)\/(.*)$/.exec(caller) ?? []
+  // Sessions of instances are called like them (IAM user guide, "IAM roles for Amazon EC2").
+  const value: Principal = { arn: caller, isGuess: !/^i-[\da-f]+$/.test(session) }
+  if (name === undefined) return supposed(value)
+  // STS leaves out the path that the role may have.
+  const arn = await roleCalled(aws, name, region, signal).then(
+    role => role.value.arn,
+    error => {
       if (signal.aborted) throw error
-      return undefined
-    })
-    arn = role?.value.arn ?? withoutPath
-  }
-  const value: Principal = { arn, isCaller: true }
-  return { detail: `It is taken to be ${arn}, whose credentials these are; --instance or --role name another.`, value }
+      return `arn:${partition}:iam::${account}:role/${name}`
+    },
+  )
+  return supposed({ ...value, arn })
 }
+
+const supposed = (value: Principal) => ({
+  detail: `It is taken to be ${value.arn}, whose credentials these are.`,
+  value,
+})
 
 /**
  * Whether somebody may do all of it, by a simulation of its policies: nothing is tried (IAM API reference,
@@ -98,12 +104,12 @@ export async function roleOfCaller(aws: Aws, caller: string, region: string, sig
  */
 export async function checkPermissions(
   aws: Aws,
-  { arn, isCaller }: Principal,
+  { arn, isGuess }: Principal,
   demands: readonly Demand[],
   region: string,
   signal: AbortSignal,
 ) {
-  const who = isCaller ? `${arn} (whose credentials these are)` : arn
+  const who = isGuess ? `${arn} (whose credentials these are)` : arn
   if (/^arn:[\w-]+:iam::\d+:root$/.test(arn)) return good(`${who} may do everything.`)
   const results = await Promise.all(demands.map(demand => simulated(aws, arn, demand, region, signal)))
   const denied = results.flat().filter(({ decision }) => decision !== 'allowed')
@@ -111,7 +117,15 @@ export async function checkPermissions(
   const sure = denied.filter(({ isUnsure }) => !isUnsure)
   const said = (decisions: readonly Decision[]) => decisions.map(({ action, why }) => `${action}${why}`).join(', ')
   const advice = `Attach the policy of docs/migrating-from-python.md#1-permissions: ${listOf(denied.map(({ action, resource }) => ({ actions: [action], resource })))}.`
-  if (sure.length > 0) throw wrong('PERMISSION_MISSING', `${who} may not call ${said(sure)}.`, advice)
+  if (sure.length > 0) {
+    const missing = `${who} may not call ${said(sure)}.`
+    if (!isGuess) throw wrong('PERMISSION_MISSING', missing, advice)
+    return doubtful(
+      'PERMISSION_MISSING',
+      missing,
+      'If the server has another role, name it with --role, or the instance with --instance.',
+    )
+  }
   const detail = `Whether ${who} may call ${said(denied)} depends on conditions that cannot be simulated.`
   return doubtful('PERMISSION_UNSURE', detail, 'See in its policies that the conditions hold for the instance.')
 }

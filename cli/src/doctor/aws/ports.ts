@@ -40,9 +40,9 @@ function rulesOf(permission: Answer): Rule[] {
     ...elements(permission.groups, 'item').map(({ groupId }) => groupId),
   ].map(textIn)
   const protocol = textIn(permission.ipProtocol)
-  // Without ports it is all of them.
-  const from = permission.fromPort === undefined ? 0 : Number(permission.fromPort)
-  const to = permission.toPort === undefined ? 65_535 : Number(permission.toPort)
+  // Of all protocols it is all ports, whatever else stands there (EC2 API reference, IpPermission).
+  const isAll = protocol === '-1' || permission.fromPort === undefined
+  const [from, to] = isAll ? [0, 65_535] : [Number(permission.fromPort), Number(permission.toPort)]
   return peers.map(peer => ({ protocol, from, to, peer }))
 }
 
@@ -59,13 +59,11 @@ export function openTo(
   const isCovered = (own: readonly Rule[]) => {
     let next = from
     for (const rule of own.toSorted((a, b) => a.from - b.from))
-      if (all(rule) || rule.from <= next) next = Math.max(next, all(rule) ? to + 1 : rule.to + 1)
+      if (rule.from <= next) next = Math.max(next, rule.to + 1)
     return next > to
   }
   return [...open].filter(([, own]) => isCovered(own)).map(([peer]) => peer)
 }
-
-const all = ({ protocol }: Rule) => protocol === '-1'
 
 export const nameOf = ({ protocol, from, to }: Door): string => `${from === to ? from : `${from}-${to}`}/${protocol}`
 
@@ -75,8 +73,8 @@ export function checkDoor({ inbound }: Rules, door: Door, { region, groups: [gro
   const peers = openTo(inbound, door)
   const command = `aws ec2 authorize-security-group-ingress --region ${region} --group-id ${group} --ip-permissions IpProtocol=${protocol},FromPort=${from},ToPort=${to},IpRanges=[{CidrIp=${anybody}}]`
   if (peers.length === 0) {
-    const [verb, what] = from === to ? ['is', 'Port'] : ['are not all', 'Ports']
-    const detail = `${what} ${nameOf(door)} (${why}) ${verb}${from === to ? ' not' : ''} open in the security group.`
+    const ports = from === to ? `Port ${nameOf(door)} (${why}) is not` : `Ports ${nameOf(door)} (${why}) are not all`
+    const detail = `${ports} open in the security group.`
     throw wrong('PORT_CLOSED', detail, `Open it, to these or to fewer networks: ${command}`)
   }
   if (peers.includes(anybody)) return good(`Open to everybody (${why}).`)
