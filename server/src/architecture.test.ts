@@ -71,6 +71,10 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ],
   ['server/src/room-store/', ['seam', 'server/src/room-store/', 'node:', '@aws-sdk/client-dynamodb']],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
+  [
+    'server/src/check.ts',
+    ['common', 'server/src/ice/', 'server/src/preflight.ts', 'server/src/welcome.ts', '@parley/protocol'],
+  ],
   ['server/src/', ['common', '@parley/protocol', 'node:', 'pino', 'zod']],
   ['server/test/', ['*']],
   [

@@ -1,6 +1,6 @@
 import type { Environment } from '../../command.ts'
 import { type Act, both, type CheckResult, type Finding, type Known, known, make } from '../check.ts'
-import { Skip, Trouble } from '../trouble.ts'
+import { printable, Skip, Trouble } from '../trouble.ts'
 import { type Answer, textIn } from './answer.ts'
 import { type Aws, awsCalls } from './calls.ts'
 import { unchecked, wrong } from './codes.ts'
@@ -69,8 +69,9 @@ async function checkCredentials(
   const credentials = await packages
     .defaultProvider()()
     .catch(cause => {
-      const detail =
-        'No credentials for AWS are found, neither in the environment nor in ~/.aws, nor a role of this machine.'
+      // It says, for example, that a session has ended.
+      const reason = cause instanceof Error ? printable(cause.message).replace(/\.$/, '') : 'no reason is known'
+      const detail = `No credentials for AWS are found in the environment, in ~/.aws or in a role of this machine: ${reason}.`
       throw wrong('NO_CREDENTIALS', detail, 'Set AWS_PROFILE, or sign in: aws sso login, or aws configure.', cause)
     })
   const aws = awsCalls(packages, credentials, env)
