@@ -679,6 +679,12 @@ describe('a service', () => {
     expect(faults(results)).toEqual({ table: 'failed UNREACHABLE', 'table key': 'skipped', TTL: 'failed UNREACHABLE' })
   })
 
+  test('whose endpoint is no URL is told so, with the variable', async () => {
+    const results = await examined({ env: { AWS_ENDPOINT_URL_EC2: 'localhost:4566' } })
+    expect(faults(results)).toMatchObject({ instance: 'failed UNREACHABLE' })
+    expect(named(results, 'instance')?.detail).toBe('AWS_ENDPOINT_URL_EC2 is no http: or https: URL.')
+  })
+
   test('that answers with what nobody expects is told so', async () => {
     cognito.errors = {
       DescribeUserPool: { type: 'InvalidParameterException', message: '1 validation error\ndetected.' },

@@ -15,8 +15,9 @@ const notByCommand = '“aws cognito-idp update-user-pool” would reset all tha
 
 /** The pool as it is (API reference, UserPoolType). @throws Trouble, Skip */
 export async function describePool(aws: Aws, { region, id }: Pool, signal: AbortSignal) {
-  const [home] = id.split('_')
-  if (home !== region) {
+  // As the server has it: what looks like no region, as the ids of emulators, says nothing.
+  const [, home] = /^([a-z]{2,}(?:-[a-z]+)+-\d+)_/.exec(id) ?? []
+  if (home !== undefined && home !== region) {
     const detail = `The user pool ${id} is in ${home}, but ${region} is given as its region.`
     throw wrong('POOL_IN_OTHER_REGION', detail, `Set COGNITO_REGION=${home}.`)
   }

@@ -1,4 +1,5 @@
 import type { Environment } from '../../command.ts'
+import { wrong } from './codes.ts'
 
 /** The services that are asked, by what requests to them are signed for. */
 export type Service = 'cognito-idp' | 'dynamodb' | 'ec2' | 'iam' | 'sts'
@@ -34,11 +35,19 @@ function partitionOf(region: string) {
   return { name: 'aws', suffix: 'amazonaws.com', iam: 'iam.amazonaws.com', iamRegion: 'us-east-1' }
 }
 
-/** Where a service of a region is, or where the environment says. @throws TypeError if what it says is no URL */
+/** Where a service of a region is, or where the environment says. @throws Trouble if what it says is no URL */
 export function endpointOf(service: Service, region: string, env: Environment): Endpoint {
   const { suffix, iam, iamRegion } = partitionOf(region)
   const own = service === 'iam' ? iam : `${service}.${region}.${suffix}`
-  const given = env[variables[service]] || env.AWS_ENDPOINT_URL
+  const variable = [variables[service], 'AWS_ENDPOINT_URL'].find(name => env[name])
+  const given = variable === undefined ? '' : (env[variable] ?? '')
+  if (given && !(URL.canParse(given) && /^https?:$/.test(new URL(given).protocol))) {
+    throw wrong(
+      'UNREACHABLE',
+      `${variable} is no http: or https: URL.`,
+      'Correct it, or unset it: then the endpoint of the region is used.',
+    )
+  }
   return { url: new URL(given || `https://${own}/`), region: service === 'iam' ? iamRegion : region }
 }
 
