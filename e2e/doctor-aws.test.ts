@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'bun:test'
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -171,7 +172,7 @@ describe('a deployment as the Terraform module makes it', () => {
     expect(results.map(({ name }) => name)).toEqual([
       ...['credentials', 'user pool', 'sign-up', 'user names', 'attributes', 'passwords', 'MFA', 'triggers', 'devices'],
       ...['threats', 'app client', 'secret', 'password flow', 'refresh flow', 'table', 'table key', 'TTL'],
-      ...['instance', 'state', 'address', 'metadata', 'firewall', '8001/tcp', '8080/tcp', 'outbound', 'role'],
+      ...['instance', 'state', 'address', 'metadata', 'security group', '8001/tcp', '8080/tcp', 'outbound', 'role'],
       'permissions',
     ])
     expect(summary(results)).toEqual({ sentence: 'Everything works.', exitCode: 0 })
@@ -359,12 +360,11 @@ describe('a table', () => {
       ],
     ],
   ])('with another key (%s) is told so', async (name, AttributeDefinitions, KeySchema) => {
-    const TableName = `rooms-${name}`
+    const TableName = `rooms-${name}-${randomUUID()}`
     await dynalite.call('CreateTable', { TableName, AttributeDefinitions, KeySchema, BillingMode: 'PAY_PER_REQUEST' })
     dynamodb.overlays = { ...dynamodb.overlays, DescribeTable: { Table: { TableStatus: 'ACTIVE' } } }
     const results = await examined({ options: { table: TableName } })
     expect(faults(results)).toEqual({ 'table key': 'failed TABLE_KEY' })
-    await dynalite.call('DeleteTable', { TableName }).catch(() => {})
   })
 
   test.each(['CREATING', 'DELETING', 'ARCHIVED', 'INACCESSIBLE_ENCRYPTION_CREDENTIALS'])(
@@ -583,7 +583,10 @@ describe('a role', () => {
   })
 
   const noInstance = Object.fromEntries(
-    ['state', 'address', 'metadata', 'firewall', '8001/tcp', '8080/tcp', 'outbound'].map(name => [name, 'skipped']),
+    ['state', 'address', 'metadata', 'security group', '8001/tcp', '8080/tcp', 'outbound'].map(name => [
+      name,
+      'skipped',
+    ]),
   )
 })
 
@@ -594,7 +597,7 @@ describe('credentials', () => {
     DescribeTable: 'table',
     DescribeTimeToLive: 'TTL',
     DescribeInstances: 'instance',
-    DescribeSecurityGroups: 'firewall',
+    DescribeSecurityGroups: 'security group',
     GetInstanceProfile: 'role',
     SimulatePrincipalPolicy: 'permissions',
   }

@@ -127,7 +127,7 @@ async function* examineInstance(step: Step, caller: Known<Caller>, target: AwsTa
   yield* step('state', instance, async found => checkState(found))
   yield* step('address', instance, found => checkAddress(found, target.host))
   yield* step('metadata', instance, async found => checkMetadata(found))
-  const groups = yield* step('firewall', both(caller, instance), ([{ aws }, found], signal) =>
+  const groups = yield* step('security group', both(caller, instance), ([{ aws }, found], signal) =>
     describeGroups(aws, found, signal),
   )
   const doors = instance.isKnown ? await doorsOf(target, instance.value) : target.doors
