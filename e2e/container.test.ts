@@ -132,6 +132,22 @@ withImage('rooms and ID tokens survive a new container on the same volume', asyn
   expect(peer.registration.room_id).toBe(room.room_id)
 })
 
+withImage('it says what it would be, beside a server that runs, and what is wrong', async () => {
+  const { httpUrl, wsUrl } = await startContainer({ image })
+  const ports = { PARLEY_HTTP_PORT: new URL(httpUrl).port, PARLEY_WS_PORT: new URL(wsUrl).port }
+  const good = await runImage(image, ports, 'check')
+  expect([good.code, good.stderr]).toEqual([0, ''])
+  expect(good.stdout).toContain(
+    `would start with these settings.\n\n  HTTP API    0.0.0.0, port ${ports.PARLEY_HTTP_PORT}\n`,
+  )
+  expect((await fetch(`${httpUrl}/readyz`)).status).toBe(200)
+
+  const { code, stdout, stderr } = await runImage(image, { TURN_USERNAME: 'sleap', PARLEY_HTTP_PROT: '80' }, 'check')
+  expect([code, stdout]).toEqual([1, ''])
+  expect(stderr).toContain('PARLEY_HTTP_PROT is not a setting; is PARLEY_HTTP_PORT meant?')
+  expect((await runImage(image, {}, 'chek')).code).toBe(2)
+})
+
 withImage('it says why it does not start', async () => {
   const { code, stderr } = await runImage(image, { PARLEY_HTTP_PROT: '80', PARLEY_DATA_DIR: '/srv/parley' })
   expect(code).toBe(1)

@@ -14,6 +14,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['client/test/', ['*']],
   ['console/', ['console/', '@parley/client', '@parley/protocol']],
   ['cli/test/', ['*']],
+  ['cli/src/doctor/aws/packages.ts', ['cli/', '@aws-sdk/', '@smithy/signature-v4']],
   ['cli/', ['cli/', '@parley/client', '@parley/protocol', 'node:', 'node-datachannel', 'ws']],
   ['server/src/main.ts', ['server/src/', 'server/package.json', 'node:']],
   [
@@ -70,6 +71,10 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ],
   ['server/src/room-store/', ['seam', 'server/src/room-store/', 'node:', '@aws-sdk/client-dynamodb']],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
+  [
+    'server/src/check.ts',
+    ['common', 'server/src/ice/', 'server/src/preflight.ts', 'server/src/welcome.ts', '@parley/protocol'],
+  ],
   ['server/src/', ['common', '@parley/protocol', 'node:', 'pino', 'zod']],
   ['server/test/', ['*']],
   [

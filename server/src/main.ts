@@ -1,8 +1,10 @@
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { version } from '../package.json' with { type: 'json' }
 import { inProcess } from './backplane/in-process.ts'
+import { check } from './check.ts'
 import { systemClock as clock } from './clock.ts'
-import { type IdentityChoice, readConfig, type StoreChoice } from './config.ts'
+import { type Config, type IdentityChoice, readConfig, type StoreChoice } from './config.ts'
 import { descriptorLimit, watchDescriptors } from './descriptors.ts'
 import { healthcheck } from './healthcheck.ts'
 import { cognito } from './identity/cognito.ts'
@@ -25,6 +27,8 @@ const drainWithin = 3_500
 /** The same for the adapters, and for what still waits to be written to the log. Milliseconds. */
 const closeWithin = 1_000
 const flushWithin = 250
+/** The same for what a command is for, and for why the server does not start. It is said for a person, who waits for it. */
+const sayWithin = 4_000
 
 // The data folder holds the signing key and the tokens of rooms: for this user alone.
 process.umask(0o077)
@@ -32,8 +36,8 @@ process.umask(0o077)
 const stdout = new LineOutput(1, clock, () => '')
 const stderr = standardError(clock)
 const { config, faults, warnings } = readConfig(process.env)
-const command = process.argv[2]
-if (command !== undefined) process.exit(await obey(command))
+const [command, ...operands] = process.argv.slice(2)
+if (command !== undefined) process.exit(await obey(command, operands))
 const obstacles = [...faults, ...preflight(config, faults)]
 if (obstacles.length > 0) await refuseToStart(obstacles.map(({ sentence }) => sentence))
 
@@ -110,13 +114,20 @@ async function fail(error: unknown): Promise<void> {
 }
 
 /** What is done instead of starting. @returns the exit code */
-async function obey(command: string): Promise<number> {
-  if (command !== 'healthcheck') {
-    await complainOf([
-      `${JSON.stringify(command)} is not a command. There is "healthcheck", which asks the running server whether it is alive; without a command the server starts.`,
-    ])
-    return 2
-  }
+async function obey(command: string, operands: readonly string[]): Promise<number> {
+  const [option, extra] = operands
+  if (command === 'healthcheck' && option === undefined) return askTheServer()
+  const isCheck = command === 'check' || command === '--check'
+  if (isCheck && extra === undefined && (option === undefined || option === '--services'))
+    return checkAll(option !== undefined)
+  const words = [command, ...operands].map(word => JSON.stringify(word)).join(' ')
+  await complainOf([
+    `${words} is not a command. There is "healthcheck", which asks the running server whether it is alive, and "check", which says whether the server would start, or with "--services" whether what it needs answers, too; without a command the server starts.`,
+  ])
+  return 2
+}
+
+async function askTheServer(): Promise<number> {
   const { host, httpPort } = config
   const variable = settings.httpPort.variable
   const complaints = faults.map(({ sentence }) => sentence)
@@ -124,6 +135,28 @@ async function obey(command: string): Promise<number> {
   if (complaints.length === 0) complaints.push(...(await healthcheck(`http://${reachable(host)}:${httpPort}`)))
   await complainOf(complaints)
   return complaints.length === 0 ? 0 : 1
+}
+
+async function checkAll(isAsking: boolean): Promise<number> {
+  const services = isAsking ? await servicesOf(config) : undefined
+  const { report, complaints, exitCode } = await check({ config, faults, warnings, version, services })
+  stdout.write(report)
+  await stdout.flush(sayWithin)
+  await complainOf(complaints)
+  return exitCode
+}
+
+/** What the server asks over the network, without what it keeps itself. */
+async function servicesOf({ identity, store }: Config): Promise<ReadonlyMap<string, () => Promise<unknown>>> {
+  const services = new Map<string, () => Promise<unknown>>()
+  // A folder that is not there: no user waits to be deleted, and nothing is written.
+  const nowhere = join(tmpdir(), crypto.randomUUID())
+  const quiet = openLog('silent', stderr)
+  if (identity.kind === 'cognito')
+    services.set('Cognito', async () => (await cognito({ ...identity, folder: nowhere }, clock, quiet)).keys())
+  if (identity.kind === 'oidc') services.set(identity.issuer, async () => (await oidc(identity, clock)).ready())
+  if (store.kind === 'dynamodb') services.set('DynamoDB', () => dynamodb(store, clock).ready())
+  return services
 }
 
 async function refuseToStart(sentences: readonly string[]): Promise<never> {
@@ -134,5 +167,5 @@ async function refuseToStart(sentences: readonly string[]): Promise<never> {
 /** Tells the person who has started this. */
 function complainOf(sentences: readonly string[]): Promise<void> {
   for (const sentence of sentences) stderr.write(`parley: ${sentence}\n`)
-  return stderr.flush(flushWithin)
+  return stderr.flush(sayWithin)
 }

@@ -1,4 +1,5 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { Config, Fault } from './config.ts'
 import { settings } from './settings.ts'
 
@@ -10,7 +11,7 @@ export function preflight(config: Config, found: readonly Fault[]): Fault[] {
   const { dataDir, host, httpPort, wsPort } = settings
   const isFaulty = (...variables: string[]) => found.some(({ variable }) => variables.includes(variable ?? ''))
   const faults: Fault[] = []
-  if (!isFaulty(dataDir.variable)) faults.push(...folderFaults(config.dataDir))
+  if (!isFaulty(dataDir.variable)) faults.push(...folderFaults(config.dataDir, makeFolder))
   for (const [{ variable }, port] of [
     [httpPort, config.httpPort],
     [wsPort, config.wsPort],
@@ -20,10 +21,33 @@ export function preflight(config: Config, found: readonly Fault[]): Fault[] {
   return faults
 }
 
-function folderFaults(folder: string): Fault[] {
+/** The same of the folder alone, which is not even made: another server may use it, and the ports, at the moment. */
+export function folderOnly({ dataDir: folder }: Config, found: readonly Fault[]): Fault[] {
+  const { variable } = settings.dataDir
+  if (found.some(fault => fault.variable === variable)) return []
+  return folderFaults(folder, lookAtFolder)
+}
+
+const access = constants.R_OK | constants.W_OK | constants.X_OK
+
+function makeFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  accessSync(folder, access)
+}
+
+/** Of one that is missing, what it would be made in. */
+function lookAtFolder(folder: string): void {
+  let nearest = resolve(folder)
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest)
+  // Behind a file there is nothing, and nothing can be made there.
+  readdirSync(nearest)
+  accessSync(nearest, access)
+}
+
+/** @param tryFolder throws the system's error if the folder cannot be used */
+function folderFaults(folder: string, tryFolder: (folder: string) => void): Fault[] {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+    tryFolder(folder)
     return []
   } catch (error) {
     const { variable } = settings.dataDir

@@ -29,12 +29,14 @@ Try it, in another terminal in this folder:
 `
 }
 
-function describeIdentity(identity: IdentityChoice): string {
+/** Who gives out identities, in a few words. */
+export function describeIdentity(identity: IdentityChoice): string {
   if (identity.kind === 'cognito') return `Cognito user pool ${identity.userPoolId}`
   return identity.kind === 'oidc' ? `OpenID provider ${identity.issuer}` : 'given out by this server'
 }
 
-const describeStore = (store: StoreChoice): string =>
+/** Where rooms are kept, in a few words. */
+export const describeStore = (store: StoreChoice): string =>
   store.kind === 'dynamodb' ? `DynamoDB table ${store.table} in ${store.region}` : 'SQLite, in the data folder'
 
 /** An address to connect to, where `host` is one to listen on; in brackets if it is IPv6 (RFC 3986 section 3.2.2). */

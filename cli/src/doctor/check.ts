@@ -6,6 +6,8 @@ export type Status = 'ok' | 'warning' | 'failed' | 'skipped'
 export interface CheckResult {
   readonly name: string
   readonly status: Status
+  /** What is wrong, or why it could not be checked, where a script may want to tell it from others. It is stable. */
+  readonly code?: string
   /** Milliseconds: how long it took, or the median, as `detail` says. */
   readonly ms?: number
   /** What was found, in a sentence or less. */
@@ -18,6 +20,7 @@ export interface CheckResult {
 export interface Finding<T> {
   /** Default: `ok`. */
   readonly status?: 'ok' | 'warning' | 'skipped'
+  readonly code?: string
   readonly ms?: number
   readonly detail: string
   readonly advice?: string
@@ -72,14 +75,18 @@ export async function* make<Needed, Found>(
     yield { name, status, ...rest }
     return known(value)
   } catch (error) {
-    if (error instanceof Skip) yield { name, status: 'skipped', detail: error.message }
+    if (error instanceof Skip) yield { name, status: 'skipped', ...told(error) }
     else if (error instanceof Trouble) yield { name, status: 'failed', ...told(error) }
     else throw error
     return { isKnown: false, name }
   }
 }
 
-const told = ({ message, advice }: Trouble) => ({ detail: message, ...(advice !== undefined && { advice }) })
+const told = ({ message, advice, code }: Trouble | Skip) => ({
+  ...(code !== undefined && { code }),
+  detail: message,
+  ...(advice !== undefined && { advice }),
+})
 
 /**
  * The result of `act`, if it comes in time.

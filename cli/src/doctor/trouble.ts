@@ -1,19 +1,36 @@
+export interface TroubleOptions extends ErrorOptions {
+  /** Tells it from others, for scripts. It is stable. */
+  readonly code?: string
+}
+
 /** Something that does not work. The message and the advice are sentences for people. */
 export class Trouble extends Error {
-  override readonly name = 'Trouble'
+  override readonly name: string = 'Trouble'
+  readonly code: string | undefined
 
   constructor(
     message: string,
     readonly advice?: string,
-    options?: ErrorOptions,
+    options?: TroubleOptions,
   ) {
     super(message, options)
+    this.code = options?.code
   }
 }
 
-/** This cannot be tried from here, which says nothing about the server. */
+/** This cannot be tried from here, which says nothing about the server. With a code, it should have been tried. */
 export class Skip extends Error {
   override readonly name = 'Skip'
+  readonly code: string | undefined
+
+  constructor(
+    message: string,
+    readonly advice?: string,
+    options?: TroubleOptions,
+  ) {
+    super(message, options)
+    this.code = options?.code
+  }
 }
 
 /** Why there is no connection. */
