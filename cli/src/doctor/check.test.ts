@@ -51,6 +51,21 @@ describe('a check', () => {
     expect(results).toEqual([{ name: 'it', status: 'skipped', detail: 'Not from here.' }])
   })
 
+  test('tells what it is called by scripts', async () => {
+    const failed = await run(known(1), () => Promise.reject(new Trouble('Broken.', 'Mend it.', { code: 'BROKEN' })))
+    expect(failed.results).toEqual([
+      { name: 'it', status: 'failed', code: 'BROKEN', detail: 'Broken.', advice: 'Mend it.' },
+    ])
+    const skipped = await run(known(1), () => Promise.reject(new Skip('Not allowed.', 'Allow it.', { code: 'NO' })))
+    expect(skipped.results).toEqual([
+      { name: 'it', status: 'skipped', code: 'NO', detail: 'Not allowed.', advice: 'Allow it.' },
+    ])
+    const doubtful = { status: 'warning', code: 'ODD', detail: 'Odd.', value: 1 } as const
+    expect((await run(known(1), async () => doubtful)).results).toEqual([
+      { name: 'it', status: 'warning', code: 'ODD', detail: 'Odd.' },
+    ])
+  })
+
   test('fails at the deadline, and ends what it has opened', async () => {
     const signals: AbortSignal[] = []
     const act: Act<number, void> = (_, signal) => {

@@ -7,8 +7,12 @@ const warning: CheckResult = { name: 'clock', status: 'warning', detail: 'It is 
 const failed: CheckResult = { name: 'room', status: 'failed', detail: 'No room.', advice: 'Build one.' }
 const skipped: CheckResult = { name: 'NAT', status: 'skipped', detail: 'It needs “room”.' }
 
+const coded: CheckResult = { ...failed, name: 'metadata', code: 'HOP_LIMIT' }
+const unchecked: CheckResult = { ...skipped, name: 'role', code: 'NOT_PERMITTED' }
+
 describe('a line', () => {
   test.each([
+    [coded, '✗ metadata     No room. (HOP_LIMIT)\n  → Build one.'],
     [ok, '✓ sign-in      Anonymous sign-in works. (12.5 ms)'],
     [warning, '! clock        It is late.\n  → Set it.'],
     [failed, '✗ room         No room.\n  → Build one.'],
@@ -29,6 +33,9 @@ describe('the summary', () => {
     [[ok, skipped], 'Everything works.', 0],
     [[ok, warning], 'It works; 1 thing should be looked at.', 0],
     [[warning, warning], 'It works; 2 things should be looked at.', 0],
+    [[ok, skipped, unchecked], 'Nothing is wrong in what was checked. 1 thing could not be checked.', 0],
+    [[warning, unchecked], 'It works; 1 thing should be looked at. 1 thing could not be checked.', 0],
+    [[failed, unchecked], '1 thing does not work. Begin with “room”. 1 thing could not be checked.', 1],
     [[ok, failed, skipped], '1 thing does not work. Begin with “room”.', 1],
     [[failed, warning, failed], '2 things do not work. Begin with “room”.', 1],
   ] as const)('of %o', (results, sentence, exitCode) => {
