@@ -256,7 +256,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
     }
     parts.signIns.count(key)
-    return inTime(clock, identity.signIn(), noSignIn)
+    return inTime(clock, identity.signIn(c.req.raw.signal), noSignIn, clock.uptime() + signInWithin)
   }
 
   async function authenticate(c: Context<Env>) {

@@ -73,8 +73,8 @@ export function call<T>(
     for (let attempt = 1; ; attempt++) {
       const began = clock.uptime()
       try {
-        const ms = attempt === 1 ? firstTryWithin : callWithin
-        const answer = await within(clock, ms, signal, signal => request(signal, attempt))
+        const patience = attempt === 1 ? firstTryWithin : callWithin
+        const answer = await within(clock, patience, signal, signal => request(signal, attempt))
         turn.answered(clock.uptime() - start)
         return answer
       } catch (error) {
@@ -85,7 +85,9 @@ export function call<T>(
         if (mayBeSkew(error, attempt)) continue
         if (failure.kind === 'refused') throw failure
         const longest = Math.min(pauses[0] * 2 ** (attempt - 1), pauses[1])
-        await pause(clock, Math.random() * longest, signal).catch(() => Promise.reject(failure))
+        // One that was waited for so long needs no pause besides.
+        const ms = Math.max(0, Math.random() * longest - (clock.uptime() - began))
+        await pause(clock, ms, signal).catch(() => Promise.reject(failure))
       }
     }
   })

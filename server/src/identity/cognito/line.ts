@@ -6,6 +6,8 @@ import { Pace } from './pace.ts'
 
 /** Those that wait at most. */
 const longest = 1_000
+/** Late are those who would be so even if Cognito were so many times as fast: when that was seen, and when it is a guess. */
+const margins = { seen: 1.2, guessed: 1.5 } as const
 /** Nobody is asked to come back later than that. Seconds. */
 const longestAway = 60
 
@@ -127,7 +129,8 @@ export class Line {
   #late(place: number, by: number): number {
     const rate = this.#pace.rate(this.#underWay)
     if (rate === undefined) return 0
-    return Math.max(0, this.clock.uptime() + place / rate + this.#pace.takes - by)
+    const margin = this.#pace.isSure ? margins.seen : margins.guessed
+    return Math.max(0, this.clock.uptime() + place / (margin * rate) + this.#pace.takes - by)
   }
 
   #refusal(late: number): SignalingError {

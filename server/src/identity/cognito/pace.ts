@@ -8,14 +8,14 @@ export const mostPlaces = 128
 const quiet = 3_500
 /** What was measured counts for so long. Milliseconds. */
 const measureLasts = 10_000
-/** By so many of those done last it is measured how fast they are, and by so many at least. */
-const measured = [8, 32] as const
+/** By so many acts at least it is seen how fast they are done, and by so many at most: those done last. */
+const measured = [8, 64] as const
 
 /**
  * How many acts may be under way at Cognito at once, and how fast they are done. Cognito does not tell its quota, so the
  * places follow TCP (RFC 5681): each call that is answered while all places are taken makes one more, up to where Cognito has
  * throttled, and beyond that one more for as many calls as there are places. When it throttles, half of them are left. When it
- * is down, one is left, with which it is tried.
+ * is down, one is left, until one act is done.
  */
 export class Pace {
   #places = first
@@ -27,6 +27,7 @@ export class Pace {
   /** Milliseconds that a call takes, tries and pauses included; smoothed (RFC 6298). */
   #took = 0
   #answeredAt = Number.NEGATIVE_INFINITY
+  #isDown = false
   /** When acts were done. */
   readonly #done: number[] = []
 
@@ -53,7 +54,7 @@ export class Pace {
   answered(ms: number, isCrowded: boolean): void {
     this.#took = this.#isMeasured ? this.#took + (ms - this.#took) / 8 : ms
     this.#answeredAt = this.clock.uptime()
-    if (!isCrowded) return
+    if (!isCrowded || this.#isDown) return
     this.#places = Math.min(mostPlaces, this.#places + (this.#places < this.#threshold ? 1 : 1 / this.#places))
   }
 
@@ -67,19 +68,21 @@ export class Pace {
   }
 
   done(): void {
+    this.#isDown = false
     this.#done.push(this.clock.uptime())
     if (this.#done.length > measured[1]) this.#done.shift()
   }
 
   /** An act has failed, as Cognito was silent or throttled it for as long as one may wait. @returns whether it is down */
   failed(): boolean {
-    const isDown = this.clock.uptime() - (this.#done.at(-1) ?? Number.NEGATIVE_INFINITY) >= quiet
-    if (isDown) this.#places = 1
-    return isDown
+    this.#isDown = this.clock.uptime() - (this.#done.at(-1) ?? Number.NEGATIVE_INFINITY) >= quiet
+    if (this.#isDown) this.#places = 1
+    return this.#isDown
   }
 
   /**
-   * Acts that may be done in a millisecond, rather too many than too few; undefined while that is not known.
+   * Acts that are done in a millisecond; undefined while that is not known. As long as few were done, rather too many than too
+   * few: as many as with all the places that there were last, or may be.
    * @param underWay how many are
    */
   rate(underWay: number): number | undefined {
@@ -87,6 +90,13 @@ export class Pace {
     const [since = 0] = this.#done
     const passed = this.clock.uptime() - since
     const seen = this.#done.length >= measured[0] && passed > 0 ? this.#done.length / passed : 0
-    return Math.max(seen, Math.max(this.#peak, underWay) / this.takes)
+    return this.isSure ? seen : Math.max(seen, Math.max(this.#peak, underWay) / this.takes)
+  }
+
+  /** Whether `rate` is what was seen of late, when it was the quota that allowed no more. */
+  get isSure(): boolean {
+    const before = this.clock.uptime() - measureLasts
+    const [since = before] = this.#done
+    return this.#done.length === measured[1] && since > before && this.#halvedAt > before
   }
 }
