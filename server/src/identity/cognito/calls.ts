@@ -95,8 +95,8 @@ export function call<T>(
 
 /**
  * Whether it was refused only for the time in its signature (AWS takes 5 minutes to either side). The SDK has then learnt
- * AWS's time from the answer, and signs the next try by it. It does not say so if this computer's clock was set meanwhile,
- * so the second try is made in any case.
+ * AWS's time from the answer, and signs the next try by it. It does not say so where this computer's clock was wrong before and
+ * is right now, or was set meanwhile, so the second try is made in any case.
  */
 const mayBeSkew = (error: unknown, attempt: number): boolean =>
   error instanceof CognitoIdentityProviderServiceException &&
