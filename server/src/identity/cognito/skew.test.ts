@@ -97,6 +97,22 @@ describe.each(wrong)('with a clock that is %s', (_, ahead) => {
   })
 })
 
+test('a clock that is ahead by more than a token lasts refuses all of them, and the operator is told why', async () => {
+  const log = keptLog()
+  const clock = testClock()
+  const behind = -2 * 3_600_000
+  world.proxy.clock(behind)
+  await world.emulator.advance(behind)
+  try {
+    const identity = await world.open({ log, clock })
+    const { idToken } = await identity.signIn()
+    await expect(identity.verify(idToken)).rejects.toMatchObject({ code: 'INVALID_TOKEN' })
+    expect(log.lines).toMatchObject([{ msg: 'clock ahead of AWS', means: 'ID tokens and rooms end too early' }])
+  } finally {
+    await world.emulator.advance(-behind)
+  }
+})
+
 test('a clock that is set while a signed request is under way keeps nobody from signing in', async () => {
   const identity = await world.open()
   await identity.signIn()
