@@ -106,6 +106,31 @@ describe('the fault proxy', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(99)
   })
 
+  test.each([
+    ['expired', 600_000, /^Signature expired: (\S+) is now earlier than (\S+) \((\S+) - 5 min\.\)$/],
+    ['not yet current', -600_000, /^Signature not yet current: (\S+) is still later than (\S+) \((\S+) \+ 5 min\.\)$/],
+  ])('refuses a signature that is %s as AWS does, and tells the time', async (_, ahead, message) => {
+    const signedAt = (ms: number) => {
+      const time = new Date(ms).toISOString().replace(/[-:]|\.\d+/g, '')
+      const headers = { 'x-amz-target': 'a.AdminDeleteUser', 'x-amz-date': time, authorization: 'AWS4-HMAC-SHA256 x' }
+      return fetch(proxy.url, { method: 'POST', body: '{}', headers })
+    }
+    proxy.clock(ahead)
+    const refused = await signedAt(Date.now())
+    expect(refused.status).toBe(400)
+    const { __type, message: said } = (await refused.json()) as { __type: string; message: string }
+    expect(__type).toBe('InvalidSignatureException')
+    expect(said).toMatch(message)
+    const theirs = Date.parse(refused.headers.get('date') ?? '')
+    expect(Math.abs(theirs - Date.now() - ahead)).toBeLessThan(10_000)
+    expect(served).toBe(0)
+    expect((await signedAt(theirs)).status).toBe(201)
+    // Without a signature there is no time to be wrong.
+    expect((await ask('AWSCognitoIdentityProviderService.SignUp')).status).toBe(201)
+    proxy.clock(0)
+    expect((await signedAt(Date.now())).status).toBe(201)
+  })
+
   test('answers with a status', async () => {
     proxy.fault({ status: 500 })
     const response = await ask('DynamoDB_20120810.GetItem')

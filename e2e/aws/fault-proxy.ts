@@ -18,7 +18,10 @@ interface Answered {
   readonly status: number
 }
 
-/** Stands between a client and an HTTP service, and lets it fail in the ways in which services fail. */
+/**
+ * Stands between a client and an HTTP service, and lets it fail in the ways in which services fail. It tells the time in each
+ * answer, and refuses signatures of another time than its own, as AWS does.
+ */
 export interface FaultProxy {
   readonly url: string
   /**
@@ -28,6 +31,8 @@ export interface FaultProxy {
    * @param times how many of these it is for; all others are passed on. Default: without end
    */
   fault(fault: Fault, only?: RegExp, times?: number): void
+  /** From now on its time is ahead of this computer's by so many milliseconds. 0 at first. */
+  clock(ahead: number): void
   /** What was asked for so far: the operation in X-Amz-Target after the dot, or else `GET /path`. */
   readonly seen: readonly string[]
   close(): Promise<void>
@@ -41,12 +46,17 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   let current: Fault = 'none'
   let among: RegExp | undefined
   let left = Number.POSITIVE_INFINITY
+  let ahead = 0
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = nameOf(request)
     seen.push(name)
     const fault = (!among || among.test(name)) && left-- > 0 ? current : 'none'
     const body = await buffer(request)
+    const now = new Date(Date.now() + ahead)
+    response.setHeader('date', now.toUTCString())
+    const refusal = refusalOf(request, now)
+    if (refusal) return answerAs(response, 400, 'InvalidSignatureException', refusal)
     if (fault === 'hung') return
     if (fault === 'refused') return reset(request)
     if (fault === 'throttled') return throttle(request, response)
@@ -87,6 +97,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       if (isAway && server.listening) void stop()
       if (!isAway && !server.listening) server = listen(port)
     },
+    clock(milliseconds) {
+      ahead = milliseconds
+    },
     async close() {
       if (server.listening) await stop()
     },
@@ -112,10 +125,30 @@ function throttle({ headers }: IncomingMessage, response: ServerResponse): void 
 }
 
 /** Errors of the services are in JSON, with their name in `__type`. */
-function answerAs(response: ServerResponse, status: number, type: string): void {
+function answerAs(response: ServerResponse, status: number, type: string, message = 'by the fault proxy'): void {
   response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-requestid': crypto.randomUUID() })
-  response.end(JSON.stringify({ __type: type, message: 'by the fault proxy' }))
+  response.end(JSON.stringify({ __type: type, message }))
 }
+
+/** How far the time in a signature may be from AWS's (IAM User Guide, "Signing AWS API requests"). Milliseconds. */
+const tolerance = 300_000
+
+/** What AWS says of a signature of another time than its own, in its words; undefined of all others. */
+function refusalOf({ headers }: IncomingMessage, now: Date): string | undefined {
+  const signed = headers['x-amz-date']
+  if (!headers.authorization?.startsWith('AWS4-') || typeof signed !== 'string') return
+  const late = now.getTime() - Date.parse(signed.replace(/^(....)(..)(..T..)(..)/, '$1-$2-$3:$4:'))
+  const limit = (ms: number) => amzDate(new Date(now.getTime() + ms))
+  if (late > tolerance) {
+    return `Signature expired: ${signed} is now earlier than ${limit(-tolerance)} (${amzDate(now)} - 5 min.)`
+  }
+  if (late < -tolerance) {
+    return `Signature not yet current: ${signed} is still later than ${limit(tolerance)} (${amzDate(now)} + 5 min.)`
+  }
+}
+
+/** As in X-Amz-Date: `20261127T235959Z`. */
+const amzDate = (time: Date): string => time.toISOString().replace(/[-:]|\.\d+/g, '')
 
 async function passOn(target: string, { method = 'GET', url, headers }: IncomingMessage, body: Buffer) {
   // The rest is for this connection alone.
@@ -128,6 +161,6 @@ async function passOn(target: string, { method = 'GET', url, headers }: Incoming
     ...(body.length > 0 && { body: new Uint8Array(body) }),
   })
   const whole = Buffer.from(await answer.arrayBuffer())
-  const { connection: ____, 'transfer-encoding': _____, ...told } = Object.fromEntries(answer.headers)
+  const { connection: ____, 'transfer-encoding': _____, date: ______, ...told } = Object.fromEntries(answer.headers)
   return { status: answer.status, headers: { ...told, 'content-length': String(whole.length) }, body: whole }
 }

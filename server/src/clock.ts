@@ -85,8 +85,9 @@ export function inTime<T>(
   by = clock.uptime() + outsideDeadline,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(Math.max(0, by - clock.uptime()), () =>
-      reject(new SignalingError('UNAVAILABLE', sentence, { cause: new Error(`no answer in ${outsideDeadline} ms`) })),
+    const ms = Math.max(0, Math.round(by - clock.uptime()))
+    const cancel = clock.after(ms, () =>
+      reject(new SignalingError('UNAVAILABLE', sentence, { cause: new Error(`no answer in ${ms} ms`) })),
     )
     promise.then(
       value => {

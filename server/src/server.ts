@@ -13,7 +13,7 @@ import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
 import { ReceiveBuffers } from './gateway/receive-buffers.ts'
 import { iceServers, turnUser } from './ice/ice-servers.ts'
-import type { Identity } from './identity/identity.ts'
+import { type Identity, signInWithin } from './identity/identity.ts'
 import { Listener } from './listener.ts'
 import { type Log, logFailure } from './log.ts'
 import { queueBudget, usableMemory } from './memory.ts'
@@ -118,6 +118,8 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     if (request.method !== 'GET') hiddenClient(client)
     // Without a usable Host (HTTP/1.0 needs none) there is no URL, and nothing can be made of such a request.
     const whole = request.url.startsWith('/') ? new Request('http://localhost/', request) : request
+    // The runtime would close a connection on which nothing comes for ten seconds.
+    if (path === '/anonymous-signin') server.timeout(request, signInWithin / 1000 + 5)
     // A few in each turn of the event loop: relayed messages need not wait for all that is asked at once.
     await slices.turn(workOfRequest)
     const response = await api.fetch(whole, { client, path })

@@ -3,6 +3,7 @@ import { toSignalingError } from '@parley/protocol'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { inTemporaryFolder, recordingLog, startServer, type TestServer } from '../../test/harness.ts'
 import { type Clock, manualClock, systemClock } from '../clock.ts'
+import type { Identity } from '../identity/identity.ts'
 import { local } from '../identity/local.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import { sqlite } from '../room-store/sqlite.ts'
@@ -611,6 +612,52 @@ test('an identity provider that is down is 503 with Retry-After for whoever sign
   const register = { type: 'register', peer_id: 'a', room_id: 'b', token: 'c', id_token: 'd' }
   expect(await peer.ask(register)).toMatchObject({ code: 'UNAVAILABLE', retryable: true })
   expect((await fetch(`${server.http}/readyz`)).status).toBe(503)
+})
+
+describe('a sign-in that the provider is slow at', () => {
+  const never = () => new Promise<never>(() => {})
+  const slow = (asked: (gone?: AbortSignal) => void): Identity => ({
+    signIn(gone) {
+      asked(gone)
+      return never()
+    },
+    refresh: never,
+    verify: never,
+    signOut: never,
+    keys: never,
+    ready: never,
+    close: async () => {},
+  })
+
+  test('may take 25 s, not longer, and not so all else', async () => {
+    const clock = manualClock()
+    const asked = Promise.withResolvers<void>()
+    await using server = await startServer({}, { identity: slow(() => asked.resolve()), clock })
+    let isAnswered = false
+    const response = server.post('/anonymous-signin').finally(() => {
+      isAnswered = true
+    })
+    await asked.promise
+    clock.advance(24_999)
+    // Whatever is answered now is answered before this.
+    expect((await fetch(`${server.http}/livez`)).status).toBe(200)
+    expect(isAnswered).toBe(false)
+    clock.advance(1)
+    expect(await problemOf(await response)).toMatchObject({ status: 503, code: 'UNAVAILABLE' })
+  })
+
+  test('is given up when its client has gone', async () => {
+    const asked = Promise.withResolvers<AbortSignal | undefined>()
+    await using server = await startServer({}, { identity: slow(asked.resolve) })
+    const client = new AbortController()
+    const response = fetch(`${server.http}/anonymous-signin`, { method: 'POST', signal: client.signal })
+    const gone = await asked.promise
+    expect(gone?.aborted).toBe(false)
+    const given = new Promise(resolve => gone?.addEventListener('abort', resolve))
+    client.abort()
+    await expect(response).rejects.toThrow()
+    await given
+  })
 })
 
 describe('an address or a method that is not there', () => {

@@ -4,7 +4,7 @@ import { bodyLimit } from 'hono/body-limit'
 import type { ParamKeys } from 'hono/types'
 import { type Clock, inTime } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
-import type { Identity, SignIn } from '../identity/identity.ts'
+import { type Identity, type SignIn, signInWithin } from '../identity/identity.ts'
 import { type Log, logFailure } from '../log.ts'
 import { countError, type Gauges, type Metrics, prometheusText } from '../metrics.ts'
 import { problem } from '../problem.ts'
@@ -256,7 +256,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
     }
     parts.signIns.count(key)
-    return inTime(clock, identity.signIn(), noSignIn)
+    return inTime(clock, identity.signIn(c.req.raw.signal), noSignIn, clock.uptime() + signInWithin)
   }
 
   async function authenticate(c: Context<Env>) {

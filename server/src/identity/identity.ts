@@ -18,6 +18,12 @@ export const judgedAt = (
   now: number,
 ): number => (exp !== undefined && sub !== undefined && sub === proven ? Math.min(now, exp * 1000 - 1) : now)
 
+/**
+ * A sign-in may take so long where the provider answers, but slowly, or has many to serve (decision 37). Milliseconds; below the
+ * half minute that clients wait.
+ */
+export const signInWithin = 25_000
+
 /** What a peer is told where the provider is silent. */
 export const identitySilent = 'The identity provider does not answer.'
 
@@ -32,11 +38,15 @@ export interface SignIn {
 
 /**
  * Who somebody is: gives out identities to whoever asks, and tells later whom a token proves.
- * Every member answers within 5 s or throws SignalingError UNAVAILABLE.
+ * Every member answers within 5 s or throws SignalingError UNAVAILABLE; but a sign-in within `signInWithin`, and within 5 s
+ * of when the provider fell silent.
  */
 export interface Identity {
-  /** A new anonymous identity, different from all before, with a token that `verify` accepts. */
-  signIn(): Promise<SignIn>
+  /**
+   * A new anonymous identity, different from all before, with a token that `verify` accepts.
+   * @param gone aborted when nobody waits for it any more
+   */
+  signIn(gone?: AbortSignal): Promise<SignIn>
   /**
    * A new ID token of the identity that `refreshToken` was given to, with the same subject and the same username.
    * Beside it comes the refresh token to use from then on, which may be a new one or the same.

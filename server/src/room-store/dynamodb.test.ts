@@ -110,6 +110,13 @@ function haltingClock(): Clock & { readonly halted: Promise<void>; goOn(): void 
   }
 }
 
+/** Resolves when the proxy has been asked for this once more. */
+async function asked(name: string): Promise<void> {
+  const count = () => proxy.seen.filter(seen => seen === name).length
+  const before = count()
+  while (count() === before) await new Promise(setImmediate)
+}
+
 /** What is thrown by whatever fails, and how long that took on `clock`. Milliseconds. */
 async function failing(clock: Clock, act: () => Promise<unknown>): Promise<{ error: Error; took: number }> {
   const start = clock.now()
@@ -372,6 +379,146 @@ describe('the list of a creator', () => {
     await store.create(room, 2, now)
     await expect(store.create({ ...room, token: 'other' }, 2, now)).rejects.toThrow('another room of the same id')
     expect(await store.createdBy(room.created_by, now)).toEqual([summaryOf(room)])
+  })
+})
+
+describe('the list of a creator is gone', () => {
+  const listOf = (created_by: string) => itemAt(`creator#${created_by}`)
+
+  test('with the last room, not before', async () => {
+    const store = await openStore()
+    const created_by = 'tidy'
+    const rooms = [someRoom({ created_by }), someRoom({ created_by, expires_at: null })] as const
+    for (const room of rooms) await store.create(room, 2, now)
+    await store.delete(rooms[0].room_id)
+    expect(await listOf(created_by)).toBeDefined()
+    await store.delete(rooms[1].room_id)
+    expect(await listOf(created_by)).toBeUndefined()
+    expect(await store.createdBy(created_by, now)).toEqual([])
+    const next = someRoom({ created_by })
+    await store.create(next, 1, now)
+    expect(await store.createdBy(created_by, now)).toEqual([summaryOf(next)])
+  })
+
+  test('where the only room could not be created', async () => {
+    const store = await openStore()
+    const theirs = someRoom()
+    await store.create(theirs, 1, now)
+    const created_by = 'without'
+    await expect(store.create({ ...theirs, created_by }, 1, now)).rejects.toThrow('another room of the same id')
+    expect(await listOf(created_by)).toBeUndefined()
+  })
+
+  test('with the next deletion where an earlier version has left it empty', async () => {
+    const store = await openStore()
+    const room = someRoom()
+    await store.create(room, 1, now)
+    const empty = { room_id: { S: `creator#${room.created_by}` }, rooms: { S: '[]' } }
+    await raw.send(new PutItemCommand({ TableName: 'rooms', Item: empty }))
+    await store.delete(room.room_id)
+    expect(await listOf(room.created_by)).toBeUndefined()
+  })
+
+  test('also if the answer to that was lost', async () => {
+    const store = await openStore()
+    const room = someRoom()
+    await store.create(room, 1, now)
+    const deleted = store.delete(room.room_id)
+    await asked('DeleteItem')
+    proxy.fault('cut', /DeleteItem/, 1)
+    await deleted
+    expect(await listOf(room.created_by)).toBeUndefined()
+  })
+
+  test('but not if another node lists a room meanwhile', async () => {
+    const clock = haltingClock()
+    const [deleting, creating] = [await openStore(proxy.url, clock), await openStore()]
+    const created_by = 'deleted by one, created by the other'
+    const [last, next] = [someRoom({ created_by }), someRoom({ created_by })]
+    await creating.create(last, 2, now)
+    const deleted = deleting.delete(last.room_id)
+    // The room is deleted; the list is not, yet.
+    await asked('DeleteItem')
+    proxy.fault('throttled', /DeleteItem/, 1)
+    await clock.halted
+    await creating.create(next, 2, now)
+    clock.goOn()
+    await deleted
+    expect(await creating.createdBy(created_by, now)).toEqual([summaryOf(next)])
+    expect((await listOf(created_by))?.rooms?.S).not.toContain(last.room_id)
+  })
+
+  test('while another node is about to list a room, which is listed all the same', async () => {
+    const clock = haltingClock()
+    const [creating, deleting] = [await openStore(proxy.url, clock), await openStore()]
+    const created_by = 'created by one, deleted by the other'
+    const [last, next] = [someRoom({ created_by }), someRoom({ created_by })]
+    await deleting.create(last, 2, now)
+    proxy.fault('throttled', /UpdateItem/, 1)
+    const created = creating.create(next, 2, now)
+    await clock.halted
+    await deleting.delete(last.room_id)
+    expect(await listOf(created_by)).toBeUndefined()
+    clock.goOn()
+    await created
+    expect(await deleting.createdBy(created_by, now)).toEqual([summaryOf(next)])
+  })
+
+  test('after two nodes have created and deleted rooms at once, none of which is lost', async () => {
+    const stores = [await openStore(), await openStore()]
+    const created_by = 'busy'
+    const kept = someRoom({ created_by })
+    await Promise.all(
+      stores.flatMap(store =>
+        Array.from({ length: 5 }, async (_, index) => {
+          const room = store === stores[0] && index === 2 ? kept : someRoom({ created_by })
+          await store.create(room, 20, now)
+          if (room !== kept) await store.delete(room.room_id)
+        }),
+      ),
+    )
+    expect(await stores[1]?.createdBy(created_by, now)).toEqual([summaryOf(kept)])
+    await stores[1]?.delete(kept.room_id)
+    // Those that were in each other's way too often have left their entries; they go with the next change.
+    expect(await stores[1]?.createdBy(created_by, now)).toEqual([])
+  })
+})
+
+describe('with a clock that AWS does not take', () => {
+  afterEach(() => proxy.clock(0))
+
+  test.each([
+    ['ten minutes late', 600_000],
+    ['ten minutes early', -600_000],
+  ])('as it is %s, rooms are created, changed and deleted', async (_, ahead) => {
+    proxy.clock(ahead)
+    const store = await openStore()
+    const room = someRoom()
+    await store.create(room, 1, now)
+    expect(await store.update(room.room_id, renamed)).toMatchObject({ name: '+' })
+    // And when it is set right while the server runs.
+    proxy.clock(0)
+    await store.delete(room.room_id)
+    expect(await store.get(room.room_id)).toBeUndefined()
+  })
+
+  test('what is refused for another reason is refused at once', async () => {
+    let tries = 0
+    const date = new Date(Date.now() + 600_000).toUTCString()
+    const service = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch() {
+        tries++
+        const headers = { 'content-type': 'application/x-amz-json-1.0', date }
+        return Response.json({ __type: 'AccessDeniedException', message: 'no' }, { status: 400, headers })
+      },
+    })
+    const store = await openStore(service.url.origin)
+    const before = tries
+    await expect(store.get('a')).rejects.toThrow('AccessDeniedException')
+    expect(tries - before).toBe(1)
+    await service.stop(true)
   })
 })
 

@@ -35,7 +35,7 @@ export function dynamodb(options: { readonly region: string; readonly table: str
       // Otherwise it may be written yet, and is better listed.
       if (error instanceof SignalingError) await lists.forget(room, by)
       // It may be there already, where nobody knows its token. If this fails, it stays until its end.
-      else await table.removeWritten(room.room_id, writeId, by).catch(() => {})
+      else await table.removeIf(room.room_id, 'write_id', { S: writeId }, by).catch(() => {})
       throw error
     })
     if (outcome === 'written') return

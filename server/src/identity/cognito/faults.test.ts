@@ -1,6 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import type { Fault } from '../../../../e2e/aws/fault-proxy.ts'
-import { type CognitoWorld, keptLog, startCognitoWorld, testClock } from '../../../test/cognito-world.ts'
+import {
+  type CognitoWorld,
+  keptLog,
+  startCognitoWorld,
+  type TestClock,
+  testClock,
+} from '../../../test/cognito-world.ts'
 
 /** The ways in which Cognito may fail for a while. */
 const faults: readonly (readonly [string, Fault])[] = [
@@ -33,6 +39,13 @@ describe('a sign-in', () => {
   })
   const newUsers = async () => (await world.emulator.usernames(world.userPoolId)).filter(name => !before.includes(name))
 
+  /** The outcome of `signIn`, whose time goes by as soon as this operation is asked for: that Cognito falls silent midway. */
+  async function fromWhenAsked<T>(operation: string, clock: TestClock, signIn: Promise<T>): Promise<T> {
+    const asked = world.proxy.seen.filter(name => name === operation).length
+    await world.asked(new RegExp(`^${operation}$`), asked + 1)
+    return clock.whilePassing(signIn)
+  }
+
   test.each(faults)('fails in time while Cognito %s, and succeeds right afterwards', async (_, fault) => {
     const clock = testClock()
     const identity = await world.open({ clock })
@@ -49,7 +62,7 @@ describe('a sign-in', () => {
       const log = keptLog()
       const identity = await world.open({ clock, log })
       world.proxy.fault(fault, new RegExp(operation))
-      expect(await errorOf(clock.whilePassing(identity.signIn()))).toEqual(unavailable)
+      expect(await errorOf(fromWhenAsked(operation, clock, identity.signIn()))).toEqual(unavailable)
       world.proxy.fault('none')
       // Throttled, nothing was done, and so there is nobody to look for.
       if (operation !== 'SignUp' || fault !== 'throttled') {
@@ -97,35 +110,56 @@ describe('a sign-in', () => {
       const clock = testClock()
       const identity = await world.open({ clock })
       world.proxy.fault('hung', new RegExp(`^${operation}$`))
-      const { cause } = await errorOf(clock.whilePassing(identity.signIn()))
+      const { cause } = await errorOf(fromWhenAsked(operation, clock, identity.signIn()))
       expect(String(cause)).toMatch(`CallFailure: Cognito does not answer ${operation}: no answer in `)
     },
   )
 
-  test('tries four times, no more', async () => {
+  test.each([
+    ['four times, no more', { status: 500 }, 4],
+    ['eight times, no more, where Cognito throttles', 'throttled', 8],
+  ] as const)('tries %s', async (_, fault, times) => {
     const identity = await world.open()
     const asked = world.proxy.seen.length
-    world.proxy.fault('throttled', /SignUp/)
+    world.proxy.fault(fault, /SignUp/)
     await errorOf(identity.signIn())
-    expect(world.proxy.seen.slice(asked).filter(name => name === 'SignUp')).toHaveLength(4)
+    expect(world.proxy.seen.slice(asked).filter(name => name === 'SignUp')).toHaveLength(times)
   })
 
-  test('of 200 at once against a Cognito that hangs ends in time, and Cognito gets no more than 32 of them at once', async () => {
+  test('of 200 at once against a Cognito that hangs ends in time, and Cognito gets no more than 32 of them at once, then one', async () => {
     const clock = testClock()
     const identity = await world.open({ clock })
     const asked = world.proxy.seen.length
     world.proxy.fault('hung')
     const errors = await clock.whilePassing(Promise.all(Array.from({ length: 200 }, () => errorOf(identity.signIn()))))
     for (const error of errors) expect(error).toEqual(unavailable)
-    // 32 of them, each again after each try that was given up.
-    expect(world.proxy.seen.slice(asked).filter(name => name === 'SignUp').length).toBeLessThanOrEqual(32 * 3)
-    const late = errors.filter(({ context }) => context.retryAfter !== undefined)
-    expect(late.length).toBe(200 - 32)
-    expect(new Set(late.map(({ cause }) => cause.message))).toEqual(
-      new Set(['32 sign-ins and renewals are under way; waited 2000 ms for a turn']),
-    )
+    // 32 of them, each again after the try that was given up. Those who waited are not tried any more.
+    expect(world.proxy.seen.slice(asked).filter(name => name === 'SignUp').length).toBeLessThanOrEqual(32 * 2)
+    expect(new Set(errors.map(({ message }) => message))).toEqual(new Set(['The identity provider does not answer.']))
+    // Then with one at a time.
+    const asking = world.proxy.seen.length
+    const others = Array.from({ length: 20 }, () => errorOf(identity.signIn()))
+    for (const error of await clock.whilePassing(Promise.all(others))) expect(error).toEqual(unavailable)
+    expect(world.proxy.seen.slice(asking).filter(name => name === 'SignUp').length).toBeLessThanOrEqual(2)
     world.proxy.fault('none')
     expect((await identity.signIn()).idToken).toBeString()
+  })
+
+  test('is given up as soon as nobody waits for it, and leaves no user behind', async () => {
+    const clock = testClock()
+    const log = keptLog()
+    const identity = await world.open({ clock, log })
+    const gone = new AbortController()
+    world.proxy.fault('hung', /InitiateAuth/)
+    const asked = world.proxy.seen.filter(name => name === 'InitiateAuth').length
+    const signedIn = errorOf(identity.signIn(gone.signal))
+    await world.asked(/^InitiateAuth$/, asked + 1)
+    gone.abort()
+    expect(await signedIn).toEqual(unavailable)
+    world.proxy.fault('none')
+    await clock.advanceToPlan()
+    await log.said('identities signed out late')
+    expect(await newUsers()).toEqual([])
   })
 
   test('of 100 at once succeeds when all is well', async () => {

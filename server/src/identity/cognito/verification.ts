@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import { type Identified, judgedAt } from '../identity.ts'
 import { within } from './deadline.ts'
+import type { Told } from './skew.ts'
 
 /** Longer ones are refused unread. Characters; Cognito's have about 1,000. */
 export const tokenLength = 16_384
@@ -38,6 +39,8 @@ export interface VerificationConfig {
   readonly clientId: string
   /** Where the pool's keys are. */
   readonly jwksUrl: string
+  /** Is called with the headers of each answer. */
+  told(headers: Told): void
 }
 
 /**
@@ -46,7 +49,7 @@ export interface VerificationConfig {
  * an hour old are had anew when they are used next, while the old ones serve.
  */
 export function verification(
-  { userPoolId, clientId, jwksUrl }: VerificationConfig,
+  { userPoolId, clientId, jwksUrl, told }: VerificationConfig,
   clock: Clock,
   log: Log,
   until: AbortSignal,
@@ -60,7 +63,7 @@ export function verification(
 
   const renew = (): Promise<Jwks> => {
     asked = clock.uptime()
-    fetching ??= within(clock, fetchWithin, until, signal => fetchKeys(jwksUrl, signal))
+    fetching ??= within(clock, fetchWithin, until, signal => fetchKeys(jwksUrl, told, signal))
       .then(
         jwks => {
           verifier.cacheJwks(jwks)
@@ -142,8 +145,9 @@ class NoKeys extends Error {
   override readonly name = 'NoKeys'
 }
 
-async function fetchKeys(url: string, signal: AbortSignal): Promise<Jwks> {
+async function fetchKeys(url: string, told: VerificationConfig['told'], signal: AbortSignal): Promise<Jwks> {
   const response = await fetch(url, { signal, redirect: 'error' })
+  told({ date: response.headers.get('date'), age: response.headers.get('age') })
   if (!response.ok) {
     await response.body?.cancel()
     const message = `${url} answers ${response.status}`

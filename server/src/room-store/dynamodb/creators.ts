@@ -17,8 +17,8 @@ type Entries = Map<string, { readonly end: number; readonly touched: number }>
 
 /**
  * Which rooms an identity has created, as the table has no index for it: an item lists them. A room is listed before it
- * is there, and taken off when it is gone; its end is moved forward before the room's, and never back. So after a crash
- * in between the list says too much and never too little, and whether it does is seen in the rooms themselves.
+ * is there, and taken off when it is gone, the item with the last one; its end is moved forward before the room's, and never
+ * back. So after a crash in between the list says too much and never too little, and whether it does is seen in the rooms themselves.
  */
 export interface Creators {
   /** Lists a new room. @throws SignalingError LIMIT_REACHED if its creator has `maxLive` others at `now` (seconds) */
@@ -47,7 +47,13 @@ export function creators(table: Table, clock: Clock): Creators {
         const entries = parse(before)
         await change(entries)
         const after = format(entries)
-        if (after === (before ? before.S : format(new Map()))) return
+        if (entries.size === 0) {
+          // Nobody needs a list of nothing. If another node lists a room meanwhile, that is seen.
+          if (!before || (await table.removeIf(key, 'rooms', before, by)) === 'written') return
+          await table.giveWay()
+          continue
+        }
+        if (after === before?.S) return
         const end = [...entries.values()].reduce((latest, { end }) => Math.max(latest, end), seconds())
         const update = {
           UpdateExpression: Number.isFinite(end)

@@ -28,6 +28,9 @@ const conflictPause = 50
 /** What DynamoDB calls having had too many requests. Nothing was done then. */
 const throttlings = ['ThrottlingException', 'ProvisionedThroughputExceededException', 'RequestLimitExceeded']
 
+/** What it calls a signature of another time than its own, or of another key (the AWS SDK's CLOCK_SKEW_ERROR_CODES). */
+const badSignatures = ['InvalidSignatureException', 'RequestExpired', 'RequestTimeTooSkewed', 'SignatureDoesNotMatch']
+
 export type Item = Readonly<Record<string, AttributeValue>>
 export type Update = Omit<UpdateItemCommandInput, 'TableName' | 'Key'>
 
@@ -55,8 +58,8 @@ export interface Table {
   insert(item: Item, by: number): Promise<Outcome>
   /** Changes an item, on a condition. */
   update(key: string, update: Update, by: number): Promise<Outcome>
-  /** Removes an item if it is what the write of this `write_id` has made of it. */
-  removeWritten(key: string, writeId: string, by: number): Promise<void>
+  /** Removes an item if this attribute of it has this value. */
+  removeIf(key: string, attribute: 'rooms' | 'write_id', value: AttributeValue, by: number): Promise<Outcome>
   /** @returns the item as it was; undefined also if an earlier try has removed it */
   remove(key: string, by: number): Promise<Item | undefined>
   /** What to throw; `what` follows the name of the table. */
@@ -101,6 +104,7 @@ export function openTable(region: string, name: string, clock: Clock): Table {
   /** @param unsure called when a try may have changed something although it failed */
   async function ask<T>(by: number, attempt: (options: Options) => Promise<T>, unsure = () => {}): Promise<T> {
     let said: unknown
+    let isFirst = true
     for (let longest: number = pauses[0]; ; longest = Math.min(2 * longest, pauses[1])) {
       try {
         return await once(by, attempt)
@@ -108,8 +112,10 @@ export function openTable(region: string, name: string, clock: Clock): Table {
         if (error instanceof ConditionalCheckFailedException) throw error
         // What an earlier try was answered says more than that there was no time for another one.
         if (!(error instanceof Late)) said = error
-        if (!mayPass(error) || clock.uptime() + longest >= by) throw explained(said ?? error)
-        if (!isThrottling(error)) unsure()
+        const isSkew = mayBeSkew(error, isFirst)
+        if (!(isSkew || mayPass(error)) || clock.uptime() + longest >= by) throw explained(said ?? error)
+        if (!isSkew && !isThrottling(error)) unsure()
+        isFirst = false
       }
       await pause(longest)
     }
@@ -170,14 +176,14 @@ export function openTable(region: string, name: string, clock: Clock): Table {
       return write(by, options => client.send(new UpdateItemCommand(command), options))
     },
 
-    async removeWritten(key, writeId, by) {
+    removeIf(key, attribute, value, by) {
       const command = {
         TableName: name,
         Key: keyOf(key),
-        ConditionExpression: 'write_id = :written',
-        ExpressionAttributeValues: { ':written': { S: writeId } },
+        ConditionExpression: `${attribute} = :value`,
+        ExpressionAttributeValues: { ':value': value },
       }
-      await write(by, options => client.send(new DeleteItemCommand(command), options))
+      return write(by, options => client.send(new DeleteItemCommand(command), options))
     },
 
     async remove(key, by) {
@@ -220,6 +226,14 @@ function sayingOf(error: unknown): string {
 function mayPass(error: unknown): boolean {
   if (!(error instanceof DynamoDBServiceException)) return (error as Error).name !== 'CredentialsProviderError'
   const { httpStatusCode = 500 } = error.$metadata
-  // After an answer that this computer's clock is wrong, the SDK makes up for that.
-  return httpStatusCode >= 500 || isThrottling(error) || 'clockSkewCorrected' in error.$metadata
+  return httpStatusCode >= 500 || isThrottling(error)
 }
+
+/**
+ * Whether it was refused only for the time in its signature. The SDK has then learnt AWS's time from the answer, and signs the
+ * next try by it. It does not say so where this computer's clock was wrong before and is right now.
+ */
+const mayBeSkew = (error: unknown, isFirst: boolean): boolean =>
+  error instanceof DynamoDBServiceException &&
+  badSignatures.includes(error.name) &&
+  (isFirst || 'clockSkewCorrected' in error.$metadata)
