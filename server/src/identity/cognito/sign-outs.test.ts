@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'bun:test'
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Fault } from '../../../../e2e/aws/fault-proxy.ts'
@@ -107,6 +107,7 @@ test('the pauses between tries grow to ten minutes, and the log hears once that 
   world.proxy.fault('throttled', /AdminDeleteUser/)
   await messageOf(identity.signOut(names))
   const tries = () => world.proxy.seen.filter(name => name === 'AdminDeleteUser').length
+  onTestFinished(() => world.proxy.clock(0))
   let passed = 0
   for (const seconds of [30, 60, 120, 240, 480, 600, 600]) {
     const before = tries()

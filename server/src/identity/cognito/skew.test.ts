@@ -64,7 +64,7 @@ describe.each(wrong)('with a clock that is %s', (_, ahead) => {
 
   test.each(['AdminConfirmSignUp', 'InitiateAuth'])('no user is left behind when %s fails', async operation => {
     const clock = testClock()
-    const log = keptLog()
+    const log = keptLog(() => true)
     const identity = await world.open({ clock, log })
     const before = await usersOf()
     world.proxy.clock(ahead)
@@ -77,7 +77,7 @@ describe.each(wrong)('with a clock that is %s', (_, ahead) => {
   })
 
   test('the operator is told by how much, once', async () => {
-    const log = keptLog()
+    const log = keptLog(() => true)
     world.proxy.clock(ahead)
     const clock = testClock()
     const identity = await world.open({ log, clock })
@@ -98,7 +98,7 @@ describe.each(wrong)('with a clock that is %s', (_, ahead) => {
 })
 
 test('a clock that is ahead by more than a token lasts refuses all of them, and the operator is told why', async () => {
-  const log = keptLog()
+  const log = keptLog(() => true)
   const clock = testClock()
   const behind = -2 * 3_600_000
   world.proxy.clock(behind)
@@ -168,7 +168,7 @@ describe('the watch over the clock', () => {
 
   test('says nothing of half a minute, of answers from a cache, and of no date', () => {
     const clock = manualClock()
-    const log = keptLog()
+    const log = keptLog(() => true)
     const told = skewWatch(clock, log)
     told(at(clock, 28_000))
     told(at(clock, -28_000))
@@ -181,7 +181,7 @@ describe('the watch over the clock', () => {
 
   test('says once that it is wrong, once more when it is wrong by something else, and when it is right', () => {
     const clock = manualClock()
-    const log = keptLog()
+    const log = keptLog(() => true)
     const told = skewWatch(clock, log)
     for (const ahead of [600_000, 600_000, 610_000, 900_000, 900_000, 20_000, 31_000, 20_000, 0, 0, -60_000, 10_000]) {
       told(at(clock, ahead))
