@@ -82,6 +82,8 @@ class End {
 
   async #receive(signal: Signal): Promise<void> {
     const { pc } = this
+    // A test may close it while something is still on its way.
+    if (pc.signalingState === 'closed') return
     if ('candidate' in signal) {
       await pc.addIceCandidate(signal.candidate).catch(error => {
         if (!this.#isIgnoring) throw error
