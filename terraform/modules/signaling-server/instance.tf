@@ -53,8 +53,8 @@ resource "aws_instance" "server" {
       error_message = "container_network (${var.container_network}) overlaps with networks of the VPC: ${join(", ", local.colliding_networks)}. Choose another."
     }
     precondition {
-      condition     = length(local.user_data) <= 16384
-      error_message = "The user data has ${length(local.user_data)} bytes, and EC2 takes 16384: shorten server_settings."
+      condition     = local.user_data_bytes <= 16384
+      error_message = "The user data has ${local.user_data_bytes} bytes, and EC2 takes 16384: shorten server_settings."
     }
   }
 }
