@@ -20,7 +20,7 @@ resource "aws_instance" "server" {
 
   # A change, such as another docker_image, stops the instance, and starts it with the new user data, which sets it up
   # anew: disk and address stay.
-  user_data                   = local.user_data
+  user_data_base64            = local.user_data_base64
   user_data_replace_on_change = false
 
   # A request through a forged URL gets no credentials (IMDSv2). A container is one hop farther than the instance.
@@ -54,7 +54,7 @@ resource "aws_instance" "server" {
     }
     precondition {
       condition     = local.user_data_bytes <= 16384
-      error_message = "The user data has ${local.user_data_bytes} bytes, and EC2 takes 16384: shorten server_settings."
+      error_message = "The user data has ${local.user_data_bytes} bytes when compressed, and EC2 takes 16384: shorten server_settings."
     }
   }
 }

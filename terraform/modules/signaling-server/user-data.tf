@@ -120,7 +120,7 @@ locals {
   # cloud-init runs a script once in the life of an instance unless it is told to at every start.
   user_data = templatefile("${path.module}/templates/user-data.mime.tftpl", { script = local.setup_script })
 
-  # length() counts characters, and EC2 counts bytes.
-  user_data_base64 = base64encode(local.user_data)
+  # cloud-init unpacks it. EC2 counts the bytes before they are written as base64, and length() counts characters.
+  user_data_base64 = base64gzip(local.user_data)
   user_data_bytes  = length(local.user_data_base64) / 4 * 3 - (length(local.user_data_base64) - length(trim(local.user_data_base64, "=")))
 }

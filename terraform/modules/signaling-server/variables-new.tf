@@ -248,9 +248,9 @@ variable "tags" {
   # takes no empty value. The module adds up to three tags, and AWS takes 50.
   validation {
     condition = alltrue([for key, value in var.tags :
-      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", value)) && !startswith(lower(key), "aws:")
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", value)) && !startswith(lower(key), "aws:")
     ])
-    error_message = "tags must have keys of 1 to 128 and values of 1 to 256 letters, digits, spaces and _.:/=+-@, and no key may begin with aws:."
+    error_message = "tags must have keys of 1 to 127 and values of 1 to 256 letters, digits, spaces and _.:/=+-@, and no key may begin with aws:."
   }
 
   validation {

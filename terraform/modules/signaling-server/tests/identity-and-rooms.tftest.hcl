@@ -34,7 +34,7 @@ run "takes_what_the_variables_of_the_original_name" {
     condition = alltrue([for line in [
       "COGNITO_REGION=us-east-1", "COGNITO_USER_POOL_ID=us-east-1_AbCdEfGhI",
       "COGNITO_APP_CLIENT_ID=1h57kf5cpq17m0eml12EXAMPLE", "PARLEY_DYNAMODB_TABLE=rooms", "PARLEY_DYNAMODB_REGION=us-east-1",
-    ] : contains(split("\n", aws_instance.server.user_data), line)])
+    ] : contains(split("\n", local.user_data), line)])
     error_message = "The server is not told of the pool, the client and the table."
   }
   assert {
@@ -160,7 +160,7 @@ run "creates_pool_client_and_table_where_there_are_none" {
     condition = alltrue([for line in [
       "COGNITO_REGION=eu-central-1", "COGNITO_USER_POOL_ID=eu-central-1_Created00",
       "COGNITO_APP_CLIENT_ID=createdclient0000000000000", "PARLEY_DYNAMODB_TABLE=rooms-dev", "PARLEY_DYNAMODB_REGION=eu-central-1",
-    ] : contains(split("\n", aws_instance.server.user_data), line)])
+    ] : contains(split("\n", local.user_data), line)])
     error_message = "The server is not told of the pool, the client and the table."
   }
   assert {
@@ -216,7 +216,7 @@ run "uses_a_table_in_a_region_of_its_own" {
     error_message = "The role is for another table: ${output.dynamodb_table_arn}"
   }
   assert {
-    condition     = contains(split("\n", aws_instance.server.user_data), "PARLEY_DYNAMODB_REGION=eu-west-1")
+    condition     = contains(split("\n", local.user_data), "PARLEY_DYNAMODB_REGION=eu-west-1")
     error_message = "The server looks for the table elsewhere."
   }
 }
@@ -239,7 +239,7 @@ run "may_pull_from_a_private_ecr_repository_and_no_other" {
     error_message = "The instance cannot pull its image, or can pull others: ${aws_iam_role_policy.server.policy}"
   }
   assert {
-    condition     = strcontains(aws_instance.server.user_data, "aws ecr get-login-password")
+    condition     = strcontains(local.user_data, "aws ecr get-login-password")
     error_message = "The instance does not log in to the registry."
   }
 }

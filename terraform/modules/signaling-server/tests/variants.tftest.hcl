@@ -21,7 +21,7 @@ run "upgraded" {
   }
 
   assert {
-    condition     = aws_instance.server.id == run.plain.instance_id && strcontains(aws_instance.server.user_data, "parley:1.0.1")
+    condition     = aws_instance.server.id == run.plain.instance_id && strcontains(local.user_data, "parley:1.0.1")
     error_message = "An upgrade replaces the instance, or does not reach it."
   }
 }
@@ -36,8 +36,8 @@ run "full" {
   }
 
   assert {
-    condition     = local.user_data_bytes <= 16384 - 2048
-    error_message = "The user data of everything at once leaves no room for settings: ${local.user_data_bytes} bytes."
+    condition     = local.user_data_bytes <= 16384 / 2
+    error_message = "Everything at once leaves little room for settings: ${local.user_data_bytes} bytes."
   }
 }
 
@@ -48,7 +48,7 @@ run "elsewhere" {
   }
 
   assert {
-    condition     = local.user_data_bytes <= 16384 / 2 + 2048
+    condition     = local.user_data_bytes <= 16384 / 2
     error_message = "The user data with a TURN server elsewhere has ${local.user_data_bytes} bytes."
   }
 }
@@ -59,7 +59,7 @@ run "moved" {
   }
 
   assert {
-    condition     = local.user_data_bytes <= 16384 / 2 + 2048
+    condition     = local.user_data_bytes <= 16384 / 2
     error_message = "The user data with an address of before has ${local.user_data_bytes} bytes."
   }
 }
@@ -75,8 +75,8 @@ run "everything" {
   }
 
   assert {
-    condition     = local.user_data_bytes <= 16384 - 1024
-    error_message = "The user data of everything at once leaves no room for settings: ${local.user_data_bytes} bytes."
+    condition     = local.user_data_bytes <= 16384 / 2
+    error_message = "Everything at once leaves little room for settings: ${local.user_data_bytes} bytes."
   }
 
   expect_failures = [check.turn_password_is_deprecated]
