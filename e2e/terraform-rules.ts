@@ -162,7 +162,8 @@ export async function argumentsOf(folder: string): Promise<{ addresses: Set<stri
         const type = declared[1] === 'data' ? `data.${declared[2]}` : String(declared[2])
         addresses.add(`${type}.${declared[3]}`)
         blocks = [type]
-      } else if (line === '}') blocks = []
+      } else if (/^ *(#.*)?$/.test(line)) continue
+      else if (line === '}') blocks = []
       else if (blocks.length > 0 && depth <= blocks.length) {
         blocks = blocks.slice(0, depth)
         const [, name, opens] = /^ *(\w+)(?: +(=)| \{$)/.exec(line) ?? []

@@ -95,8 +95,8 @@ const resourcesIn = ({ resources = [], child_modules = [] }: StateModule): Plann
 export function resourcesOfRuns(printed: string): Map<string, PlannedResource[]> {
   const found = new Map<string, PlannedResource[]>()
   for (const line of printed.split('\n').filter(text => text.includes('"type":"test_state"'))) {
-    const message = JSON.parse(line) as { '@testrun': string; test_state: { values?: { root_module?: StateModule } } }
-    found.set(message['@testrun'], resourcesIn(message.test_state.values?.root_module ?? {}))
+    const message = JSON.parse(line) as { '@testrun': string; test_state: { root_module?: StateModule } }
+    found.set(message['@testrun'], resourcesIn(message.test_state.root_module ?? {}))
   }
   return found
 }
