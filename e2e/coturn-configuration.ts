@@ -63,7 +63,8 @@ export async function startCoturnWith(configuration: string): Promise<Configured
     createInterface({ input: server.stdout }).on('line', line => {
       log += `${line}\n`
       if (/bad configuration|unrecognized|unknown argument/i.test(line)) reject(new Error(line))
-      if (line.includes(`TCP listener opened on : ${host}:${port}`)) resolve()
+      // The listeners of TCP come first, and its client asks over UDP.
+      if (/UDP listener opened on ?: /.test(line) && line.endsWith(`${host}:${port}`)) resolve()
     })
     ended.then(() => reject(new Error(`coturn ended with code ${server.exitCode} and said:\n${log}`)))
   })

@@ -46,7 +46,8 @@ export async function openSandbox(): Promise<Sandbox> {
   }
 
   /** Absolute paths lead into the sandbox. */
-  const moved = (script: string) => script.replaceAll(/(?<![\w.])\/(etc\/|usr\/local\/|var\/|run\/|proc\/uptime)/g, `${root}/$1`)
+  const moved = (script: string) =>
+    script.replaceAll(/(?<![\w.])\/(etc\/|usr\/local\/|var\/|run\/|proc\/uptime)/g, `${root}/$1`)
 
   return {
     at,

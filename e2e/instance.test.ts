@@ -52,9 +52,12 @@ async function freshInstance(): Promise<Sandbox> {
   onTestFinished(() => instance.remove())
   await instance.stub('systemctl')
   await instance.stub('sleep')
-  await instance.stub('dd', 'for argument; do [[ $argument != of=* ]] || : >"${argument#of=}"; done')
+  await instance.stub('dd', `for word; do [[ $word != of=* ]] || : >"\${word#of=}"; done`)
   await instance.stub('mkswap')
-  await instance.stub('swapon', `if [[ $1 == --show* ]]; then cat "$STATE/swap" 2>/dev/null; else echo "$1" >"$STATE/swap"; fi`)
+  await instance.stub(
+    'swapon',
+    `if [[ $1 == --show* ]]; then cat "$STATE/swap" 2>/dev/null; else echo "$1" >"$STATE/swap"; fi`,
+  )
   await writeFile(instance.at('/proc/uptime'), '3600.00 7000.00\n')
   await instance.stub(
     'docker',
@@ -425,9 +428,15 @@ withTerraform('the Elastic IP moves from another server once this one answers, a
   expect(await minute(metadata, isInUse)).toMatchObject({ asked: [association('no-allow-reassociation')], ready: '0' })
   expect(await taken()).toBe(false)
   // Ready, but AWS refuses: peers do not reach it, and that is reported.
-  expect(await minute(isReady(readyz), 'exit 254')).toMatchObject({ asked: [association('allow-reassociation')], ready: '0' })
+  expect(await minute(isReady(readyz), 'exit 254')).toMatchObject({
+    asked: [association('allow-reassociation')],
+    ready: '0',
+  })
   expect(await taken()).toBe(false)
-  expect(await minute(isReady(readyz), isInUse)).toMatchObject({ asked: [association('allow-reassociation')], ready: '1' })
+  expect(await minute(isReady(readyz), isInUse)).toMatchObject({
+    asked: [association('allow-reassociation')],
+    ready: '1',
+  })
   expect(await taken()).toBe(true)
   // An operator may have given it back to the other server.
   expect(await minute(isReady(readyz), isInUse)).toMatchObject({ asked: [], ready: '1' })
@@ -439,13 +448,16 @@ withTerraform('an Elastic IP that nobody has is taken at once', async () => {
   expect(await taken()).toBe(true)
 })
 
-withTerraform('with a domain, the server itself is asked, as Caddy gets no certificate without the address', async () => {
-  const { minute, taken } = await instanceToMoveTo('everything')
-  const { asked, calls } = await minute(isReady('http://127.0.0.1:8001/readyz'), isInUse)
-  expect(asked).toEqual([association('allow-reassociation')])
-  expect(await taken()).toBe(true)
-  expect(calls).toContain('systemctl restart --no-block parley-caddy.service')
-})
+withTerraform(
+  'with a domain, the server itself is asked, as Caddy gets no certificate without the address',
+  async () => {
+    const { minute, taken } = await instanceToMoveTo('everything')
+    const { asked, calls } = await minute(isReady('http://127.0.0.1:8001/readyz'), isInUse)
+    expect(asked).toEqual([association('allow-reassociation')])
+    expect(await taken()).toBe(true)
+    expect(calls).toContain('systemctl restart --no-block parley-caddy.service')
+  },
+)
 
 const turnSecret = '/usr/local/sbin/parley-turn-secret'
 const keptSecret = '/etc/parley/turn-secret'

@@ -1,11 +1,12 @@
 import {
   all,
   anything,
+  api,
   boolean,
   form,
+  generated,
   notBeginning,
   oneOf,
-  packed,
   type ResourceRules,
   type Rule,
   reference,
@@ -13,25 +14,23 @@ import {
   text,
   whole,
 } from './terraform-rules.ts'
+import { ec2Table } from './terraform-rules-ec2.ts'
 
-const api = (service: string, operation: string) =>
-  `https://docs.aws.amazon.com/${service}/latest/APIReference/API_${operation}.html`
-const ec2 = (operation: string) => api('AWSEC2', operation)
 const iam = (operation: string) => api('IAM', operation)
 const cognito = (operation: string) => api('cognito-user-identity-pools', operation)
 
-/** Terraform makes a name of a prefix and 26 characters. */
-const generated = 26
 const taggable = /[\p{L}\p{Z}\p{N}_.:/=+\-@]/u
-const tagsOfEc2 = tags({ key: { max: 127 }, value: { min: 0, max: 256 } })
-const tagsOfIam = tags({ key: { max: 128, of: taggable }, value: { min: 0, max: 256, of: taggable }, ignoresCase: true })
+const tagsOfIam = tags({
+  key: { max: 128, of: taggable },
+  value: { min: 0, max: 256, of: taggable },
+  ignoresCase: true,
+})
 /** Cognito, CloudWatch, DynamoDB: their pages name lengths alone, and the general rules of tags apply. */
 const tagsOfOthers = tags({ key: { max: 128, of: taggable }, value: { min: 0, max: 256, of: taggable } })
 const tagsOfSsm = tags({ key: { max: 128, of: taggable }, value: { min: 1, max: 256, of: taggable } })
 
 const nameOfIam = /[\w+=,.@-]/
 const nameOfCognito = /[\w\s+=,.@-]/
-const textOfSecurityGroup = text({ max: 255, of: /[a-zA-Z0-9 ._\-:/()#,@[\]+=&;{}!$*]/ })
 const arn = all(text({ max: 1024 }), form(/^arn:aws[a-z-]*:/))
 const ipv4 = form(/^(\d{1,3}\.){3}\d{1,3}$/)
 const hostName = all(
@@ -42,31 +41,16 @@ const unit = oneOf('Count', 'Percent', 'Bytes', 'Seconds', 'Milliseconds', 'None
 
 /** The documents of IAM; an inline policy of a role has 10,240 characters at most, without white space. */
 const policy = (max: number): Rule =>
-  all(text({ max: 131_072, of: /[\u0009\u000A\u000D\u0020-\u00FF]/u }), value => {
+  all(text({ max: 131_072, of: /[\t\n\r\u0020-\u00FF]/u }), value => {
     const { length } = String(value).replaceAll(/\s/g, '')
     return length <= max ? undefined : `has ${length} characters without white space, and ${max} are allowed`
   })
 
-const ruleOfSecurityGroup = (operation: string): ResourceRules => ({
-  document: ec2(operation),
-  arguments: {
-    security_group_id: reference,
-    ip_protocol: oneOf('tcp', 'udp', 'icmp', '-1'),
-    from_port: whole(0, 65_535),
-    to_port: whole(0, 65_535),
-    cidr_ipv4: form(/^(\d{1,3}\.){3}\d{1,3}\/\d{1,2}$/),
-    description: textOfSecurityGroup,
-    tags: tagsOfEc2,
-  },
-})
-const found = (operation: string, filters: readonly string[], more: ResourceRules['arguments'] = {}) => ({
-  document: ec2(operation),
-  arguments: { 'filter.name': oneOf(...filters), 'filter.values': text({ max: 255 }), ...more },
-})
 const nothingSaid = (document: string): ResourceRules => ({ document, arguments: {} })
 
 /** By resource; data sources begin with `data.`. Checked against the service models of botocore 1.29. */
 export const table: Readonly<Record<string, ResourceRules>> = {
+  ...ec2Table,
   aws_cloudwatch_log_group: {
     document: api('AmazonCloudWatchLogs', 'CreateLogGroup'),
     arguments: {
@@ -129,7 +113,11 @@ export const table: Readonly<Record<string, ResourceRules>> = {
       'password_policy.require_numbers': boolean,
       'password_policy.require_symbols': boolean,
       'password_policy.temporary_password_validity_days': whole(0, 365),
-      'account_recovery_setting.recovery_mechanism.name': oneOf('admin_only', 'verified_email', 'verified_phone_number'),
+      'account_recovery_setting.recovery_mechanism.name': oneOf(
+        'admin_only',
+        'verified_email',
+        'verified_phone_number',
+      ),
       'account_recovery_setting.recovery_mechanism.priority': whole(1, 2),
     },
   },
@@ -167,11 +155,6 @@ export const table: Readonly<Record<string, ResourceRules>> = {
       'server_side_encryption.enabled': boolean,
     },
   },
-  aws_eip: { document: ec2('AllocateAddress'), arguments: { domain: oneOf('vpc'), tags: tagsOfEc2 } },
-  aws_eip_association: {
-    document: ec2('AssociateAddress'),
-    arguments: { allocation_id: form(/^eipalloc-/), instance_id: form(/^i-/) },
-  },
   aws_iam_instance_profile: {
     document: iam('CreateInstanceProfile'),
     arguments: { name_prefix: text({ max: 128 - generated, of: nameOfIam }), role: reference, tags: tagsOfIam },
@@ -180,7 +163,7 @@ export const table: Readonly<Record<string, ResourceRules>> = {
     document: iam('CreateRole'),
     arguments: {
       name_prefix: text({ max: 64 - generated, of: nameOfIam }),
-      description: text({ min: 0, max: 1000, of: /[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]/u }),
+      description: text({ min: 0, max: 1000, of: /[\t\n\r\u0020-\u007E\u00A1-\u00FF]/u }),
       assume_role_policy: policy(2048),
       tags: tagsOfIam,
     },
@@ -188,30 +171,6 @@ export const table: Readonly<Record<string, ResourceRules>> = {
   aws_iam_role_policy: {
     document: iam('PutRolePolicy'),
     arguments: { name: text({ max: 128, of: nameOfIam }), role: reference, policy: policy(10_240) },
-  },
-  aws_instance: {
-    document: ec2('RunInstances'),
-    arguments: {
-      ami: form(/^ami-/),
-      instance_type: form(/^[a-z0-9-]+\.[a-z0-9-]+$/),
-      subnet_id: form(/^subnet-/),
-      vpc_security_group_ids: reference,
-      iam_instance_profile: reference,
-      key_name: text({ max: 255, of: /[\u0020-\u007E]/u }),
-      associate_public_ip_address: boolean,
-      tags: tagsOfEc2,
-      volume_tags: tagsOfEc2,
-      // "Limited to 16 KB", before it is written as base64. And cloud-init spoils what is not ASCII.
-      user_data_base64: packed(16_384, text({ max: 1_000_000, of: /[\n\t\u0020-\u007E]/u })),
-      user_data_replace_on_change: boolean,
-      'metadata_options.http_endpoint': oneOf('enabled', 'disabled'),
-      'metadata_options.http_tokens': oneOf('optional', 'required'),
-      'metadata_options.http_put_response_hop_limit': whole(1, 64),
-      'root_block_device.encrypted': boolean,
-      'root_block_device.volume_type': oneOf('gp3'),
-      // At least the 8 GiB of Amazon Linux's snapshot.
-      'root_block_device.volume_size': whole(8, 16_384),
-    },
   },
   aws_route53_record: {
     document: api('Route53', 'ResourceRecordSet'),
@@ -221,15 +180,6 @@ export const table: Readonly<Record<string, ResourceRules>> = {
       type: oneOf('A'),
       ttl: whole(0, 2_147_483_647),
       records: ipv4,
-    },
-  },
-  aws_security_group: {
-    document: ec2('CreateSecurityGroup'),
-    arguments: {
-      name_prefix: all(textOfSecurityGroup, text({ max: 255 - generated }), notBeginning('sg-')),
-      description: textOfSecurityGroup,
-      vpc_id: form(/^vpc-/),
-      tags: tagsOfEc2,
     },
   },
   aws_ssm_parameter: {
@@ -249,25 +199,13 @@ export const table: Readonly<Record<string, ResourceRules>> = {
       value_wo_version: anything,
     },
   },
-  aws_vpc_security_group_egress_rule: ruleOfSecurityGroup('AuthorizeSecurityGroupEgress'),
-  aws_vpc_security_group_ingress_rule: ruleOfSecurityGroup('AuthorizeSecurityGroupIngress'),
-  'data.aws_caller_identity': nothingSaid('https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html'),
-  'data.aws_ec2_instance_type': {
-    document: ec2('DescribeInstanceTypes'),
-    arguments: { instance_type: form(/^[a-z0-9-]+\.[a-z0-9-]+$/) },
-  },
-  'data.aws_ec2_instance_type_offerings': found('DescribeInstanceTypeOfferings', ['instance-type', 'location'], {
-    location_type: oneOf('region', 'availability-zone', 'availability-zone-id', 'outpost'),
-  }),
-  'data.aws_eip': { document: ec2('DescribeAddresses'), arguments: { id: form(/^eipalloc-/) } },
+  'data.aws_caller_identity': nothingSaid(
+    'https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html',
+  ),
   'data.aws_partition': nothingSaid('https://docs.aws.amazon.com/general/latest/gr/rande.html'),
   'data.aws_region': nothingSaid('https://docs.aws.amazon.com/general/latest/gr/rande.html'),
   'data.aws_ssm_parameter': {
     document: api('systems-manager', 'GetParameter'),
     arguments: { name: text({ max: 1011, of: /[a-zA-Z0-9_.\-/]/ }) },
   },
-  'data.aws_subnet': { document: ec2('DescribeSubnets'), arguments: { id: form(/^subnet-/) } },
-  'data.aws_subnets': found('DescribeSubnets', ['vpc-id', 'map-public-ip-on-launch', 'availability-zone']),
-  'data.aws_vpc': { document: ec2('DescribeVpcs'), arguments: { id: form(/^vpc-/) } },
-  'data.aws_vpcs': found('DescribeVpcs', ['is-default']),
 }

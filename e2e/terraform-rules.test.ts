@@ -58,7 +58,8 @@ test('the table has a rule for every argument that the modules set, and no other
 })
 
 /** What the table says of one resource with these values. */
-const refused = (type: string, values: PlannedResource['values']) => violations([{ address: type, type, values }], table)
+const refused = (type: string, values: PlannedResource['values']) =>
+  violations([{ address: type, type, values }], table)
 
 test.each([
   ['aws_security_group', { description: "Parley's signaling server (dev)" }, `description has "'"`],
@@ -80,7 +81,11 @@ test.each([
   ['aws_cloudwatch_log_group', { retention_in_days: 42 }, 'retention_in_days is none of'],
   ['aws_cloudwatch_log_metric_filter', { pattern: 'a'.repeat(1025) }, 'pattern has 1025 characters'],
   ['aws_cognito_user_pool', { name: "Parley's pool" }, `name has "'"`],
-  ['aws_cognito_user_pool', { password_policy: [{ minimum_length: 100 }] }, 'password_policy.minimum_length is none of'],
+  [
+    'aws_cognito_user_pool',
+    { password_policy: [{ minimum_length: 100 }] },
+    'password_policy.minimum_length is none of',
+  ],
   ['aws_dynamodb_table', { name: 'my rooms' }, 'name has " "'],
   ['aws_route53_record', { name: `${'a'.repeat(64)}.example.com` }, 'name is not like'],
   ['data.aws_subnets', { filter: [{ name: 'map-public-ip', values: ['true'] }] }, 'filter.name is none of'],

@@ -21,6 +21,13 @@ export interface PlannedResource {
   readonly values: Readonly<Record<string, unknown>>
 }
 
+/** The page of one operation in the reference of a service. */
+export const api = (service: string, operation: string) =>
+  `https://docs.aws.amazon.com/${service}/latest/APIReference/API_${operation}.html`
+
+/** Terraform makes a name of a prefix and 26 characters. */
+export const generated = 26
+
 interface Text {
   readonly min?: number
   readonly max: number
@@ -39,36 +46,48 @@ export function text({ min = 1, max, of }: Text): Rule {
 }
 
 /** A string that matches `pattern` as a whole. */
-export const form = (pattern: RegExp): Rule => value =>
-  typeof value === 'string' && pattern.test(value) ? undefined : `is not like ${pattern}`
+export const form =
+  (pattern: RegExp): Rule =>
+  value =>
+    typeof value === 'string' && pattern.test(value) ? undefined : `is not like ${pattern}`
 
-export const whole = (min: number, max: number): Rule => value =>
-  Number.isInteger(value) && Number(value) >= min && Number(value) <= max ? undefined : `is none of ${min} to ${max}`
+export const whole =
+  (min: number, max: number): Rule =>
+  value =>
+    Number.isInteger(value) && Number(value) >= min && Number(value) <= max ? undefined : `is none of ${min} to ${max}`
 
-export const oneOf = (...allowed: readonly unknown[]): Rule => value =>
-  allowed.includes(value) ? undefined : `is none of ${allowed.join(', ')}`
+export const oneOf =
+  (...allowed: readonly unknown[]): Rule =>
+  value =>
+    allowed.includes(value) ? undefined : `is none of ${allowed.join(', ')}`
 
 /** Each rule, of which the first that is broken is told. */
-export const all = (...rules: readonly Rule[]): Rule => value => {
-  for (const rule of rules) {
-    const wrong = rule(value)
-    if (wrong) return wrong
+export const all =
+  (...rules: readonly Rule[]): Rule =>
+  value => {
+    for (const rule of rules) {
+      const wrong = rule(value)
+      if (wrong) return wrong
+    }
+    return undefined
   }
-  return undefined
-}
 
 /** A string without some beginnings, in whatever case they are written. */
-export const notBeginning = (...beginnings: readonly string[]): Rule => value =>
-  beginnings.some(beginning => String(value).toLowerCase().startsWith(beginning))
-    ? `begins with one of ${beginnings.join(', ')}`
-    : undefined
+export const notBeginning =
+  (...beginnings: readonly string[]): Rule =>
+  value =>
+    beginnings.some(beginning => String(value).toLowerCase().startsWith(beginning))
+      ? `begins with one of ${beginnings.join(', ')}`
+      : undefined
 
 /** Base64 of at most `max` bytes of gzip, and in them a text that obeys `rule`. */
-export const packed = (max: number, rule: Rule): Rule => value => {
-  const bytes = Buffer.from(String(value), 'base64')
-  if (bytes.length > max) return `has ${bytes.length} bytes, and ${max} are allowed`
-  return rule(gunzipSync(bytes).toString())
-}
+export const packed =
+  (max: number, rule: Rule): Rule =>
+  value => {
+    const bytes = Buffer.from(String(value), 'base64')
+    if (bytes.length > max) return `has ${bytes.length} bytes, and ${max} are allowed`
+    return rule(gunzipSync(bytes).toString())
+  }
 
 /** No service has anything to say about it. */
 export const anything: Rule = () => undefined
