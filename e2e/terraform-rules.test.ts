@@ -90,7 +90,7 @@ test.each([
   ['aws_route53_record', { name: `${'a'.repeat(64)}.example.com` }, 'name is not like'],
   ['data.aws_subnets', { filter: [{ name: 'map-public-ip', values: ['true'] }] }, 'filter.name is none of'],
   ['aws_sqs_queue', { name: 'rooms' }, 'there are no rules for aws_sqs_queue'],
-] as const)('AWS refuses a %s: %#', (type, values, why) => {
+] as const)('what AWS would refuse is found: %s (%#)', (type, values, why) => {
   expect(refused(type, values)).toEqual([expect.stringContaining(why)])
 })
 
