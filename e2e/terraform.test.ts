@@ -139,7 +139,6 @@ withTerraform('the table is created as it is defined, and the secret of the TURN
   const password = 'correct-horse-battery-staple'
   const shared = await apply({ turn_secret_version: 2, turn_password: password }, secret)
   expect(shared.output).toContain('Apply complete! Resources: 1 added, 0 changed, 1 destroyed.')
-  expect(shared.output).toContain('turn_password is deprecated')
   const sent = asked('PutParameter')
   expect(sent.map(({ Name }) => Name)).toEqual([
     '/parley-dev/turn-secret',
