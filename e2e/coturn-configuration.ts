@@ -21,8 +21,11 @@ export const mappedPeers = ['::ffff:169.254.169.254', '::ffff:a9fe:a9fe', '::fff
 
 /** A coturn that runs with somebody's configuration, on loopback. */
 export interface ConfiguredCoturn {
-  /** Whether it relays to a peer: `forbidden` by its configuration, or `unknown` is who asks with this secret. */
-  relaysTo(peer: string, secret: string): Promise<'relayed' | 'forbidden' | 'unknown'>
+  /**
+   * Whether it relays to a peer: `forbidden` by its configuration, or `unknown` is who asks with this secret.
+   * @param user whose password the secret is; without one, credentials are made of it
+   */
+  relaysTo(peer: string, secret: string, user?: string): Promise<'relayed' | 'forbidden' | 'unknown'>
 }
 
 /**
@@ -60,15 +63,17 @@ export async function startCoturnWith(configuration: string): Promise<Configured
     createInterface({ input: server.stdout }).on('line', line => {
       log += `${line}\n`
       if (/bad configuration|unrecognized|unknown argument/i.test(line)) reject(new Error(line))
-      if (line.includes(`TCP listener opened on : ${host}:${port}`)) resolve()
+      // The listeners of TCP come first, and its client asks over UDP.
+      if (/UDP listener opened on ?: /.test(line) && line.endsWith(`${host}:${port}`)) resolve()
     })
     ended.then(() => reject(new Error(`coturn ended with code ${server.exitCode} and said:\n${log}`)))
   })
 
   return {
-    async relaysTo(peer, secret) {
+    async relaysTo(peer, secret, user) {
       const family = peer.includes(':') ? ['-x'] : []
-      const args = ['-v', '-c', ...family, '-n', '1', '-p', String(port), '-u', 'peer', '-W', secret, '-e', peer, host]
+      const credentials = user ? ['-u', user, '-w', secret] : ['-u', 'peer', '-W', secret]
+      const args = ['-v', '-c', ...family, '-n', '1', '-p', String(port), ...credentials, '-e', peer, host]
       const client = spawn('turnutils_uclient', args, { stdio: ['ignore', 'pipe', 'inherit'] })
       let said = ''
       for await (const line of createInterface({ input: client.stdout })) {

@@ -32,7 +32,7 @@ export interface SandboxRun {
 
 /** What the scripts do themselves; everything else on the instance is the system's. */
 const harmless = ['bash', 'awk', 'cat', 'chmod', 'date', 'env', 'install', 'mktemp', 'mv', 'rm', 'tee', 'wc']
-const folders = ['/etc/systemd/system', '/usr/local/sbin', '/var/log', '/run']
+const folders = ['/etc/systemd/system', '/usr/local/sbin', '/var/log', '/run', '/proc']
 
 export async function openSandbox(): Promise<Sandbox> {
   const root = await mkdtemp(join(tmpdir(), 'parley-instance-'))
@@ -46,7 +46,8 @@ export async function openSandbox(): Promise<Sandbox> {
   }
 
   /** Absolute paths lead into the sandbox. */
-  const moved = (script: string) => script.replaceAll(/(?<![\w.])\/(etc|usr\/local|var|run)\//g, `${root}/$1/`)
+  const moved = (script: string) =>
+    script.replaceAll(/(?<![\w.])\/(etc\/|usr\/local\/|var\/|run\/|proc\/uptime)/g, `${root}/$1`)
 
   return {
     at,

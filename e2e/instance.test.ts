@@ -5,7 +5,7 @@ import { hasIpv6, mappedPeers, startCoturnWith } from './coturn-configuration.ts
 import { openSandbox, type Sandbox } from './instance-sandbox.ts'
 import { needs, runs } from './needs.ts'
 import { root } from './parley-process.ts'
-import { openWorkspace, userDataOfRuns, type Workspace } from './terraform-workspace.ts'
+import { complaintsIn, openWorkspace, userDataOfRuns, type Workspace } from './terraform-workspace.ts'
 
 // Terraform takes seconds to load the provider of AWS.
 setDefaultTimeout(120_000)
@@ -24,7 +24,7 @@ const inspection = 'docker network inspect --format {{(index .IPAM.Config 0).Sub
 const secret = '8f14e45f-ceea-467f-a1d7-c1d9b8a3b1f2'
 
 /** Of variants.tftest.hcl. */
-const variants = ['plain', 'upgraded', 'full', 'elsewhere'] as const
+const variants = ['plain', 'upgraded', 'full', 'elsewhere', 'moved', 'everything'] as const
 let workspace: Workspace
 let userData: Map<string, string>
 
@@ -34,7 +34,7 @@ if (terraform) {
     await workspace.init(server)
     const { output } = await workspace.run(server, 'test', '-json', '-verbose', '-filter=tests/variants.tftest.hcl')
     userData = userDataOfRuns(output)
-    if (userData.size < variants.length) throw new Error(`terraform test says:\n${output.slice(0, 4_000)}`)
+    if (userData.size < variants.length) throw new Error(`terraform test says:\n${complaintsIn(output)}`)
   })
   afterAll(() => workspace.remove())
 }
@@ -52,6 +52,13 @@ async function freshInstance(): Promise<Sandbox> {
   onTestFinished(() => instance.remove())
   await instance.stub('systemctl')
   await instance.stub('sleep')
+  await instance.stub('dd', `for word; do [[ $word != of=* ]] || : >"\${word#of=}"; done`)
+  await instance.stub('mkswap')
+  await instance.stub(
+    'swapon',
+    `if [[ $1 == --show* ]]; then cat "$STATE/swap" 2>/dev/null; else echo "$1" >"$STATE/swap"; fi`,
+  )
+  await writeFile(instance.at('/proc/uptime'), '3600.00 7000.00\n')
   await instance.stub(
     'docker',
     `case "$1 $2" in
@@ -92,6 +99,10 @@ withTerraform('an instance is set up at its first start, even if the network is 
   expect(code).toBe(0)
   const started = 'parley-report.timer parley-cleanup.timer parley-update.timer parley.service'
   expect(calls).toEqual([
+    'dd if=/dev/zero of=/var/parley-swap.new bs=1M count=1024 status=none',
+    'mkswap /var/parley-swap.new',
+    'swapon --show=NAME --noheadings',
+    'swapon /var/parley-swap',
     'dnf install --assumeyes --quiet docker',
     'sleep 2',
     'dnf install --assumeyes --quiet docker',
@@ -133,6 +144,7 @@ withTerraform('the next start changes nothing, and restarts nothing', async () =
   const services =
     'parley-report.timer parley-cleanup.timer parley-update.timer parley.service parley-caddy.service parley-coturn.service'
   expect(calls).toEqual([
+    'swapon --show=NAME --noheadings',
     'systemctl enable --now docker.service',
     inspection,
     'systemctl daemon-reload',
@@ -140,6 +152,16 @@ withTerraform('the next start changes nothing, and restarts nothing', async () =
     `systemctl start ${services}`,
   ])
   expect(await contents()).toEqual(before)
+})
+
+withTerraform('a full disk leaves the instance without swap, and is told', async () => {
+  const instance = await freshInstance()
+  await instance.stub('dd', 'exit 1')
+  const { code, output, calls } = await instance.run(setUpScript('plain'))
+  expect(output).toContain('There is no swap file: is the disk full?')
+  expect(code).toBe(0)
+  expect(calls.filter(call => /^(mkswap|swapon)/.test(call))).toEqual([])
+  expect((await instance.list('/var')).filter(file => file.includes('swap'))).toEqual([])
 })
 
 withTerraform('another image restarts the server, once', async () => {
@@ -160,7 +182,7 @@ withTerraform('another network takes the place of the one before, when nothing i
   await instance.run(script.replaceAll('192.168.217.', '10.99.0.'))
   const { code, calls } = await instance.run(script)
   expect(code).toBe(0)
-  expect(calls.slice(1, 5)).toEqual([
+  expect(calls.slice(calls.indexOf(inspection)).slice(0, 4)).toEqual([
     inspection,
     'systemctl stop parley.service parley-caddy.service',
     'docker network rm parley',
@@ -238,14 +260,16 @@ withTerraform('an image is pulled once, with a login for a private registry alon
     `docker pull --quiet ${own}/team/parley:1.0.0`,
   ])
   expect(await instance.list('/run')).toEqual([])
-  const caddy = await instance.run(pull, 'docker.io/library/caddy:2')
+  const mirrored = await instance.run(pull, '444455556666.dkr.ecr.us-east-1.amazonaws.com/mirror/caddy:2')
+  expect(mirrored.calls).toContain('aws ecr get-login-password --region us-east-1')
+  const caddy = await instance.run(pull, 'public.ecr.aws/docker/library/caddy:2')
   expect(caddy.calls).toEqual([
-    'docker image inspect docker.io/library/caddy:2',
-    'docker pull --quiet docker.io/library/caddy:2',
+    'docker image inspect public.ecr.aws/docker/library/caddy:2',
+    'docker pull --quiet public.ecr.aws/docker/library/caddy:2',
   ])
   await writeFile(instance.at('/state/image'), '')
-  expect((await instance.run(pull, 'docker.io/library/caddy:2')).calls).toEqual([
-    'docker image inspect docker.io/library/caddy:2',
+  expect((await instance.run(pull, 'public.ecr.aws/docker/library/caddy:2')).calls).toEqual([
+    'docker image inspect public.ecr.aws/docker/library/caddy:2',
   ])
 })
 
@@ -307,13 +331,136 @@ withTerraform(
   },
 )
 
-const turnSecret = '/usr/local/sbin/parley-turn-secret'
-const keptSecret = '/etc/parley/turn-secret'
+const serviceOf = (container: string) => `${units}/${container}.service`
+
+withTerraform('a container that Docker does not answer about stops no start for ever', async () => {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('full'))
+  for (const container of ['parley', 'parley-caddy', 'parley-coturn']) {
+    const service = (await instance.read(serviceOf(container))).text
+    expect(service).toContain(`\nExecStartPre=/usr/local/sbin/parley-remove ${container}\n`)
+    expect(service).not.toMatch(/^ExecStartPre=-?\/usr\/bin\/docker/m)
+    const grace = Number(/^ExecStop=\/usr\/bin\/docker stop --time (\d+) /m.exec(service)?.[1])
+    const bound = Number(/^TimeoutStopSec=(\d+)$/m.exec(service)?.[1])
+    expect(grace).toBeGreaterThanOrEqual(5)
+    expect(bound).toBeGreaterThan(grace)
+    expect(bound).toBeLessThanOrEqual(30)
+  }
+
+  const remove = (await instance.read('/usr/local/sbin/parley-remove')).text
+  const waits = 'timeout --kill-after=5 30 docker rm --force parley'
+  const restarts = 'systemctl restart --no-block docker.service'
+  await instance.stub('timeout', 'shift 2; "$@"')
+  for (const [docker, code, calls] of [
+    ['', 0, [waits, 'docker rm --force parley']],
+    ['exit 1', 0, [waits, 'docker rm --force parley']],
+  ] as const) {
+    await instance.stub('docker', docker)
+    expect(await instance.run(remove, 'parley')).toEqual({ code, output: '', calls })
+  }
+  for (const status of [124, 137]) {
+    await instance.stub('timeout', `exit ${status}`)
+    expect(await instance.run(remove, 'parley')).toEqual({
+      code: 1,
+      output: 'Docker does not answer about the container parley: restarting Docker.\n',
+      calls: [waits, restarts],
+    })
+  }
+})
+
+withTerraform('a first start is not reported as an outage for ten minutes', async () => {
+  const instance = await freshInstance()
+  await instance.run(setUpScript('plain'))
+  const report = (await instance.read('/usr/local/sbin/parley-report')).text
+  await instance.stub('aws')
+  const readyIn = async (uptime: number, curl: string) => {
+    await writeFile(instance.at('/proc/uptime'), `${uptime}.00 100.00\n`)
+    await instance.stub('curl', curl)
+    const { code, calls } = await instance.run(report)
+    expect(code).toBe(0)
+    expect(calls.at(-1)).toContain(' MetricName=MemoryUsed,')
+    return /MetricName=Ready,Value=(\d)/.exec(String(calls.at(-1)))?.[1]
+  }
+  const isAway = 'exit 7'
+  expect(await readyIn(60, isAway)).toBeUndefined()
+  expect(await readyIn(599, isAway)).toBeUndefined()
+  expect(await readyIn(600, isAway)).toBe('0')
+  // Once it was there, it is missed at once.
+  expect(await readyIn(120, '')).toBe('1')
+  expect(await readyIn(180, isAway)).toBe('0')
+})
+
 const metadata = `case "$*" in
   *'--request PUT'*/latest/api/token) echo token ;;
   *'X-aws-ec2-metadata-token: token'*/latest/meta-data/local-ipv4) echo 172.31.0.7 ;;
+  *'X-aws-ec2-metadata-token: token'*/latest/meta-data/instance-id) echo i-0123456789abcdef0 ;;
   *) exit 22 ;;
 esac`
+const isReady = (url: string) => `[[ "$*" != *${url} ]] || exit 0\n${metadata}`
+
+/** An instance to which the address that peers know is to move. */
+async function instanceToMoveTo(variant: (typeof variants)[number]) {
+  const instance = await freshInstance()
+  await instance.run(setUpScript(variant))
+  const report = (await instance.read('/usr/local/sbin/parley-report')).text
+  const taken = async () => (await instance.list('/etc/parley')).includes('/etc/parley/address')
+  return {
+    taken,
+    /** A minute, in which the server answers as `curl` says and AWS as `aws` says. */
+    async minute(curl: string, aws: string) {
+      await instance.stub('curl', curl)
+      await instance.stub('aws', `[[ $1 == cloudwatch ]] || { ${aws}; }`)
+      const { code, calls } = await instance.run(report)
+      expect(code).toBe(0)
+      const asked = calls.filter(call => call.startsWith('aws ec2 '))
+      const ready = /MetricName=Ready,Value=(\d)/.exec(String(calls.at(-1)))?.[1]
+      return { asked, ready, calls }
+    },
+  }
+}
+const association = (how: string) =>
+  `aws ec2 associate-address --region eu-central-1 --allocation-id eipalloc-known --instance-id i-0123456789abcdef0 --${how} --cli-connect-timeout 4 --cli-read-timeout 8`
+const isInUse = `[[ "$*" != *--no-allow-reassociation* ]] || exit 254`
+
+withTerraform('the Elastic IP moves from another server once this one answers, and only once', async () => {
+  const { minute, taken } = await instanceToMoveTo('moved')
+  const readyz = 'http://127.0.0.1:8001/readyz'
+  expect(await minute(metadata, isInUse)).toMatchObject({ asked: [association('no-allow-reassociation')], ready: '0' })
+  expect(await taken()).toBe(false)
+  // Ready, but AWS refuses: peers do not reach it, and that is reported.
+  expect(await minute(isReady(readyz), 'exit 254')).toMatchObject({
+    asked: [association('allow-reassociation')],
+    ready: '0',
+  })
+  expect(await taken()).toBe(false)
+  expect(await minute(isReady(readyz), isInUse)).toMatchObject({
+    asked: [association('allow-reassociation')],
+    ready: '1',
+  })
+  expect(await taken()).toBe(true)
+  // An operator may have given it back to the other server.
+  expect(await minute(isReady(readyz), isInUse)).toMatchObject({ asked: [], ready: '1' })
+})
+
+withTerraform('an Elastic IP that nobody has is taken at once', async () => {
+  const { minute, taken } = await instanceToMoveTo('moved')
+  expect((await minute(metadata, isInUse.replace('exit 254', 'exit 0'))).ready).toBe('0')
+  expect(await taken()).toBe(true)
+})
+
+withTerraform(
+  'with a domain, the server itself is asked, as Caddy gets no certificate without the address',
+  async () => {
+    const { minute, taken } = await instanceToMoveTo('everything')
+    const { asked, calls } = await minute(isReady('http://127.0.0.1:8001/readyz'), isInUse)
+    expect(asked).toEqual([association('allow-reassociation')])
+    expect(await taken()).toBe(true)
+    expect(calls).toContain('systemctl restart --no-block parley-caddy.service')
+  },
+)
+
+const turnSecret = '/usr/local/sbin/parley-turn-secret'
+const keptSecret = '/etc/parley/turn-secret'
 
 /** An instance that was set up, but has not fetched its secret yet. */
 async function instanceToFetch(variant: (typeof variants)[number]): Promise<Sandbox> {
@@ -355,6 +502,18 @@ withTerraform('the secret of the TURN server gets into two files in memory and i
   expect(calls.filter(call => call.includes(secret))).toEqual([])
   const service = (await instance.read(`${units}/parley.service`)).text
   expect(service).toContain('--env-file /run/parley/turn.env')
+})
+
+withTerraform('the user that all peers share gets to coturn and the server in the same way', async () => {
+  const instance = await instanceToFetch('everything')
+  const { code, calls } = await instance.run((await instance.read(turnSecret)).text)
+  expect(code).toBe(0)
+  expect(calls[0]).toContain(' --name /parley-production/turn-password --with-decryption ')
+  expect(await instance.read('/run/parley/turn.env')).toEqual({ text: `TURN_PASSWORD=${secret}\n`, mode: '600' })
+  const { text, mode } = await instance.read('/run/parley/turnserver.conf')
+  expect(mode).toBe('400')
+  expect(text.split('\n')).toContain(`user=sleap:${secret}`)
+  expect(text).not.toContain('auth-secret')
 })
 
 withTerraform('the password of a TURN server elsewhere gets to the server in the same way', async () => {
@@ -418,6 +577,16 @@ withCoturn('coturn relays to the Internet with this configuration, and not into 
     expect([peer, await coturn.relaysTo(peer, secret)]).toEqual([peer, 'forbidden'])
   }
   expect(await coturn.relaysTo('198.51.100.1', 'another secret')).toBe('unknown')
+})
+
+withCoturn('coturn relays for the user that all peers share, and for no other', async () => {
+  const instance = await instanceToFetch('everything')
+  await instance.run((await instance.read(turnSecret)).text)
+  const coturn = await startCoturnWith((await instance.read('/run/parley/turnserver.conf')).text)
+  expect(await coturn.relaysTo('198.51.100.1', secret, 'sleap')).toBe('relayed')
+  expect(await coturn.relaysTo('169.254.169.254', secret, 'sleap')).toBe('forbidden')
+  expect(await coturn.relaysTo('198.51.100.1', 'another', 'sleap')).toBe('unknown')
+  expect(await coturn.relaysTo('198.51.100.1', secret, 'another')).toBe('unknown')
 })
 
 withIpv6('nor does it when their addresses are written as those of IPv6', async () => {

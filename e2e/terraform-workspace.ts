@@ -4,7 +4,9 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { gunzipSync } from 'node:zlib'
 import { root } from './parley-process.ts'
+import type { PlannedResource } from './terraform-rules.ts'
 
 export interface Outcome {
   readonly code: number | null
@@ -72,8 +74,37 @@ export function userDataOfRuns(printed: string): Map<string, string> {
   const found = new Map<string, string>()
   for (const line of printed.split('\n')) {
     const run = /"@testrun":"(\w+)"/.exec(line)?.[1]
-    const data = /"user_data":("(?:[^"\\]|\\.)*")/.exec(line)?.[1]
-    if (run && data) found.set(run, JSON.parse(data) as string)
+    const data = /"user_data_base64":"([^"]+)"/.exec(line)?.[1]
+    if (run && data) found.set(run, gunzipSync(Buffer.from(data, 'base64')).toString())
   }
   return found
 }
+
+interface StateModule {
+  readonly resources?: readonly (PlannedResource & { readonly mode: 'managed' | 'data' })[]
+  readonly child_modules?: readonly StateModule[]
+}
+
+/** The resources and data sources of a module of a state, and of the modules in it. */
+const resourcesIn = ({ resources = [], child_modules = [] }: StateModule): PlannedResource[] => [
+  ...resources.map(({ mode, type, ...rest }) => ({ ...rest, type: mode === 'data' ? `data.${type}` : type })),
+  ...child_modules.flatMap(resourcesIn),
+]
+
+/** All that each run of a test file of Terraform has made, from what `terraform test -json -verbose` prints. */
+export function resourcesOfRuns(printed: string): Map<string, PlannedResource[]> {
+  const found = new Map<string, PlannedResource[]>()
+  for (const line of printed.split('\n').filter(text => text.includes('"type":"test_state"'))) {
+    const message = JSON.parse(line) as { '@testrun': string; test_state: { root_module?: StateModule } }
+    found.set(message['@testrun'], resourcesIn(message.test_state.root_module ?? {}))
+  }
+  return found
+}
+
+/** What Terraform complains about in what `terraform test -json` prints. */
+export const complaintsIn = (printed: string): string =>
+  printed
+    .split('\n')
+    .filter(line => !line.startsWith('{') || line.includes('"type":"diagnostic"'))
+    .map(line => line.slice(0, 2_000))
+    .join('\n')

@@ -15,7 +15,10 @@ const hasTerraform = runs('terraform', 'version')
 const withTerraform = needs({ terraform: hasTerraform })
 
 const server = 'modules/signaling-server'
-const environments = ['environments/dev', 'environments/production']
+const production = 'environments/production'
+const environments = ['environments/dev', production]
+/** Of which both versions have their variables in a file. */
+const originals = ['original-v1', 'original-v2']
 const folders = ['modules/rooms-table', server, ...environments]
 const testsOfServer = ['identity-and-rooms', 'instance', 'network']
 
@@ -31,13 +34,19 @@ if (hasTerraform) {
     inARow([
       ...folders.map(folder => [`${folder} is valid`, folder, 'validate']),
       ['modules/rooms-table', 'modules/rooms-table', 'test'],
-      ...environments.map(folder => [folder, folder, 'test', '-var-file=terraform.tfvars.example']),
+      ...environments.map(folder => withVariables(folder, folder, 'example', 'terraform.tfvars.example')),
+      ...originals.map(name => withVariables(name, production, name, `tests/${name}.tfvars.example`)),
     ])
   })
   afterAll(async () => {
     await Promise.all(outcomes.values())
     await workspace.remove()
   })
+}
+
+/** A test file of a folder, with the variables of a file. */
+const withVariables = (name: string, folder: string, tests: string, variables: string) => {
+  return [name, folder, 'test', `-filter=tests/${tests}.tftest.hcl`, `-var-file=${variables}`]
 }
 
 function inARow(commands: readonly (readonly string[])[]): void {
@@ -70,6 +79,18 @@ for (const folder of environments) {
   withTerraform(`the example variables of ${folder} do what they say`, () => succeeds(folder))
 }
 
+for (const name of originals) {
+  withTerraform(`the variables of the original go on working: ${name}`, async () => {
+    const { output = '' } = (await outcomes.get(name)) ?? {}
+    // What a plan shows as a warning, a test shows as a failure. Variables that nobody declares would be passed over.
+    const complaints = output.match(/^(Error|Warning): .*/gm)?.filter(line => !line.includes('CLI configuration')) ?? []
+    const warnings = name === 'original-v2' ? ['Error: Check block assertion failed'] : []
+    expect(complaints, output).toEqual(warnings)
+    expect(output.includes('turn_password is deprecated')).toBe(name === 'original-v2')
+    expect(output).toContain('run "goes_on_with_the_variables_of_the_original"')
+  })
+}
+
 withTerraform('the table is created as it is defined, and the secret of the TURN server is in no state', async () => {
   const dynalite = await startDynalite()
   onTestFinished(() => dynalite.stop())
@@ -80,14 +101,14 @@ withTerraform('the table is created as it is defined, and the secret of the TURN
   await writeFile(join(emulated.folder, server, 'emulated.tf'), providerAt(aws.url))
   await emulated.init(server)
   const secret = 'aws_ssm_parameter.turn_secret'
-  const apply = (secretVersion: number, ...targets: readonly string[]) => {
-    const variables = { docker_image: 'parley', enable_turn: true, turn_secret_version: secretVersion }
+  const apply = (more: Readonly<Record<string, string | number>>, ...targets: readonly string[]) => {
+    const variables = { docker_image: 'parley', enable_turn: true, ...more }
     const given = Object.entries(variables).map(([name, value]) => `-var=${name}=${value}`)
     const only = targets.map(target => `-target=${target}`)
     return emulated.run(server, 'apply', '-auto-approve', '-input=false', ...only, ...given)
   }
 
-  const created = await apply(1, 'module.rooms_table', secret)
+  const created = await apply({}, 'module.rooms_table', secret)
   expect(created.output).toContain('Apply complete! Resources: 2 added, 0 changed, 0 destroyed.')
   const { Table } = await dynalite.call('DescribeTable', { TableName: 'rooms' })
   expect(Table).toMatchObject({
@@ -112,12 +133,23 @@ withTerraform('the table is created as it is defined, and the secret of the TURN
     },
   ])
 
-  const rotated = await apply(2, secret)
+  const rotated = await apply({ turn_secret_version: 2 }, secret)
   expect(rotated.output).toContain('Apply complete! Resources: 0 added, 1 changed, 0 destroyed.')
-  const secrets = asked('PutParameter').map(({ Value }) => String(Value))
-  expect(secrets).toEqual([expect.stringMatching(/^[0-9a-f-]{72}$/), expect.stringMatching(/^[0-9a-f-]{72}$/)])
+  // The password of the original takes the place of the secret.
+  const password = 'correct-horse-battery-staple'
+  const shared = await apply({ turn_secret_version: 2, turn_password: password }, secret)
+  expect(shared.output).toContain('Apply complete! Resources: 1 added, 0 changed, 1 destroyed.')
+  const sent = asked('PutParameter')
+  expect(sent.map(({ Name }) => Name)).toEqual([
+    '/parley-dev/turn-secret',
+    '/parley-dev/turn-secret',
+    '/parley-dev/turn-password',
+  ])
+  const secrets = sent.map(({ Value }) => String(Value))
+  const random = expect.stringMatching(/^[0-9a-f-]{72}$/)
+  expect(secrets).toEqual([random, random, password])
   expect(secrets[0]).not.toBe(secrets[1])
-  const left = [created.output, rotated.output]
+  const left = [created.output, rotated.output, shared.output]
   for (const name of ['terraform.tfstate', 'terraform.tfstate.backup']) {
     left.push(await readFile(join(emulated.folder, server, name), 'utf8'))
   }

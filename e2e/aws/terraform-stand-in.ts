@@ -50,6 +50,7 @@ export async function standInForAws(dynalite: string): Promise<StandIn> {
     'DynamoDB_20120810.UpdateContinuousBackups': () => ({ ContinuousBackupsDescription: pointInTimeRecovery() }),
     'DynamoDB_20120810.DescribeContinuousBackups': () => ({ ContinuousBackupsDescription: pointInTimeRecovery() }),
     'AmazonSSM.PutParameter': () => ({ Version: parameter().Version, Tier: 'Standard' }),
+    'AmazonSSM.DeleteParameter': () => ({}),
     'AmazonSSM.GetParameter': () => ({ Parameter: parameter() }),
     'AmazonSSM.DescribeParameters': () => ({ Parameters: [{ ...parameter(), Value: undefined }] }),
     'AmazonSSM.ListTagsForResource': () => ({ TagList: last('PutParameter')?.Tags ?? [] }),

@@ -41,6 +41,9 @@ module "signaling_server" {
   route53_zone_id          = var.route53_zone_id
   acme_email               = var.acme_email
   enable_turn              = var.enable_turn
+  turn_port                = var.turn_port
+  turn_username            = var.turn_username
+  turn_password            = var.turn_password
   turn_secret_version      = var.turn_secret_version
   turn_password_parameter  = var.turn_password_parameter
   alarm_topic_arn          = var.alarm_topic_arn

@@ -1,5 +1,5 @@
 # What can be said in terraform.tfvars, as the README of the module describes it. What is not said is the module's
-# default. A tfvars file of the original sets nothing else than the first eleven.
+# default. A tfvars file of the original sets nothing else than the first fifteen.
 
 variable "environment" {
   type    = string
@@ -55,6 +55,27 @@ variable "http_port" {
   default = null
 }
 
+variable "enable_turn" {
+  type    = bool
+  default = null
+}
+
+variable "turn_port" {
+  type    = number
+  default = null
+}
+
+variable "turn_username" {
+  type    = string
+  default = null
+}
+
+variable "turn_password" {
+  type      = string
+  default   = null
+  sensitive = true
+}
+
 # Region of everything that is created. Without it: cognito_region, or what AWS_REGION or the profile says.
 variable "aws_region" {
   type    = string
@@ -103,11 +124,6 @@ variable "route53_zone_id" {
 
 variable "acme_email" {
   type    = string
-  default = null
-}
-
-variable "enable_turn" {
-  type    = bool
   default = null
 }
 

@@ -2,7 +2,7 @@
 # one of this deployment. The documents are written out here, so that the tests compare what AWS gets.
 resource "aws_iam_role" "server" {
   name_prefix = "${local.name}-"
-  description = "Parley's signaling server (${var.environment})"
+  description = "Signaling server of Parley (${var.environment})"
   tags        = local.tags
 
   assume_role_policy = jsonencode({
@@ -22,8 +22,13 @@ resource "aws_iam_instance_profile" "server" {
 }
 
 locals {
-  # An image in a private ECR repository: 123456789012.dkr.ecr.eu-central-1.amazonaws.com/parley:1.0.0
-  ecr = try(regex("^(?P<registry>(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?)/(?P<repository>[^:@]+)", var.docker_image), null)
+  # Images in private ECR repositories: 123456789012.dkr.ecr.eu-central-1.amazonaws.com/parley:1.0.0
+  images = concat([var.docker_image], local.has_domain ? [var.caddy_image] : [], local.has_turn ? [var.coturn_image] : [])
+  in_ecr = [for image in local.images : regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<repository>[^:@]+)", image)
+    if can(regex("^[0-9]{12}\\.dkr\\.ecr\\.", image))
+  ]
+
+  ec2_arn = "${local.arn}:ec2:${local.region}:${data.aws_caller_identity.current.account_id}"
 
   statements = concat(
     [
@@ -82,7 +87,23 @@ locals {
       Action   = "ssm:GetParameter"
       Resource = "${local.arn}:ssm:${local.region}:${data.aws_caller_identity.current.account_id}:parameter/${trimprefix(name, "/")}"
     }],
-    flatten([for image in local.ecr[*] : [
+    # The address that was given, and no other, to this instance. EC2 may ask for the network interface, too.
+    flatten([for address in local.given_eip_id[*] : [
+      {
+        Sid      = "Address"
+        Effect   = "Allow"
+        Action   = "ec2:AssociateAddress"
+        Resource = ["${local.ec2_arn}:elastic-ip/${address}", "${local.ec2_arn}:network-interface/*"]
+      },
+      {
+        Sid       = "AddressOfThisInstance"
+        Effect    = "Allow"
+        Action    = "ec2:AssociateAddress"
+        Resource  = "${local.ec2_arn}:instance/*"
+        Condition = { StringEquals = { "ec2:ResourceTag/Name" = local.name } }
+      },
+    ]]),
+    [for statement in [
       {
         Sid      = "RegistryLogin"
         Effect   = "Allow"
@@ -90,12 +111,12 @@ locals {
         Resource = "*"
       },
       {
-        Sid      = "Image"
+        Sid      = "Images"
         Effect   = "Allow"
         Action   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Resource = "${local.arn}:ecr:${image.region}:${image.account}:repository/${image.repository}"
+        Resource = distinct([for image in local.in_ecr : "${local.arn}:ecr:${image.region}:${image.account}:repository/${image.repository}"])
       },
-    ]]),
+    ] : statement if length(local.in_ecr) > 0],
   )
 }
 

@@ -20,7 +20,7 @@ resource "aws_instance" "server" {
 
   # A change, such as another docker_image, stops the instance, and starts it with the new user data, which sets it up
   # anew: disk and address stay.
-  user_data                   = local.user_data
+  user_data_base64            = local.user_data_base64
   user_data_replace_on_change = false
 
   # A request through a forged URL gets no credentials (IMDSv2). A container is one hop farther than the instance.
@@ -53,8 +53,8 @@ resource "aws_instance" "server" {
       error_message = "container_network (${var.container_network}) overlaps with networks of the VPC: ${join(", ", local.colliding_networks)}. Choose another."
     }
     precondition {
-      condition     = length(local.user_data) <= 16384
-      error_message = "The user data has ${length(local.user_data)} bytes, and EC2 takes 16384: shorten server_settings."
+      condition     = local.user_data_bytes <= 16384
+      error_message = "The user data has ${local.user_data_bytes} bytes when compressed, and EC2 takes 16384: shorten server_settings."
     }
   }
 }

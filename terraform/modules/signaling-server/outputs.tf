@@ -63,11 +63,11 @@ output "security_group_id" {
 }
 
 output "turn_url" {
-  description = "URL of the TURN server; null without `enable_turn`."
-  value       = var.enable_turn ? "turn:${local.elastic_ip.public_ip}:3478" : null
+  description = "URL of the TURN server; null without a TURN server on the instance."
+  value       = local.has_turn ? "turn:${local.elastic_ip.public_ip}:${var.turn_port}" : null
 }
 
 output "turn_secret_parameter" {
-  description = "SSM parameter that holds the secret of the TURN server; null without `enable_turn`."
+  description = "SSM parameter that holds the secret of the TURN server on the instance; null without one."
   value       = one(aws_ssm_parameter.turn_secret[*].name)
 }

@@ -5,7 +5,7 @@ locals {
   container_range = cidrsubnet(var.container_network, 1, 1)
   caddy_address   = cidrhost(var.container_network, 2)
 
-  turn_urls = [for transport in ["udp", "tcp"] : "turn:${local.elastic_ip.public_ip}:3478?transport=${transport}"]
+  turn_urls = [for transport in ["udp", "tcp"] : "turn:${local.elastic_ip.public_ip}:${var.turn_port}?transport=${transport}"]
 
   settings = merge(
     {
@@ -16,9 +16,12 @@ locals {
       PARLEY_DYNAMODB_REGION = local.dynamodb_region
     },
     local.has_domain ? { PARLEY_TRUSTED_PROXIES = local.caddy_address } : {},
-    var.enable_turn ? {
-      PARLEY_STUN_URLS = "stun:${local.elastic_ip.public_ip}:3478"
-      PARLEY_TURN_URLS = join(",", local.turn_urls)
+    local.has_turn ? { PARLEY_STUN_URLS = "stun:${local.elastic_ip.public_ip}:${var.turn_port}" } : {},
+    local.has_turn && !local.has_shared_user ? { PARLEY_TURN_URLS = join(",", local.turn_urls) } : {},
+    local.has_shared_user ? {
+      TURN_HOST     = local.elastic_ip.public_ip
+      TURN_PORT     = tostring(var.turn_port)
+      TURN_USERNAME = var.turn_username
     } : {},
     var.server_settings,
   )
@@ -32,19 +35,22 @@ locals {
     log_group          = aws_cloudwatch_log_group.server.name
     metric_namespace   = local.metric_namespace
     docker_image       = var.docker_image
-    ecr_registry       = local.ecr == null ? "" : local.ecr.registry
-    ecr_region         = local.ecr == null ? "" : local.ecr.region
+    has_private_images = length(local.in_ecr) > 0
     published          = local.published
     http_port          = var.http_port
     domain             = local.has_domain ? local.domain_name : ""
     acme_email         = coalesce(local.acme_email, "none")
     caddy_image        = var.caddy_image
     caddy_address      = local.caddy_address
-    enable_turn        = var.enable_turn
+    has_turn           = local.has_turn
     coturn_image       = var.coturn_image
-    turn_setting       = var.enable_turn ? "PARLEY_TURN_SECRET" : "TURN_PASSWORD"
+    has_shared_user    = local.has_shared_user
+    turn_username      = var.turn_username
+    turn_port          = var.turn_port
+    turn_setting       = local.has_turn && !local.has_shared_user ? "PARLEY_TURN_SECRET" : "TURN_PASSWORD"
     turn_parameter     = local.turn_parameter == null ? "" : local.turn_parameter
     turn_version       = var.turn_secret_version
+    given_eip_id       = local.given_eip_id == null ? "" : local.given_eip_id
     public_ip          = local.elastic_ip.public_ip
     min_port           = var.turn_relay_ports.from
     max_port           = var.turn_relay_ports.to
@@ -73,6 +79,7 @@ locals {
     {
       "/etc/parley/parley.env"                = { mode = "0600", content = join("\n", [for name, value in local.settings : "${name}=${value}"]) }
       "${local.scripts}/parley-pull"          = { mode = "0755", content = templatefile("${path.module}/templates/parley-pull.tftpl", local.template) }
+      "${local.scripts}/parley-remove"        = { mode = "0755", content = file("${path.module}/templates/parley-remove") }
       "${local.scripts}/parley-report"        = { mode = "0755", content = templatefile("${path.module}/templates/parley-report.tftpl", local.template) }
       "${local.units}/parley.service"         = { mode = "0644", content = templatefile("${path.module}/templates/parley.service.tftpl", local.template) }
       "${local.units}/parley-report.service"  = { mode = "0644", content = file("${path.module}/templates/parley-report.service") }
@@ -89,7 +96,7 @@ locals {
     local.turn_parameter != null ? {
       "${local.scripts}/parley-turn-secret" = { mode = "0755", content = templatefile("${path.module}/templates/parley-turn-secret.tftpl", local.template) }
     } : {},
-    var.enable_turn ? {
+    local.has_turn ? {
       "/etc/parley/turnserver.conf"          = { mode = "0644", content = templatefile("${path.module}/templates/turnserver.conf.tftpl", local.template) }
       "${local.units}/parley-coturn.service" = { mode = "0644", content = templatefile("${path.module}/templates/parley-coturn.service.tftpl", local.template) }
     } : {},
@@ -98,7 +105,7 @@ locals {
   # The timers first, so that a server that does not start is reported.
   services           = concat(["parley-report.timer", "parley-cleanup.timer", "parley-update.timer"], local.container_services)
   container_services = concat(["parley.service"], local.optional_services)
-  optional_services  = concat(local.has_domain ? ["parley-caddy.service"] : [], var.enable_turn ? ["parley-coturn.service"] : [])
+  optional_services  = concat(local.has_domain ? ["parley-caddy.service"] : [], local.has_turn ? ["parley-coturn.service"] : [])
 
   setup_script = templatefile("${path.module}/templates/set-up.sh.tftpl", {
     files             = { for path, file in local.files : path => merge(file, { content = trimspace(file.content) }) }
@@ -112,4 +119,8 @@ locals {
 
   # cloud-init runs a script once in the life of an instance unless it is told to at every start.
   user_data = templatefile("${path.module}/templates/user-data.mime.tftpl", { script = local.setup_script })
+
+  # cloud-init unpacks it. EC2 counts the bytes before they are written as base64, and length() counts characters.
+  user_data_base64 = base64gzip(local.user_data)
+  user_data_bytes  = length(local.user_data_base64) / 4 * 3 - (length(local.user_data_base64) - length(trim(local.user_data_base64, "=")))
 }

@@ -50,8 +50,9 @@ variable "server_settings" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for name, value in var.server_settings : can(regex("^(PARLEY_[A-Z_]+|TURN_(HOST|PORT|USERNAME))$", name)) && !strcontains(value, "\n")])
-    error_message = "server_settings must be PARLEY_ settings, TURN_HOST, TURN_PORT and TURN_USERNAME, each of one line. The password of a TURN server is named by turn_password_parameter."
+    # cloud-init spoils what is not ASCII.
+    condition     = alltrue([for name, value in var.server_settings : can(regex("^(PARLEY_[A-Z_]+|TURN_(HOST|PORT|USERNAME))$", name)) && can(regex("^[ -~]*$", value))])
+    error_message = "server_settings must be PARLEY_ settings, TURN_HOST, TURN_PORT and TURN_USERNAME, each of one line of ASCII. The password of a TURN server is named by turn_password_parameter."
   }
 
   validation {
@@ -67,7 +68,7 @@ variable "server_settings" {
   }
 
   validation {
-    condition     = !var.enable_turn || length(setintersection(keys(var.server_settings), ["TURN_HOST", "TURN_PORT", "TURN_USERNAME", "PARLEY_TURN_URLS"])) == 0
+    condition     = !local.has_turn || length(setintersection(keys(var.server_settings), ["TURN_HOST", "TURN_PORT", "TURN_USERNAME", "PARLEY_TURN_URLS"])) == 0
     error_message = "With enable_turn, peers are told of the coturn on the instance: TURN_HOST, TURN_PORT, TURN_USERNAME and PARLEY_TURN_URLS cannot be among the server_settings, as the secret is not that of another TURN server."
   }
 }
@@ -83,19 +84,19 @@ variable "turn_password_parameter" {
   }
 
   validation {
-    condition     = var.turn_password_parameter == null || var.turn_password_parameter == "" || !var.enable_turn
-    error_message = "turn_password_parameter is for a TURN server elsewhere: with enable_turn, the module makes the secret of its own."
+    condition     = var.turn_password_parameter == null || var.turn_password_parameter == "" || !local.has_turn
+    error_message = "turn_password_parameter is for a TURN server elsewhere: with enable_turn or turn_password, coturn runs on the instance and has its own secret."
   }
 
   validation {
-    condition = var.turn_password_parameter == null || var.turn_password_parameter == "" || var.enable_turn || (
+    condition = var.turn_password_parameter == null || var.turn_password_parameter == "" || local.has_turn || (
       contains(keys(var.server_settings), "TURN_USERNAME") && length(setintersection(keys(var.server_settings), ["TURN_HOST", "PARLEY_TURN_URLS"])) > 0
     )
     error_message = "turn_password_parameter needs TURN_USERNAME, and TURN_HOST or PARLEY_TURN_URLS, in server_settings."
   }
 
   validation {
-    condition     = var.enable_turn || (var.turn_password_parameter != null && var.turn_password_parameter != "") || length(setintersection(keys(var.server_settings), ["TURN_HOST", "TURN_PORT", "TURN_USERNAME", "PARLEY_TURN_URLS"])) == 0
+    condition     = local.has_turn || (var.turn_password_parameter != null && var.turn_password_parameter != "") || length(setintersection(keys(var.server_settings), ["TURN_HOST", "TURN_PORT", "TURN_USERNAME", "PARLEY_TURN_URLS"])) == 0
     error_message = "TURN_HOST, TURN_PORT, TURN_USERNAME and PARLEY_TURN_URLS need a password: name the SSM parameter that has it, turn_password_parameter."
   }
 }
@@ -135,6 +136,12 @@ variable "root_volume_size" {
   type        = number
   default     = 16
   nullable    = false
+
+  validation {
+    # Amazon Linux 2023 wants 8 GiB.
+    condition     = var.root_volume_size >= 8 && var.root_volume_size <= 16384 && floor(var.root_volume_size) == var.root_volume_size
+    error_message = "root_volume_size must be a whole number from 8 to 16384."
+  }
 }
 
 variable "log_retention_days" {
@@ -156,7 +163,7 @@ variable "domain_name" {
   default     = null
 
   validation {
-    condition     = can(regex("^([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z]{2,}$", coalesce(var.domain_name, "parley.example")))
+    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$", coalesce(var.domain_name, "parley.example"))) && length(coalesce(var.domain_name, "none")) <= 253
     error_message = "domain_name must be a host name in lower case, such as parley.example.com."
   }
 
@@ -183,7 +190,7 @@ variable "acme_email" {
   default     = null
 
   validation {
-    condition     = can(regex("^[^@\\s{}]+@[^@\\s{}]+$", coalesce(var.acme_email, "a@b")))
+    condition     = can(regex("^[!-?A-z|~]+@[!-?A-z|~]+$", coalesce(var.acme_email, "a@b")))
     error_message = "acme_email must be an e-mail address."
   }
 }
@@ -191,24 +198,17 @@ variable "acme_email" {
 variable "caddy_image" {
   description = "Image of Caddy, which ends TLS."
   type        = string
-  default     = "docker.io/library/caddy:2.11.4"
+  default     = "public.ecr.aws/docker/library/caddy:2.11.4"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$", var.caddy_image))
-    error_message = "caddy_image must be the name of a container image, such as docker.io/library/caddy:2.11.4."
+    error_message = "caddy_image must be the name of a container image, such as public.ecr.aws/docker/library/caddy:2.11.4."
   }
 }
 
-variable "enable_turn" {
-  description = "Whether to run coturn beside the server, on ports 3478 and `turn_relay_ports`, for peers that cannot reach each other directly."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
 variable "turn_secret_version" {
-  description = "Raise it to replace the secret between Parley and coturn."
+  description = "Raise it to replace the secret between Parley and coturn, or after a change of `turn_password`."
   type        = number
   default     = 1
   nullable    = false
@@ -229,12 +229,12 @@ variable "turn_relay_ports" {
 variable "coturn_image" {
   description = "Image of coturn. This version is the one that is tested: see \"TURN\" before you raise it."
   type        = string
-  default     = "docker.io/coturn/coturn:4.6.1"
+  default     = "ghcr.io/coturn/coturn:4.6.1"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$", var.coturn_image))
-    error_message = "coturn_image must be the name of a container image, such as docker.io/coturn/coturn:4.6.1."
+    error_message = "coturn_image must be the name of a container image, such as ghcr.io/coturn/coturn:4.6.1."
   }
 }
 
@@ -243,4 +243,18 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  # The strictest of the services decides, as each gets all tags: IAM does not tell keys apart by case, and Systems Manager
+  # takes no empty value. The module adds up to three tags, and AWS takes 50.
+  validation {
+    condition = alltrue([for key, value in var.tags :
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", value)) && !startswith(lower(key), "aws:")
+    ])
+    error_message = "tags must have keys of 1 to 127 and values of 1 to 256 letters, digits, spaces and _.:/=+-@, and no key may begin with aws:."
+  }
+
+  validation {
+    condition     = length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags) && length(var.tags) <= 47
+    error_message = "tags must be 47 at most, and no two keys may differ in nothing but case."
+  }
 }

@@ -1,4 +1,4 @@
-# The variables of the original module, with the same meanings.
+# The variables of the original module, of both its versions, with the same meanings.
 
 variable "environment" {
   description = "Name of this deployment, such as `dev` or `production`; part of the names of what is created."
@@ -104,5 +104,50 @@ variable "http_port" {
   validation {
     condition     = var.http_port >= 1 && var.http_port <= 65535 && floor(var.http_port) == var.http_port && var.http_port != var.websocket_port
     error_message = "http_port must be a whole number from 1 to 65535, and not websocket_port."
+  }
+}
+
+# Those that the second version of the original added.
+
+variable "enable_turn" {
+  description = "Whether to run coturn beside the server, on `turn_port` and `turn_relay_ports`, for peers that cannot reach each other directly. Without it: if `turn_password` is given."
+  type        = bool
+  default     = null
+}
+
+variable "turn_port" {
+  description = "Port of coturn, UDP and TCP."
+  type        = number
+  default     = 3478
+  nullable    = false
+
+  validation {
+    condition     = var.turn_port >= 1 && var.turn_port <= 65535 && floor(var.turn_port) == var.turn_port && (var.turn_port < var.turn_relay_ports.from || var.turn_port > var.turn_relay_ports.to)
+    error_message = "turn_port must be a whole number from 1 to 65535, and none of turn_relay_ports."
+  }
+}
+
+variable "turn_username" {
+  description = "Deprecated. User name that belongs to `turn_password`."
+  type        = string
+  default     = "sleap"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9._-]+$", var.turn_username))
+    error_message = "turn_username must be letters, digits, dots, underscores and hyphens."
+  }
+}
+
+variable "turn_password" {
+  description = "Deprecated: leave it out and set `enable_turn`. The one password of all peers for coturn, as the original had it: see \"TURN\". After a change of it, raise `turn_secret_version`."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    # As it stands in coturn's configuration, where 0x begins a key and " a quotation; Parameter Store refuses {{.
+    condition     = var.turn_password == null || var.turn_password == "" || (can(regex("^[!#-~]{1,128}$", var.turn_password)) && !startswith(coalesce(var.turn_password, "none"), "0x") && !strcontains(coalesce(var.turn_password, "none"), "{{"))
+    error_message = "turn_password must be up to 128 ASCII characters without spaces and double quotes, without {{, and must not begin with 0x."
   }
 }

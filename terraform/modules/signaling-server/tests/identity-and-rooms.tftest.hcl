@@ -34,7 +34,7 @@ run "takes_what_the_variables_of_the_original_name" {
     condition = alltrue([for line in [
       "COGNITO_REGION=us-east-1", "COGNITO_USER_POOL_ID=us-east-1_AbCdEfGhI",
       "COGNITO_APP_CLIENT_ID=1h57kf5cpq17m0eml12EXAMPLE", "PARLEY_DYNAMODB_TABLE=rooms", "PARLEY_DYNAMODB_REGION=us-east-1",
-    ] : contains(split("\n", aws_instance.server.user_data), line)])
+    ] : contains(split("\n", local.user_data), line)])
     error_message = "The server is not told of the pool, the client and the table."
   }
   assert {
@@ -160,7 +160,7 @@ run "creates_pool_client_and_table_where_there_are_none" {
     condition = alltrue([for line in [
       "COGNITO_REGION=eu-central-1", "COGNITO_USER_POOL_ID=eu-central-1_Created00",
       "COGNITO_APP_CLIENT_ID=createdclient0000000000000", "PARLEY_DYNAMODB_TABLE=rooms-dev", "PARLEY_DYNAMODB_REGION=eu-central-1",
-    ] : contains(split("\n", aws_instance.server.user_data), line)])
+    ] : contains(split("\n", local.user_data), line)])
     error_message = "The server is not told of the pool, the client and the table."
   }
   assert {
@@ -216,7 +216,7 @@ run "uses_a_table_in_a_region_of_its_own" {
     error_message = "The role is for another table: ${output.dynamodb_table_arn}"
   }
   assert {
-    condition     = contains(split("\n", aws_instance.server.user_data), "PARLEY_DYNAMODB_REGION=eu-west-1")
+    condition     = contains(split("\n", local.user_data), "PARLEY_DYNAMODB_REGION=eu-west-1")
     error_message = "The server looks for the table elsewhere."
   }
 }
@@ -230,17 +230,45 @@ run "may_pull_from_a_private_ecr_repository_and_no_other" {
     condition = [for statement in jsondecode(aws_iam_role_policy.server.policy).Statement : statement if !contains(["Rooms", "Identities", "Logs", "Metrics", "SessionManager"], statement.Sid)] == [
       { Sid = "RegistryLogin", Effect = "Allow", Action = "ecr:GetAuthorizationToken", Resource = "*" },
       {
-        Sid      = "Image"
+        Sid      = "Images"
         Effect   = "Allow"
         Action   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Resource = "arn:aws:ecr:eu-west-1:444455556666:repository/team/parley"
+        Resource = ["arn:aws:ecr:eu-west-1:444455556666:repository/team/parley"]
       },
     ]
     error_message = "The instance cannot pull its image, or can pull others: ${aws_iam_role_policy.server.policy}"
   }
   assert {
-    condition     = strcontains(aws_instance.server.user_data, "aws ecr get-login-password --region eu-west-1")
+    condition     = strcontains(local.user_data, "aws ecr get-login-password")
     error_message = "The instance does not log in to the registry."
+  }
+}
+
+run "may_pull_the_other_images_from_there_too" {
+  variables {
+    domain_name  = "parley.example.com"
+    enable_turn  = true
+    caddy_image  = "444455556666.dkr.ecr.eu-west-1.amazonaws.com/mirror/caddy:2.11.4"
+    coturn_image = "444455556666.dkr.ecr.us-east-1.amazonaws.com/mirror/coturn:4.6.1"
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.server.policy).Statement : statement.Resource if statement.Sid == "Images"] == [[
+      "arn:aws:ecr:eu-west-1:444455556666:repository/mirror/caddy", "arn:aws:ecr:us-east-1:444455556666:repository/mirror/coturn",
+    ]]
+    error_message = "The instance cannot pull from a mirror, or can pull others: ${aws_iam_role_policy.server.policy}"
+  }
+}
+
+run "asks_no_registry_that_limits_strangers" {
+  variables {
+    domain_name = "parley.example.com"
+    enable_turn = true
+  }
+
+  assert {
+    condition     = length([for file in local.files : file if strcontains(file.content, "docker.io")]) == 0 && !can(regex("(?m)^  caddy:|^  coturn/", local.setup_script))
+    error_message = "An image comes from Docker Hub, which limits the pulls of an address."
   }
 }
 

@@ -30,16 +30,16 @@ run "is_hardened" {
     error_message = "The instance is not in a public subnet."
   }
   assert {
-    condition     = aws_eip_association.server.instance_id == aws_instance.server.id && aws_eip_association.server.allocation_id == "eipalloc-created"
+    condition     = aws_eip_association.server[0].instance_id == aws_instance.server.id && aws_eip_association.server[0].allocation_id == "eipalloc-created"
     error_message = "The Elastic IP is not the instance's."
   }
   assert {
-    condition     = aws_instance.server.user_data_replace_on_change == false && strcontains(aws_instance.server.user_data, "[scripts-user, always]")
+    condition     = aws_instance.server.user_data_replace_on_change == false && strcontains(local.user_data, "[scripts-user, always]")
     error_message = "A change of the user data replaces the instance, or has no effect."
   }
   assert {
-    condition     = length(aws_instance.server.user_data) <= 16384
-    error_message = "The user data is too long for EC2."
+    condition     = aws_instance.server.user_data_base64 == base64gzip(local.user_data) && local.user_data_bytes <= 16384
+    error_message = "The user data is another, or too long for EC2."
   }
   assert {
     condition = alltrue([for option in [
@@ -82,19 +82,41 @@ run "keeps_the_address_that_peers_know" {
   }
 
   assert {
-    condition     = length(aws_eip.server) == 0 && aws_eip_association.server.allocation_id == data.aws_eip.existing[0].id && data.aws_eip.existing[0].id == "eipalloc-known"
-    error_message = "The given Elastic IP is not used."
+    condition     = length(aws_eip.server) == 0 && length(aws_eip_association.server) == 0 && data.aws_eip.existing[0].id == "eipalloc-known"
+    error_message = "The given Elastic IP is not used, or Terraform moves it before the server answers."
+  }
+  assert {
+    condition     = strcontains(local.files["/usr/local/sbin/parley-report"].content, "--allocation-id eipalloc-known ")
+    error_message = "The instance does not take the given Elastic IP."
+  }
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.server.policy).Statement : statement if !contains(["Rooms", "Identities", "Logs", "Metrics", "SessionManager"], statement.Sid)] == [
+      {
+        Sid      = "Address"
+        Effect   = "Allow"
+        Action   = "ec2:AssociateAddress"
+        Resource = ["arn:aws:ec2:eu-central-1:111122223333:elastic-ip/eipalloc-known", "arn:aws:ec2:eu-central-1:111122223333:network-interface/*"]
+      },
+      {
+        Sid       = "AddressOfThisInstance"
+        Effect    = "Allow"
+        Action    = "ec2:AssociateAddress"
+        Resource  = "arn:aws:ec2:eu-central-1:111122223333:instance/*"
+        Condition = { StringEquals = { "ec2:ResourceTag/Name" = "parley-dev" } }
+      },
+    ]
+    error_message = "The instance cannot take the address, or can move others: ${aws_iam_role_policy.server.policy}"
   }
   assert {
     condition     = output.websocket_url == "ws://198.51.100.20:9080" && output.http_url == "http://198.51.100.20:9001" && output.public_dns == "ec2-198-51-100-20.eu-central-1.compute.amazonaws.com"
     error_message = "The outputs tell of another address or port."
   }
   assert {
-    condition     = strcontains(aws_instance.server.user_data, "--publish 9080:8080") && strcontains(aws_instance.server.user_data, "--publish 9001:8001")
+    condition     = strcontains(local.user_data, "--publish 9080:8080") && strcontains(local.user_data, "--publish 9001:8001")
     error_message = "The container is not reached on the ports that are said."
   }
   assert {
-    condition     = alltrue([for line in ["PARLEY_LOG_LEVEL=debug", "PARLEY_ALLOWED_ORIGINS=https://app.example,https://b.example"] : contains(split("\n", aws_instance.server.user_data), line)])
+    condition     = alltrue([for line in ["PARLEY_LOG_LEVEL=debug", "PARLEY_ALLOWED_ORIGINS=https://app.example,https://b.example"] : contains(split("\n", local.user_data), line)])
     error_message = "Further settings do not reach the server."
   }
 }
@@ -109,8 +131,8 @@ run "tells_when_it_is_unwell" {
     condition = { for name, alarm in aws_cloudwatch_metric_alarm.server : name => [
       alarm.namespace, alarm.metric_name, alarm.comparison_operator, alarm.threshold, alarm.period * alarm.evaluation_periods, alarm.treat_missing_data
       ] } == {
-      instance  = ["AWS/EC2", "StatusCheckFailed", "GreaterThanOrEqualToThreshold", 1, 180, "breaching"]
-      unhealthy = ["Parley/production", "Ready", "LessThanThreshold", 1, 180, "breaching"]
+      instance  = ["AWS/EC2", "StatusCheckFailed", "GreaterThanOrEqualToThreshold", 1, 180, "missing"]
+      unhealthy = ["Parley/production", "Ready", "LessThanThreshold", 1, 180, "missing"]
       cpu       = ["AWS/EC2", "CPUUtilization", "GreaterThanThreshold", 80, 900, "missing"]
       memory    = ["Parley/production", "MemoryUsed", "GreaterThanThreshold", 85, 600, "missing"]
       failures  = ["Parley/production", "Failures", "GreaterThanThreshold", 5, 300, "notBreaching"]
@@ -129,6 +151,15 @@ run "tells_when_it_is_unwell" {
       alarm.alarm_actions == toset(["arn:aws:sns:eu-central-1:111122223333:operators"]) && alarm.ok_actions == alarm.alarm_actions
     ])
     error_message = "An alarm is not told to anybody."
+  }
+  # An alarm begins as INSUFFICIENT_DATA, and tells of changes only.
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.server : alarm.treat_missing_data != "breaching"])
+    error_message = "An alarm fires when it is created, before its first data."
+  }
+  assert {
+    condition     = toset([for name, alarm in aws_cloudwatch_metric_alarm.server : name if length(alarm.insufficient_data_actions) > 0]) == toset(["instance", "unhealthy"])
+    error_message = "Nobody is told when the instance falls silent."
   }
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.server : length(alarm.alarm_description) > 80 && length(alarm.alarm_description) <= 1024])
@@ -159,6 +190,86 @@ run "says_which_subnet_is_missing" {
     values = { ids = [] }
   }
   expect_failures = [aws_instance.server]
+}
+
+run "says_what_to_do_without_a_default_vpc" {
+  command = plan
+  override_data {
+    target = data.aws_vpcs.default
+    values = { ids = [] }
+  }
+  expect_failures = [data.aws_vpc.this]
+}
+
+run "needs_no_default_vpc_where_a_subnet_is_given" {
+  variables {
+    subnet_id = "subnet-given"
+  }
+
+  assert {
+    condition     = length(data.aws_vpcs.default) == 0 && local.subnet_id == "subnet-given" && aws_security_group.server.vpc_id == "vpc-of-the-subnet"
+    error_message = "The instance and its security group are in two VPCs."
+  }
+}
+
+run "refuses_a_subnet_of_another_vpc" {
+  command = plan
+  variables {
+    vpc_id    = "vpc-given"
+    subnet_id = "subnet-given"
+  }
+  expect_failures = [data.aws_subnet.given]
+}
+
+run "refuses_a_disk_that_is_too_small_for_the_system" {
+  command = plan
+  variables {
+    root_volume_size = 7
+  }
+  expect_failures = [var.root_volume_size]
+}
+
+run "refuses_empty_tags" {
+  command = plan
+  variables {
+    tags = { Team = "" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "refuses_tags_that_are_awss" {
+  command = plan
+  variables {
+    tags = { "AWS:team" = "media" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "refuses_tags_that_differ_in_case_alone" {
+  command = plan
+  variables {
+    tags = { Team = "media", team = "media" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "refuses_signs_in_tags" {
+  command = plan
+  variables {
+    tags = { Team = "media, signaling" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "puts_your_tags_before_its_own" {
+  variables {
+    tags = { environment = "blue", Team = "média @ 1" }
+  }
+
+  assert {
+    condition     = aws_iam_role.server.tags == tomap({ Project = "parley", environment = "blue", Team = "média @ 1" })
+    error_message = "IAM refuses two tags whose keys differ in nothing but case."
+  }
 }
 
 run "refuses_a_network_of_containers_within_the_vpcs" {
@@ -220,10 +331,18 @@ run "refuses_images_that_would_add_to_the_command" {
   expect_failures = [var.docker_image, var.caddy_image, var.coturn_image]
 }
 
+run "refuses_settings_that_cloud_init_would_spoil" {
+  command = plan
+  variables {
+    server_settings = { PARLEY_ALLOWED_ORIGINS = "https://münchen.example" }
+  }
+  expect_failures = [var.server_settings]
+}
+
 run "refuses_user_data_that_ec2_would_not_take" {
   command = plan
   variables {
-    server_settings = { PARLEY_ALLOWED_ORIGINS = join(",", [for number in range(1000) : "https://${number}.example"]) }
+    server_settings = { PARLEY_ALLOWED_ORIGINS = join(",", [for number in range(1000) : "https://${sha256(number)}.example"]) }
   }
   expect_failures = [aws_instance.server]
 }

@@ -27,7 +27,7 @@ run "opens_the_two_ports_of_the_original" {
     error_message = "Ports of relays are open without a TURN server."
   }
   assert {
-    condition     = [for rule in aws_vpc_security_group_egress_rule.server : "${rule.ip_protocol} ${rule.from_port}-${rule.to_port} ${rule.cidr_ipv4}"] == ["tcp 443-443 0.0.0.0/0"]
+    condition     = toset([for rule in aws_vpc_security_group_egress_rule.server : "${rule.ip_protocol} ${rule.from_port}-${rule.to_port} ${rule.cidr_ipv4}"]) == toset(["tcp 443-443 0.0.0.0/0", "udp 53-53 0.0.0.0/0", "tcp 53-53 0.0.0.0/0"])
     error_message = "The instance may speak to more than it needs."
   }
   assert {
@@ -111,7 +111,7 @@ run "opens_443_and_80_alone_with_a_domain" {
     error_message = "The instance reports something else than peers see."
   }
   assert {
-    condition     = strcontains(aws_instance.server.user_data, "systemctl enable parley-report.timer parley-cleanup.timer parley-update.timer parley.service parley-caddy.service\n")
+    condition     = strcontains(local.user_data, "systemctl enable parley-report.timer parley-cleanup.timer parley-update.timer parley.service parley-caddy.service\n")
     error_message = "Caddy does not start."
   }
 }
@@ -136,7 +136,7 @@ run "runs_a_turn_server_if_asked" {
     error_message = "Two relayed peers do not reach each other."
   }
   assert {
-    condition     = toset([for rule in aws_vpc_security_group_egress_rule.server : "${rule.ip_protocol} ${rule.from_port}-${rule.to_port}"]) == toset(["tcp 443-443", "udp 1024-65535"])
+    condition     = toset([for rule in aws_vpc_security_group_egress_rule.server : "${rule.ip_protocol} ${rule.from_port}-${rule.to_port}"]) == toset(["tcp 443-443", "udp 53-53", "tcp 53-53", "udp 1024-65535"])
     error_message = "Relays do not reach peers, or the instance may speak to more than that."
   }
   assert {
@@ -158,7 +158,7 @@ run "runs_a_turn_server_if_asked" {
     error_message = "Peers are not told of the TURN server."
   }
   assert {
-    condition     = strcontains(local.files["/etc/systemd/system/parley.service"].content, "--env-file /run/parley/turn.env") && !strcontains(aws_instance.server.user_data, nonsensitive(aws_ssm_parameter.turn_secret[0].value))
+    condition     = strcontains(local.files["/etc/systemd/system/parley.service"].content, "--env-file /run/parley/turn.env") && !strcontains(local.user_data, nonsensitive(aws_ssm_parameter.turn_secret[0].value))
     error_message = "The secret is in the user data, or the server does not get it from a file."
   }
   assert {
@@ -177,13 +177,115 @@ run "runs_a_turn_server_if_asked" {
     error_message = "The outputs do not tell of the TURN server."
   }
   assert {
-    condition     = length(aws_instance.server.user_data) <= 16384
+    condition     = local.user_data_bytes <= 16384
     error_message = "The user data is too long for EC2."
   }
 }
 
+# Each service of the original had the user name and the password of coturn from its user data.
+run "runs_the_turn_server_of_the_original" {
+  variables {
+    turn_password    = "correct-horse:battery$staple"
+    turn_port        = 3479
+    turn_relay_ports = { from = 50000, to = 50099 }
+  }
+
+  assert {
+    condition = toset([for rule in aws_vpc_security_group_ingress_rule.server : "${rule.ip_protocol} ${rule.from_port}-${rule.to_port}"]) == toset([
+      "tcp 8080-8080", "tcp 8001-8001", "udp 3479-3479", "tcp 3479-3479", "udp 50000-50099",
+    ])
+    error_message = "turn_password does not open the ports of a TURN server, or opens others."
+  }
+  assert {
+    condition     = alltrue([for line in ["TURN_HOST=203.0.113.10", "TURN_PORT=3479", "TURN_USERNAME=sleap", "PARLEY_STUN_URLS=stun:203.0.113.10:3479"] : contains(split("\n", local.files["/etc/parley/parley.env"].content), line)]) && !strcontains(local.files["/etc/parley/parley.env"].content, "PARLEY_TURN_URLS")
+    error_message = "Peers are not told of the TURN server and its user, or of credentials that it does not take."
+  }
+  assert {
+    condition     = alltrue([for line in ["lt-cred-mech", "listening-port=3479"] : contains(split("\n", local.files["/etc/parley/turnserver.conf"].content), line)]) && !can(regex("(?m)^(use-auth-secret|user-quota)", local.files["/etc/parley/turnserver.conf"].content))
+    error_message = "coturn does not take the shared user, or gives it a single peer's share."
+  }
+  assert {
+    condition     = aws_ssm_parameter.turn_secret[0].name == "/parley-dev/turn-password" && aws_ssm_parameter.turn_secret[0].type == "SecureString" && aws_ssm_parameter.turn_secret[0].value_wo == null && output.turn_secret_parameter == "/parley-dev/turn-password"
+    error_message = "The password is not kept as a secret."
+  }
+  assert {
+    condition     = !strcontains(local.user_data, "battery")
+    error_message = "The password is in the user data."
+  }
+  assert {
+    condition     = output.turn_url == "turn:203.0.113.10:3479"
+    error_message = "The outputs do not tell of the TURN server."
+  }
+
+  expect_failures = [check.turn_password_is_deprecated]
+}
+
+run "runs_no_turn_server_if_told_not_to" {
+  variables {
+    enable_turn   = false
+    turn_username = "peers"
+    turn_password = "correct-horse"
+  }
+
+  assert {
+    condition     = length(aws_ssm_parameter.turn_secret) == 0 && output.turn_url == null && !strcontains(local.files["/etc/parley/parley.env"].content, "TURN")
+    error_message = "A TURN server is set up that nobody asked for."
+  }
+
+  expect_failures = [check.turn_password_is_deprecated]
+}
+
+run "says_that_a_user_without_a_password_has_no_effect" {
+  variables {
+    enable_turn   = true
+    turn_username = "peers"
+    turn_password = ""
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.turn_secret[0].name == "/parley-dev/turn-secret" && strcontains(local.files["/etc/parley/turnserver.conf"].content, "use-auth-secret")
+    error_message = "The TURN server has a user without a password."
+  }
+
+  expect_failures = [check.turn_username_has_a_password]
+}
+
+run "refuses_passwords_that_coturn_would_misread" {
+  command = plan
+  variables {
+    turn_password = "0xdeadbeef"
+  }
+  expect_failures = [var.turn_password]
+}
+
+run "refuses_a_port_of_coturn_among_its_relays" {
+  command = plan
+  variables {
+    turn_port = 49152
+  }
+  expect_failures = [var.turn_port]
+}
+
+run "refuses_one_port_for_coturn_and_the_server" {
+  command = plan
+  variables {
+    enable_turn = true
+    turn_port   = 8080
+  }
+  expect_failures = [aws_security_group.server]
+}
+
+run "warns_of_more_rules_than_a_new_account_may_have" {
+  command = plan
+  variables {
+    allowed_cidr_blocks = [for number in range(40) : "10.0.${number}.0/24"]
+  }
+  expect_failures = [check.rules_of_the_security_group]
+}
+
 run "takes_empty_strings_for_none" {
   variables {
+    turn_password            = ""
     cognito_region           = ""
     cognito_user_pool_id     = ""
     cognito_app_client_id    = ""
@@ -202,7 +304,7 @@ run "takes_empty_strings_for_none" {
   }
 
   assert {
-    condition     = data.aws_vpc.this.default && data.aws_vpc.this.id == "vpc-default" && local.subnet_id == "subnet-a"
+    condition     = data.aws_vpc.this.id == "vpc-default" && local.subnet_id == "subnet-a"
     error_message = "The default VPC and one of its subnets are not looked up."
   }
   assert {

@@ -10,8 +10,8 @@ variables {
 
 run "plain" {
   assert {
-    condition     = length(aws_instance.server.user_data) <= 16384 / 2
-    error_message = "The plain user data has ${length(aws_instance.server.user_data)} bytes."
+    condition     = local.user_data_bytes <= 16384 / 2
+    error_message = "The plain user data has ${local.user_data_bytes} bytes."
   }
 }
 
@@ -21,7 +21,7 @@ run "upgraded" {
   }
 
   assert {
-    condition     = aws_instance.server.id == run.plain.instance_id && strcontains(aws_instance.server.user_data, "parley:1.0.1")
+    condition     = aws_instance.server.id == run.plain.instance_id && strcontains(local.user_data, "parley:1.0.1")
     error_message = "An upgrade replaces the instance, or does not reach it."
   }
 }
@@ -36,8 +36,8 @@ run "full" {
   }
 
   assert {
-    condition     = length(aws_instance.server.user_data) <= 16384 - 2048
-    error_message = "The user data of everything at once leaves no room for settings: ${length(aws_instance.server.user_data)} bytes."
+    condition     = local.user_data_bytes <= 16384 / 2
+    error_message = "Everything at once leaves little room for settings: ${local.user_data_bytes} bytes."
   }
 }
 
@@ -48,7 +48,36 @@ run "elsewhere" {
   }
 
   assert {
-    condition     = length(aws_instance.server.user_data) <= 16384 / 2 + 2048
-    error_message = "The user data with a TURN server elsewhere has ${length(aws_instance.server.user_data)} bytes."
+    condition     = local.user_data_bytes <= 16384 / 2
+    error_message = "The user data with a TURN server elsewhere has ${local.user_data_bytes} bytes."
   }
+}
+
+run "moved" {
+  variables {
+    elastic_ip_allocation_id = "eipalloc-known"
+  }
+
+  assert {
+    condition     = local.user_data_bytes <= 16384 / 2
+    error_message = "The user data with an address of before has ${local.user_data_bytes} bytes."
+  }
+}
+
+run "everything" {
+  variables {
+    environment              = "production"
+    docker_image             = "444455556666.dkr.ecr.eu-west-1.amazonaws.com/team/parley:1.0.0"
+    elastic_ip_allocation_id = "eipalloc-known"
+    domain_name              = "parley.example.com"
+    acme_email               = "operator@example.com"
+    turn_password            = "correct-horse-battery-staple"
+  }
+
+  assert {
+    condition     = local.user_data_bytes <= 16384 / 2
+    error_message = "Everything at once leaves little room for settings: ${local.user_data_bytes} bytes."
+  }
+
+  expect_failures = [check.turn_password_is_deprecated]
 }

@@ -12,6 +12,14 @@ mock_data "aws_region" {
   defaults = { name = "eu-central-1" }
 }
 
+mock_data "aws_vpcs" {
+  defaults = { ids = ["vpc-default"] }
+}
+
+mock_data "aws_subnet" {
+  defaults = { vpc_id = "vpc-of-the-subnet" }
+}
+
 mock_data "aws_vpc" {
   defaults = {
     id                      = "vpc-default"
