@@ -17,7 +17,10 @@ let world: CognitoWorld
 beforeAll(async () => {
   world = await startCognitoWorld()
 })
-afterEach(() => world.proxy.fault('none'))
+afterEach(() => {
+  world.proxy.fault('none')
+  world.proxy.clock(0)
+})
 afterAll(() => world[Symbol.asyncDispose]())
 
 /** The names of so many new users, as their tokens have them. */
