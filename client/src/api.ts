@@ -4,7 +4,7 @@ import { originHint } from './server-errors.ts'
 /** Milliseconds that an HTTP request may take; the server itself answers within 5 s. */
 const answerWithin = 10_000
 /** The same of a sign-in, which the server answers within 25 s when many sign in at once. */
-export const signInWithin = 30_000
+const signInWithin = 30_000
 
 export interface Request {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -12,18 +12,13 @@ export interface Request {
   readonly path: string
   readonly idToken?: string
   readonly body?: object
-  /** Milliseconds that it may take, if not `answerWithin`. */
-  readonly within?: number
 }
 
 /**
  * Asks the HTTP API of docs/protocol.md. The answer is what the table there says of the path.
  * @throws ParleyError with the server's code; DISCONNECTED or TIMEOUT if there is no answer
  */
-export async function ask<Answer>(
-  httpUrl: string,
-  { method, path, idToken, body, within = answerWithin }: Request,
-): Promise<Answer> {
+export async function ask<Answer>(httpUrl: string, { method, path, idToken, body }: Request): Promise<Answer> {
   let response: Response
   let text: string
   try {
@@ -34,7 +29,8 @@ export async function ask<Answer>(
         ...(body && { 'Content-Type': 'application/json' }),
       },
       ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(within),
+      // Only a sign-in needs neither.
+      signal: AbortSignal.timeout(body || idToken ? answerWithin : signInWithin),
     })
     text = await response.text()
   } catch (cause) {
@@ -58,7 +54,7 @@ function parse(text: string): unknown {
 }
 
 const unanswered = (httpUrl: string, cause: unknown): ParleyError =>
-  cause instanceof DOMException && cause.name === 'TimeoutError'
+  (cause as Error).name === 'TimeoutError'
     ? new ParleyError('TIMEOUT', `${httpUrl} does not answer.`, { cause })
     : new ParleyError('DISCONNECTED', `${httpUrl} cannot be reached.${originHint(httpUrl)}`, { cause })
 

@@ -1,4 +1,4 @@
-import { ask, signInWithin } from './api.ts'
+import { ask } from './api.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { hasCode } from './errors.ts'
 import type { IdentityStore } from './kept-identity.ts'
@@ -109,5 +109,5 @@ async function obtain(httpUrl: string, refreshToken: string | undefined): Promis
       if (!hasCode(error, 'INVALID_TOKEN', 'NOT_FOUND')) throw error
     }
   }
-  return ask<SignedIn>(httpUrl, { method: 'POST', path: '/anonymous-signin', within: signInWithin })
+  return ask<SignedIn>(httpUrl, { method: 'POST', path: '/anonymous-signin' })
 }
