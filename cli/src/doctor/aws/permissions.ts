@@ -116,7 +116,7 @@ export async function checkPermissions(
   if (denied.length === 0) return good(`${who} may do what the server needs: ${listOf(demands)}.`)
   const sure = denied.filter(({ isUnsure }) => !isUnsure)
   const said = (decisions: readonly Decision[]) => decisions.map(({ action, why }) => `${action}${why}`).join(', ')
-  const advice = `Attach the policy of docs/migrating-from-python.md#1-permissions: ${listOf(denied.map(({ action, resource }) => ({ actions: [action], resource })))}.`
+  const advice = `Attach the policy of docs/migrating-from-python.md#2-permissions: ${listOf(denied.map(({ action, resource }) => ({ actions: [action], resource })))}.`
   if (sure.length > 0) {
     const missing = `${who} may not call ${said(sure)}.`
     if (!isGuess) throw wrong('PERMISSION_MISSING', missing, advice)
