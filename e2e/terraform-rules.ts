@@ -89,7 +89,7 @@ export const packed =
     return rule(gunzipSync(bytes).toString())
   }
 
-/** No service has anything to say about it. */
+/** No service restricts it. */
 export const anything: Rule = () => undefined
 
 /** An argument whose value another resource makes, or AWS. */

@@ -370,7 +370,7 @@ test('when one side closes the connection, the channels of the other end, and th
   far.onclose = () => told.push(`channel ${far.readyState}`)
   b.onconnectionstatechange = () => told.push(`connection ${b.connectionState}`)
   const ends = [untilState(b, 'failed'), next(near, 'close'), next(never, 'close')]
-  // What is sent right before the end may be lost, as anywhere.
+  // What is sent right before the end may be lost.
   const heard = next(far, 'message')
   near.send('bye')
   await heard

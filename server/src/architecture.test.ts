@@ -53,6 +53,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'server/src/identity/',
       'server/src/log.ts',
       'server/src/data-folder.ts',
+      'server/src/aws-signature.ts',
       'node:',
       'aws-jwt-verify',
       '@aws-sdk/',
@@ -69,7 +70,10 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'bun:sqlite',
     ],
   ],
-  ['server/src/room-store/', ['seam', 'server/src/room-store/', 'node:', '@aws-sdk/client-dynamodb']],
+  [
+    'server/src/room-store/',
+    ['seam', 'server/src/room-store/', 'server/src/aws-signature.ts', 'node:', '@aws-sdk/client-dynamodb'],
+  ],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
   [
     'server/src/check.ts',

@@ -38,6 +38,7 @@ export interface ManualClock extends Clock {
   set(timeOfDay: number): void
 }
 
+/** Begins at `start`, milliseconds since the epoch. */
 export function manualClock(start = 1_700_000_000_000): ManualClock {
   let now = 0
   let offset = start

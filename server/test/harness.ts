@@ -99,8 +99,7 @@ export async function startServer(
     async [Symbol.asyncDispose]() {
       // Some connections are ended by time alone. A clock that stands still must not turn a failed test into one that hangs.
       const hurry = setInterval(() => 'advance' in clock && (clock as ManualClock).advance(60_000), 1_000)
-      await server.drain()
-      clearInterval(hurry)
+      await server.drain().finally(() => clearInterval(hurry))
       rmSync(folder, { recursive: true })
     },
   }

@@ -3,9 +3,8 @@ export interface TroubleOptions extends ErrorOptions {
   readonly code?: string
 }
 
-/** Something that does not work. The message and the advice are sentences for people. */
-export class Trouble extends Error {
-  override readonly name: string = 'Trouble'
+/** What a check ends with in place of a finding. The message and the advice are sentences for people. */
+abstract class Outcome extends Error {
   readonly code: string | undefined
 
   constructor(
@@ -18,19 +17,14 @@ export class Trouble extends Error {
   }
 }
 
-/** This cannot be tried from here, which says nothing about the server. With a code, it should have been tried. */
-export class Skip extends Error {
-  override readonly name = 'Skip'
-  readonly code: string | undefined
+/** Something that does not work. */
+export class Trouble extends Outcome {
+  override readonly name: string = 'Trouble'
+}
 
-  constructor(
-    message: string,
-    readonly advice?: string,
-    options?: TroubleOptions,
-  ) {
-    super(message, options)
-    this.code = options?.code
-  }
+/** This cannot be tried from here, which says nothing about the server. With a code, it should have been tried. */
+export class Skip extends Outcome {
+  override readonly name = 'Skip'
 }
 
 /** Why there is no connection. */

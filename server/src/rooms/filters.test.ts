@@ -3,7 +3,7 @@ import { type JsonObject, SignalingError } from '@parley/protocol'
 import fc from 'fast-check'
 import { matching } from './filters.ts'
 
-/** From text, as all of it comes from JSON.parse, which makes `__proto__` a key as any other. */
+/** From text, as all of it comes from JSON.parse, which makes `__proto__` a key like any other. */
 const read = (json: string | object): JsonObject => JSON.parse(typeof json === 'string' ? json : JSON.stringify(json))
 
 const finds = (filters: string | object, metadata: string | object = {}, role = 'peer') =>
@@ -268,7 +268,7 @@ describe('the operator', () => {
 describe('a name that every object inherits', () => {
   const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf']
 
-  test.each(names)('is a property as any other: %s', name => {
+  test.each(names)('is a property like any other: %s', name => {
     const peerWith = (value: string) => `{"properties":{"${name}":${value}}}`
     for (const peer of ['{}', '{"properties":{}}', '{"properties":{"p":1}}']) {
       expect(finds(`{"properties":{"${name}":{"$exists":true}}}`, peer)).toBe(false)

@@ -66,7 +66,7 @@ describe('mergeMetadata', () => {
     }
   })
 
-  test('treats names that every object inherits as any other, and changes no prototype', () => {
+  test('treats names that every object inherits like any other, and changes no prototype', () => {
     expect(merged('{"__proto__":{"a":1},"x":1}', '{"__proto__":{"b":2}}')).toBe('{"__proto__":{"b":2},"x":1}')
     expect(merged('{}', '{"__proto__":null,"constructor":7}')).toBe('{"__proto__":null,"constructor":7}')
     expect(

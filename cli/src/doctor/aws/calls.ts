@@ -142,7 +142,7 @@ function errorOf(call: Call, reason: string, message: string, date: string | nul
   const { service, operation } = call
   if (forbidden.test(reason)) {
     const permission = `${service}:${operation}`
-    const advice = `Allow ${permission} to whoever runs this, or look there yourself.`
+    const advice = `Allow ${permission} to these credentials, or look there yourself.`
     return unchecked(
       'NOT_PERMITTED',
       `It could not be checked: that needs ${permission}, which is not allowed.`,

@@ -154,7 +154,7 @@ async function* examinePermissions(
   found: { readonly pool: Known<Answer>; readonly table: Known<Answer> },
   target: AwsTarget,
 ) {
-  const principal = yield* step('role', caller, (whoever, signal) => principalOf(whoever, instance, target, signal))
+  const principal = yield* step('role', caller, (found, signal) => principalOf(found, instance, target, signal))
   yield* step('permissions', both(caller, principal), async ([{ aws, identity }, who], signal) => {
     const demands = demandsOf(target, found, identity?.account)
     try {
@@ -164,7 +164,7 @@ async function* examinePermissions(
       throw unchecked(
         'NOT_PERMITTED',
         error.message,
-        `Allow that to whoever runs this, or see yourself that ${who.arn} may call ${listOf(demands)}.`,
+        `Allow that to these credentials, or see yourself that ${who.arn} may call ${listOf(demands)}.`,
       )
     }
   })

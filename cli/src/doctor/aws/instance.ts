@@ -135,7 +135,7 @@ export async function checkAddress({ publicAddress, id }: Instance, host: string
   )
 }
 
-/** Whether a container gets the role's credentials, and nobody else (EC2 user guide, "Use IMDSv2"). @throws Trouble */
+/** Whether a container gets the role's credentials, and nothing outside the instance does (EC2 user guide, "Use IMDSv2"). @throws Trouble */
 export function checkMetadata({ id, region, metadata: { endpoint, tokens, hopLimit } }: Instance) {
   const command = `aws ec2 modify-instance-metadata-options --region ${region} --instance-id ${id} --http-endpoint enabled --http-tokens required --http-put-response-hop-limit 2`
   if (endpoint === 'disabled') {
@@ -148,7 +148,7 @@ export function checkMetadata({ id, region, metadata: { endpoint, tokens, hopLim
   }
   if (tokens !== 'required') {
     const detail =
-      'The metadata service answers without a token (IMDSv1): whoever makes a program on the instance fetch a URL gets the credentials of the role.'
+      'The metadata service answers without a token (IMDSv1): an attacker who makes a program on the instance fetch a URL gets the credentials of the role.'
     return doubtful('IMDSV1', detail, `Require IMDSv2: ${command}`)
   }
   return good(`It requires a token (IMDSv2), at ${hopLimit} hops.`)

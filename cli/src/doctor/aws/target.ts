@@ -24,7 +24,7 @@ export interface Door {
   readonly from: number
   readonly to: number
   readonly why: string
-  /** Whoever needs it may come from anywhere. */
+  /** Those who need it may come from anywhere. */
   readonly isForAll?: boolean
 }
 

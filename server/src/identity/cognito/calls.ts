@@ -1,5 +1,6 @@
 import { CognitoIdentityProviderServiceException } from '@aws-sdk/client-cognito-identity-provider'
 import { SignalingError } from '@parley/protocol'
+import { mayBeSkew } from '../../aws-signature.ts'
 import type { Clock } from '../../clock.ts'
 import { identitySilent } from '../identity.ts'
 import { limited, pause, within } from './deadline.ts'
@@ -16,8 +17,6 @@ const pauses = [250, 1_000] as const
 
 /** Cognito's names for "too many" (API reference, Common Errors and the errors of each operation). */
 const throttles = ['TooManyRequestsException', 'LimitExceededException', 'ThrottlingException', 'RequestLimitExceeded']
-/** Its names for a signature of another time than its own, or of another key (the AWS SDK's CLOCK_SKEW_ERROR_CODES). */
-const badSignatures = ['InvalidSignatureException', 'RequestExpired', 'RequestTimeTooSkewed', 'SignatureDoesNotMatch']
 /** What the system says when nothing was sent, as there was nobody to send it to. */
 const unsent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']
 
@@ -82,7 +81,7 @@ export function call<T>(
         mayHaveHappened = failure.mayHaveHappened
         if (failure.kind === 'throttled') turn.throttled(began)
         if (attempt === (failure.kind === 'throttled' ? triesOfThrottled : tries)) throw failure
-        if (mayBeSkew(error, attempt)) continue
+        if (mayBeSkew(error, attempt === 1)) continue
         if (failure.kind === 'refused') throw failure
         const longest = Math.min(pauses[0] * 2 ** (attempt - 1), pauses[1])
         // One that was waited for so long needs no pause besides.
@@ -92,16 +91,6 @@ export function call<T>(
     }
   })
 }
-
-/**
- * Whether it was refused only for the time in its signature (AWS takes 5 minutes to either side). The SDK has then learnt
- * AWS's time from the answer, and signs the next try by it. It does not say so where this computer's clock was wrong before and
- * is right now, or was set meanwhile, so the second try is made in any case.
- */
-const mayBeSkew = (error: unknown, attempt: number): boolean =>
-  error instanceof CognitoIdentityProviderServiceException &&
-  badSignatures.includes(error.name) &&
-  (attempt === 1 || 'clockSkewCorrected' in error.$metadata)
 
 function explain(operation: string, error: unknown, before: boolean): CallFailure {
   const { name, message } = error instanceof Error ? error : new Error(String(error))

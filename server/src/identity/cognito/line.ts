@@ -18,7 +18,7 @@ export interface LineParts {
   readonly calls: number
 }
 
-/** Whoever waits for a place. */
+/** Somebody who waits for a place. */
 interface Waiter {
   /** The uptime at which all must be done. */
   readonly by: number
@@ -46,7 +46,7 @@ export class Line {
 
   /**
    * The outcome of `work`, once it is its turn.
-   * @param until whoever waits gives up when it is aborted
+   * @param until when it is aborted, the wait ends
    * @param work it ends at once when the signal of its turn is aborted
    * @throws SignalingError UNAVAILABLE, with the seconds to wait where Cognito is asked too much; or what `work` throws
    */

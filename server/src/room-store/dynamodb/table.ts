@@ -11,6 +11,7 @@ import {
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb'
 import { SignalingError } from '@parley/protocol'
+import { mayBeSkew } from '../../aws-signature.ts'
 import type { Clock } from '../../clock.ts'
 
 /** All of one call, tries and pauses included. Milliseconds. */
@@ -27,9 +28,6 @@ const conflictPause = 50
 
 /** What DynamoDB calls having had too many requests. Nothing was done then. */
 const throttlings = ['ThrottlingException', 'ProvisionedThroughputExceededException', 'RequestLimitExceeded']
-
-/** What it calls a signature of another time than its own, or of another key (the AWS SDK's CLOCK_SKEW_ERROR_CODES). */
-const badSignatures = ['InvalidSignatureException', 'RequestExpired', 'RequestTimeTooSkewed', 'SignatureDoesNotMatch']
 
 export type Item = Readonly<Record<string, AttributeValue>>
 export type Update = Omit<UpdateItemCommandInput, 'TableName' | 'Key'>
@@ -228,12 +226,3 @@ function mayPass(error: unknown): boolean {
   const { httpStatusCode = 500 } = error.$metadata
   return httpStatusCode >= 500 || isThrottling(error)
 }
-
-/**
- * Whether it was refused only for the time in its signature. The SDK has then learnt AWS's time from the answer, and signs the
- * next try by it. It does not say so where this computer's clock was wrong before and is right now.
- */
-const mayBeSkew = (error: unknown, isFirst: boolean): boolean =>
-  error instanceof DynamoDBServiceException &&
-  badSignatures.includes(error.name) &&
-  (isFirst || 'clockSkewCorrected' in error.$metadata)
