@@ -66,7 +66,7 @@ export interface Gauges {
   /** Lines of the log that could not be written, since the start. */
   readonly logLinesDropped: number
   readonly past: { readonly memories: number; readonly idleRooms: number }
-  /** Bytes that wait for peers to read them, and the most that may. */
+  /** Bytes that wait for peers to read them, and the most memory that they may take. */
   readonly queued: number
   readonly queueBudget: number
   /** Bytes. */
@@ -113,7 +113,7 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     byCode('parley_errors_kept_back_total', 'Errors not sent to plain peers, by code.', metrics.errorsKeptBack),
     family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),
     gauge('parley_queued_bytes', 'Bytes that wait in the queues of all connections.', gauges.queued),
-    gauge('parley_queue_budget_bytes', 'The most that may wait there.', gauges.queueBudget),
+    gauge('parley_queue_budget_bytes', 'Memory that they may take: twice the bytes that may wait.', gauges.queueBudget),
     counter(
       'parley_descriptor_shortages_total',
       'Times that connections were not accepted for want of descriptors.',

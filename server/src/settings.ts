@@ -179,7 +179,7 @@ export const settings = {
     'PARLEY_QUEUE_MEMORY_BYTES',
     whole(0, 1_099_511_627_776).refine(bytes => bytes === 0 || bytes >= 1_048_576, 'must be 0, or 1048576 or more'),
     '0',
-    'Bytes that may wait at all connections together. Beyond it, the connections with the biggest and oldest queues are closed. 0: an eighth of the memory that the process may use (of the machine, or of its container), 512 MiB at most.',
+    'Bytes of memory that all queues may take together: half as many bytes may wait, as a queue grows by doubling. Beyond it, the connections with the biggest and oldest queues are closed. 0: an eighth of the memory that the process may use (of the machine, or of its container), 512 MiB at most.',
   ),
   registerWithin: setting(
     'PARLEY_REGISTER_TIMEOUT_SECONDS',

@@ -5,6 +5,11 @@ import type { Metrics } from '../metrics.ts'
 
 /** Seconds in which the other end must take some of what waits for it; fewer once its connection is being closed. */
 const patience = { open: 10, closing: 5 } as const
+/**
+ * Bytes of memory that a byte which waits may take: the runtime keeps a queue in a string that doubles when it is full, and
+ * what is freed is not used again at once (1.9 were measured).
+ */
+const memoryPerByte = 2
 /** The budget is made free to this part of it at once, so that not every message has to look for who must go. */
 const freeTo = 7 / 8
 /** Milliseconds between two lines in the log about the budget. */
@@ -37,7 +42,7 @@ export class Queue {
 }
 
 export interface QueuesParts {
-  /** Bytes that all queues may have together. */
+  /** Bytes of memory that all queues may take together. */
   readonly budget: number
   readonly clock: Clock
   readonly log: Log
@@ -52,6 +57,8 @@ export interface QueuesParts {
  */
 export class Queues {
   readonly #all = new Set<Queue>()
+  /** The most bytes that may wait. */
+  readonly #limit: number
   #bytes = 0
   /** Seconds that were counted while something waited: the clock may be set, and a process may sleep. */
   #tick = 0
@@ -61,6 +68,7 @@ export class Queues {
   readonly #mayLog: () => boolean
 
   constructor(private readonly parts: QueuesParts) {
+    this.#limit = parts.budget / memoryPerByte
     this.#mayLog = atMostEvery(parts.clock, linesEvery)
   }
 
@@ -114,7 +122,7 @@ export class Queues {
       return
     }
     if (before === 0) this.#add(queue)
-    if (this.#bytes > this.parts.budget) this.#makeRoom()
+    if (this.#bytes > this.#limit) this.#makeRoom()
   }
 
   #add(queue: Queue): void {
@@ -159,7 +167,7 @@ export class Queues {
     const weight = ({ outgoing, incoming, since }: Queue) => (outgoing + incoming) * (this.#tick - since + 1)
     const heaviest = [...this.#all].sort((a, b) => weight(b) - weight(a))
     for (const queue of heaviest) {
-      if (this.#bytes <= this.parts.budget * freeTo) break
+      if (this.#bytes <= this.#limit * freeTo) break
       this.parts.metrics.slowConsumers.budget++
       queue.holder.cutOff()
       this.remove(queue)
