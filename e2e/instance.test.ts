@@ -452,6 +452,8 @@ withTerraform(
   'with a domain, the server itself is asked, as Caddy gets no certificate without the address',
   async () => {
     const { minute, taken } = await instanceToMoveTo('everything')
+    expect((await minute(metadata, isInUse)).asked).toEqual([association('no-allow-reassociation')])
+    expect(await taken()).toBe(false)
     const { asked, calls } = await minute(isReady('http://127.0.0.1:8001/readyz'), isInUse)
     expect(asked).toEqual([association('allow-reassociation')])
     expect(await taken()).toBe(true)

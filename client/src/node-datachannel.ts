@@ -26,7 +26,8 @@ export type { NodeDataChannelModule, NodeDataChannelOptions }
  * - Who answers should not use the candidates of the one who offers before that has the answer; otherwise the connection may
  *   take a second longer, or fail. `Room.connect` sees to it.
  *
- * A connection that is not closed keeps the program alive.
+ * A connection that is not closed keeps the program alive. So may a channel that the other peer closed before this side heard
+ * of it, a fault of the library: a program that must end calls `process.exit`.
  */
 export function nodeDataChannel(
   library: NodeDataChannelModule,

@@ -14,8 +14,9 @@ const required = {
 
 const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(0)} MiB`
 
-/** The promises about one attack. */
+/** The promises about one attack. The control is none. */
 export function abuseChecks(result: AbuseResult): Check[] {
+  if (result.name === 'control') return []
   const { name, quiet, attacked, tally, others, memoryGrowth, queueBudget } = result
   const ratio = attacked.p99 / quiet.p99
   const disturbance = others > required.others ? ` (others used ${percent(others)} of a core)` : ''

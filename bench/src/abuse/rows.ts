@@ -13,6 +13,8 @@ const namesakes = (plan: AbusePlan) => ({ invites: 0, copies: plan.namesakes })
 
 /** Every attack: one client that does its worst. */
 export const rows: Readonly<Record<AttackName, Row>> = {
+  control: { what: 'no attack: the attacker computes, and sends nothing' },
+
   discover: { what: 'discover_peers in a room of 1,000 with long names and much metadata' },
   'discover-filtered': { what: 'the same with a filter that has much to compare, and finds nobody' },
   'discover-connections': { what: 'discover_peers over 64 connections' },

@@ -14,6 +14,9 @@ export interface ChannelOwner {
 /** What the library says for "no id yet". */
 const noId = 65_535
 
+/** Within so many milliseconds the library tells of an end that it was asked for, if it does at all (see `closeNative`). */
+const overdueAfter = 1_000
+
 /**
  * `RTCDataChannel` on a channel of the library. It hears what the library tells from its construction on. The library's
  * callbacks hold on to it, and to the native channel, until its end has been told: to let go of one of those earlier
@@ -28,7 +31,9 @@ export class NodeDataChannel extends HandlerTarget {
   readonly negotiated: boolean
   #id: number | null
   #readyState: RTCDataChannelState = 'connecting'
+  #hasOpened = false
   #hasEnded = false
+  #overdue: ReturnType<typeof setTimeout> | undefined
   #lowThreshold = 0
   #maxMessageSize = 0
 
@@ -122,6 +127,7 @@ export class NodeDataChannel extends HandlerTarget {
     const id = native.getId()
     this.#id = id === noId ? this.#id : id
     this.#readyState = 'open'
+    this.#hasOpened = true
     announce?.()
     if (this.readyState === 'open') this.fire('open')
     // The other side has closed it before this side could listen; the library does not tell that.
@@ -148,12 +154,14 @@ export class NodeDataChannel extends HandlerTarget {
   }
 
   #close(): void {
-    if (this.#native) this.#native.close()
-    else setTimeout(() => this.#end())
+    if (this.#native) closeNative(this.#native, this.#hasOpened)
+    this.#overdue ??= setTimeout(() => this.#end(), this.#native ? overdueAfter : 0)
   }
 
   #use(native: NativeDataChannel): void {
     this.#native = native
+    // The other side has closed it already: nothing will be told, and callbacks would hold on to it for ever.
+    if (!this.init && !native.isOpen()) return
     native.setBufferedAmountLowThreshold(this.#lowThreshold)
     native.onOpen(() => this.open())
     native.onBufferedAmountLow(() => this.fire('bufferedamountlow'))
@@ -183,6 +191,7 @@ export class NodeDataChannel extends HandlerTarget {
   #end(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
+    clearTimeout(this.#overdue)
     if (!this.#isOver) {
       this.#readyState = 'closing'
       if (this.owner.isBroken) {
@@ -209,6 +218,15 @@ NodeDataChannel.giveHandlers(NodeDataChannel.prototype, [
   'closing',
   'close',
 ])
+
+/**
+ * Closes a channel of the library. One that has been open and is not any more is being closed by the library, as the other
+ * side wants it: to close it in that moment keeps the library from telling of its end, and the program from ending
+ * (docs/upstream/libdatachannel-close-twice.md). What is left of that is a moment between the two calls.
+ */
+export function closeNative(native: NativeDataChannel, hasOpened: boolean): void {
+  if (!hasOpened || native.isOpen()) native.close()
+}
 
 const notOpen = (label: string, state: RTCDataChannelState) =>
   new DOMException(`The data channel ${label} is ${state}.`, 'InvalidStateError')

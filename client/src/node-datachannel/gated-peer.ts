@@ -1,4 +1,4 @@
-import type { NodeDataChannel } from './data-channel.ts'
+import { closeNative, type NodeDataChannel } from './data-channel.ts'
 import type { NativeDataChannel, NativePeerConnection } from './library.ts'
 
 /** The id of the gate, the greatest that the library has: no program can use it, on either side. */
@@ -35,7 +35,7 @@ export class GatedPeer {
 
   close(): void {
     // First the channel: the end of its connection may end the program on Bun while it is open.
-    this.#gate.close()
+    closeNative(this.#gate, this.#isOpen)
     this.native.close()
   }
 

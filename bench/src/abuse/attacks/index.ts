@@ -1,5 +1,6 @@
 import type { Attack } from '../field.ts'
 import { connects } from './connects.ts'
+import { control } from './control.ts'
 import { overHttp } from './http.ts'
 import { junk } from './junk.ts'
 import { presence } from './presence.ts'
@@ -8,6 +9,7 @@ import { broadcast, discover, register } from './rooms.ts'
 
 /** Every attack, by its name. */
 export const attacks = {
+  ...control,
   ...discover,
   ...register,
   ...presence,
