@@ -27,7 +27,7 @@ export type { NodeDataChannelModule, NodeDataChannelOptions }
  *   take a second longer, or fail. `Room.connect` sees to it.
  *
  * A connection that is not closed keeps the program alive. So may a channel that the other peer closed before this side heard
- * of it, a fault of the library: a program that must end calls `process.exit`.
+ * of it, a fault of the library: a program that must end calls `exit` of its runtime.
  */
 export function nodeDataChannel(
   library: NodeDataChannelModule,
