@@ -160,8 +160,6 @@ export class NodeDataChannel extends HandlerTarget {
 
   #use(native: NativeDataChannel): void {
     this.#native = native
-    // The other side has closed it already: nothing will be told, and callbacks would hold on to it for ever.
-    if (!this.init && !native.isOpen()) return
     native.setBufferedAmountLowThreshold(this.#lowThreshold)
     native.onOpen(() => this.open())
     native.onBufferedAmountLow(() => this.fire('bufferedamountlow'))
