@@ -117,6 +117,6 @@ export async function newFolder(): Promise<string> {
 
 /** The environment without what would change what the CLI does or how it looks. */
 function plainEnvironment(): Record<string, string | undefined> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(PARLEY_|FORCE_COLOR$|NO_COLOR$)/.test(name))
+  const kept = Object.entries(process.env).filter(([name]) => !/^(PARLEY_|npm_|FORCE_COLOR$|NO_COLOR$)/.test(name))
   return Object.fromEntries(kept)
 }

@@ -76,6 +76,8 @@ for (const runtime of runtimes) {
       const cwd = await newFolder()
       const worker = startCli({ ...options, cwd }, 'worker', ...address, ...loopback)
       const line = await worker.lines.next()
+      const underNpx = startCli({ ...options, env: { npm_command: 'exec' } }, 'worker', ...address, ...loopback)
+      expect(await underNpx.lines.next()).toStartWith("npx parley connect 'http:")
       const session = /^parley connect '(http:[^']+)'$/.exec(line)?.[1] ?? line
       const path = join(await newFolder(), 'x.txt')
       await writeFile(path, 'content')
@@ -275,6 +277,17 @@ for (const runtime of runtimes) {
       ])
     })
 
+    withWebRtc(`is one user in three workers that start at once, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      const { httpUrl, wsUrl } = await startParley({ command: 'bun' })
+      const start = () => startCli(options, 'worker', '--server', httpUrl, '--ws', wsUrl, '--json', ...loopback)
+      const ready = await Promise.all([start(), start(), start()].map(worker => worker.event('ready')))
+      const { stdout } = await runCli(options, 'rooms', '--server', httpUrl, '--json')
+      const rooms = stdout.map(line => JSON.parse(line)).filter(({ event }) => event === 'room')
+      expect(rooms.map(({ room_id }) => room_id).sort()).toEqual(ready.map(({ room_id }) => room_id).sort())
+      expect(await readdir(options.home)).toEqual(['identities.json'])
+    })
+
     withWebRtc(`lists peers and rooms, and deletes rooms, on ${runtime}`, async () => {
       const options = await onRuntime()
       const metadata = { tags: ['gpu'], properties: { memory_gb: 24 } }
@@ -420,6 +433,8 @@ for (const runtime of runtimes) {
       expect(events.find(({ name }) => name === 'sign-in')).toMatchObject({ event: 'check', status: 'ok' })
       expect([code, events.at(-2)]).toEqual([0, expect.objectContaining({ event: 'summary', exit_code: 0 })])
       expect((await runCli(options, 'doctor', 'http://127.0.0.1:1')).code).toBe(1)
+      // Whether there is one on this machine or not.
+      expect((await runCli(options, 'doctor')).stdout.join('\n')).toContain('127.0.0.1:8001')
     })
   })
 }

@@ -3,18 +3,18 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasIpv6, mappedPeers, startCoturnWith } from './coturn-configuration.ts'
 import { openSandbox, type Sandbox } from './instance-sandbox.ts'
-import { needs, runs } from './needs.ts'
+import { isComplete, needs, runs } from './needs.ts'
 import { root } from './parley-process.ts'
-import { complaintsIn, openWorkspace, userDataOfRuns, type Workspace } from './terraform-workspace.ts'
+import { complaintsIn, openWorkspace, terraformParts, userDataOfRuns, type Workspace } from './terraform-workspace.ts'
 
 // Terraform takes seconds to load the provider of AWS.
 setDefaultTimeout(120_000)
 
-const terraform = runs('terraform', 'version')
-const withTerraform = needs({ terraform })
-const withShellcheck = needs({ terraform, shellcheck: runs('shellcheck', '--version') })
-const withCaddy = needs({ terraform, caddy: runs('caddy', 'version') })
-const coturn = { terraform, 'coturn (turnserver)': runs('turnserver', '--version') }
+const parts = await terraformParts()
+const withTerraform = needs(parts)
+const withShellcheck = needs({ ...parts, shellcheck: runs('shellcheck', '--version') })
+const withCaddy = needs({ ...parts, caddy: runs('caddy', 'version') })
+const coturn = { ...parts, 'coturn (turnserver)': runs('turnserver', '--version') }
 const withCoturn = needs(coturn)
 const withIpv6 = needs({ ...coturn, 'IPv6 on loopback': hasIpv6 })
 
@@ -28,7 +28,7 @@ const variants = ['plain', 'upgraded', 'full', 'elsewhere', 'moved', 'everything
 let workspace: Workspace
 let userData: Map<string, string>
 
-if (terraform) {
+if (isComplete(parts)) {
   beforeAll(async () => {
     workspace = await openWorkspace()
     await workspace.init(server)

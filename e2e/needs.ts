@@ -17,6 +17,10 @@ export function needs(components: Readonly<Record<string, boolean>>): Declare {
   }
 }
 
+/** Whether all of them are there: what tests share need not be made for tests that are skipped. */
+export const isComplete = (components: Readonly<Record<string, boolean>>): boolean =>
+  Object.values(components).every(Boolean)
+
 /** Whether the WebRTC library is installed for this platform. */
 export const hasDataChannel = (): Promise<boolean> =>
   import('node-datachannel').then(

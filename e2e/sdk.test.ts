@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, onTestFinished, test } from 'bun:test'
+import { inspect } from 'node:util'
 import { type Connection, type ConnectionState, ParleyError, type Room } from '@parley/client'
 import { manualClock } from '../server/src/clock.ts'
 import { python, startAiortc } from './aiortc-process.ts'
@@ -269,6 +270,20 @@ describe('a room', () => {
     expect(rooms).toEqual([
       expect.objectContaining({ room_id: roomId, name: 'mine', max_peers: 3, metadata: { a: 1 } }),
     ])
+  })
+
+  test('shows no secret to whoever logs it', async () => {
+    const urls = await startParley({ command: 'bun' })
+    const parley = await parleyAt(urls)
+    const created = await parley.createRoom()
+    const room = await parley.join(created)
+    onTestFinished(() => room.leave())
+    const identity = await parley.signIn()
+    const secrets = [created.token, await identity.token(), identity.refreshToken ?? 'none']
+    for (const logged of [parley, room, identity]) {
+      const text = `${inspect(logged, { depth: 20 })} ${Bun.inspect(logged, { depth: 20 })}`
+      expect(secrets.filter(secret => text.includes(secret))).toEqual([])
+    }
   })
 
   test('that is deleted is closed with its code', async () => {

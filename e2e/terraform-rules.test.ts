@@ -2,17 +2,17 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { needs, runs } from './needs.ts'
+import { isComplete, needs } from './needs.ts'
 import { root } from './parley-process.ts'
 import { argumentsOf, duplicateRules, type PlannedResource, violations } from './terraform-rules.ts'
 import { table } from './terraform-rules-table.ts'
-import { complaintsIn, openWorkspace, resourcesOfRuns, type Workspace } from './terraform-workspace.ts'
+import { complaintsIn, openWorkspace, resourcesOfRuns, terraformParts, type Workspace } from './terraform-workspace.ts'
 
 // Terraform takes seconds to load the provider of AWS, and prints its schema with each run.
 setDefaultTimeout(240_000)
 
-const hasTerraform = runs('terraform', 'version')
-const withTerraform = needs({ terraform: hasTerraform })
+const parts = await terraformParts()
+const withTerraform = needs(parts)
 const modules = ['modules/signaling-server', 'modules/rooms-table'].map(folder => join(root, 'terraform', folder))
 
 /** Of rules.tftest.hcl. */
@@ -20,7 +20,7 @@ const variants = ['defaults', 'longest', 'given', 'shared_user'] as const
 let workspace: Workspace
 let resources: Map<string, PlannedResource[]>
 
-if (hasTerraform) {
+if (isComplete(parts)) {
   beforeAll(async () => {
     workspace = await openWorkspace()
     const server = 'modules/signaling-server'

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
+import { runs } from './needs.ts'
 import { root } from './parley-process.ts'
 import type { PlannedResource } from './terraform-rules.ts'
 
@@ -63,6 +64,25 @@ export async function openWorkspace(): Promise<Workspace> {
       if (code !== 0) throw new Error(`terraform init in ${module} ended with code ${code}: ${output}`)
     },
     remove: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Terraform and its provider for AWS, as `needs` takes them. */
+export async function terraformParts(): Promise<Readonly<Record<string, boolean>>> {
+  const terraform = runs('terraform', 'version')
+  return { terraform, "Terraform's provider for AWS": terraform && (await hasProvider()) }
+}
+
+/** Whether the provider can be had: it is large, and not everybody reaches its registry. */
+async function hasProvider(): Promise<boolean> {
+  const workspace = await openWorkspace()
+  try {
+    await workspace.init('modules/rooms-table')
+    return true
+  } catch {
+    return false
+  } finally {
+    await workspace.remove()
   }
 }
 

@@ -3,16 +3,16 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startDynalite } from './aws/dynalite.ts'
 import { standInForAws } from './aws/terraform-stand-in.ts'
-import { needs, runs } from './needs.ts'
+import { isComplete, needs } from './needs.ts'
 import { root } from './parley-process.ts'
 import { expectedTable } from './terraform-readme.ts'
-import { type Outcome, openWorkspace, type Workspace } from './terraform-workspace.ts'
+import { type Outcome, openWorkspace, terraformParts, type Workspace } from './terraform-workspace.ts'
 
 // Terraform takes seconds to load the provider of AWS, each time.
 setDefaultTimeout(180_000)
 
-const hasTerraform = runs('terraform', 'version')
-const withTerraform = needs({ terraform: hasTerraform })
+const parts = await terraformParts()
+const withTerraform = needs(parts)
 
 const server = 'modules/signaling-server'
 const production = 'environments/production'
@@ -26,7 +26,7 @@ let workspace: Workspace
 /** What is run, by its name, in two rows at once, as most of the time of each is a wait for the provider. */
 const outcomes = new Map<string, Promise<Outcome>>()
 
-if (hasTerraform) {
+if (isComplete(parts)) {
   beforeAll(async () => {
     workspace = await openWorkspace()
     for (const folder of folders) await workspace.init(folder)

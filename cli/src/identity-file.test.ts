@@ -66,6 +66,24 @@ describe('the file of identities', () => {
     },
   )
 
+  test('is for one at a time, and a lock whose program has ended is none', async () => {
+    const file = IdentityFile.of({ PARLEY_HOME: await newFolder() })
+    await writeFile(`${file.path}.lock`, `${Bun.spawnSync(['true']).pid}`)
+    let inside = 0
+    const act = async () => {
+      inside++
+      await new Promise(resolve => setImmediate(resolve))
+      expect(inside).toBe(1)
+      inside--
+    }
+    await Promise.all([file.alone(act), file.alone(act), file.alone(act)])
+    const failing = file.alone(() => Promise.reject(new Error('so be it')))
+    expect(await failing.catch(({ message }) => message)).toBe('so be it')
+    await file.alone(act)
+    const nowhere = IdentityFile.of({ PARLEY_HOME: '/dev/null/home' })
+    expect(await nowhere.alone(() => 'done')).toBe('done')
+  })
+
   test('says what keeps it from being written', async () => {
     const blocked = join(await newFolder(), 'file')
     await writeFile(blocked, '')

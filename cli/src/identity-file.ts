@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './command.ts'
 import { Failure, systemFailure } from './failure.ts'
 import { systemCode } from './system-errors.ts'
@@ -11,6 +12,10 @@ interface Identities {
   readonly version: 1
   readonly refreshTokens: { readonly [httpUrl: string]: string }
 }
+
+/** Milliseconds that a program has the file for itself at most: a sign-in takes up to 25 s. */
+const longestLock = 30_000
+const lookAgainAfter = 50
 
 const none: Identities = { version: 1, refreshTokens: {} }
 
@@ -49,6 +54,33 @@ export class IdentityFile {
     }
   }
 
+  /**
+   * Does what needs the file for itself, while other programs wait. If the folder cannot have a lock, or another program has
+   * it for too long, it is done all the same: at worst one of two identities is kept.
+   */
+  async alone<T>(act: () => Promise<T> | T): Promise<T> {
+    const lock = `${this.path}.lock`
+    const isLocked = await this.#lock(lock)
+    try {
+      return await act()
+    } finally {
+      if (isLocked) rmSync(lock, { force: true })
+    }
+  }
+
+  async #lock(lock: string): Promise<boolean> {
+    for (const giveUpAt = Date.now() + longestLock; ; await setTimeout(lookAgainAfter)) {
+      try {
+        mkdirSync(dirname(lock), { recursive: true, mode: 0o700 })
+        writeFileSync(lock, `${process.pid}`, { mode: 0o600, flag: 'wx' })
+        return true
+      } catch (error) {
+        if (systemCode(error) !== 'EEXIST' || Date.now() > giveUpAt) return false
+      }
+      if (isLeftBehind(lock)) rmSync(lock, { force: true })
+    }
+  }
+
   #read(): Identities {
     let text: string
     try {
@@ -66,6 +98,18 @@ export class IdentityFile {
       `${this.path} is not what “parley” has written.`,
       'Mend it or delete it; without it, “parley rooms” does not know your rooms of before. --anonymous does without.',
     )
+  }
+}
+
+/** Whether the program that made the lock has ended without removing it. */
+function isLeftBehind(lock: string): boolean {
+  try {
+    if (Date.now() - statSync(lock).mtimeMs > longestLock) return true
+    const pid = Number(readFileSync(lock, 'utf8'))
+    if (pid > 0) process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return systemCode(error) === 'ESRCH'
   }
 }
 

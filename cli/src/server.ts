@@ -30,10 +30,7 @@ export async function openServer({ url, ws, anonymous, RTCPeerConnection }: Serv
 async function signInAgain(httpUrl: string, { env, out }: Context): Promise<Identity> {
   const file = IdentityFile.of(env)
   let kept = file.refreshToken(httpUrl)
-  const identity = await signIn(httpUrl, { refreshToken: kept })
-
-  const keep = () => {
-    const { refreshToken } = identity
+  const keep = ({ refreshToken }: Identity) => {
     if (refreshToken === undefined || refreshToken === kept) return
     kept = refreshToken
     try {
@@ -47,10 +44,20 @@ async function signInAgain(httpUrl: string, { env, out }: Context): Promise<Iden
       )
     }
   }
-  keep()
+  const enter = async () => {
+    const identity = await signIn(httpUrl, { refreshToken: kept })
+    keep(identity)
+    return identity
+  }
+  // Of several programs that start at once the first one makes the identity, and the others have the same.
+  const enterFirst = () => {
+    kept = file.refreshToken(httpUrl)
+    return enter()
+  }
+  const identity = await (kept === undefined ? file.alone(enterFirst) : enter())
   const keeping = async (token: Promise<string>) => {
     const idToken = await token
-    keep()
+    if (identity.refreshToken !== kept) await file.alone(() => keep(identity))
     return idToken
   }
   return {

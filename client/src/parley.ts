@@ -59,14 +59,13 @@ export interface CreatedRoom {
 export class Parley {
   /** Where the server is. */
   readonly address: ServerAddress
+  readonly #options: ParleyOptions
   readonly #clock: Clock
   #identity: Promise<Identity> | undefined
 
   /** @throws ParleyError INVALID_ARGUMENT */
-  constructor(
-    url: string | URL,
-    private readonly options: ParleyOptions = {},
-  ) {
+  constructor(url: string | URL, options: ParleyOptions = {}) {
+    this.#options = options
     this.address = serverAddress(url, options.wsUrl)
     this.#clock = options.clock ?? systemClock
     if (options.identity) this.#identity = Promise.resolve(options.identity)
@@ -75,7 +74,7 @@ export class Parley {
   /** Who this is: from the first call on the same identity, whose tokens are renewed in time. @throws ParleyError */
   signIn(): Promise<Identity> {
     const { httpUrl } = this.address
-    const store = this.options.keepIdentity === false ? undefined : identityStore(httpUrl)
+    const store = this.#options.keepIdentity === false ? undefined : identityStore(httpUrl)
     this.#identity ??= signIn(httpUrl, { clock: this.#clock, store }).catch(error => {
       this.#identity = undefined
       throw error
@@ -101,9 +100,9 @@ export class Parley {
    */
   async join(options: JoinOptions): Promise<Room> {
     const turn = nextTurn()
-    const WebSocket = this.options.WebSocket ?? globalThis.WebSocket
+    const WebSocket = this.#options.WebSocket ?? globalThis.WebSocket
     if (!WebSocket) throw new ParleyError('UNSUPPORTED', 'There is no WebSocket here; hand one in, as that of "ws".')
-    const RTCPeerConnection = this.options.RTCPeerConnection ?? globalThis.RTCPeerConnection
+    const RTCPeerConnection = this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection
     const platform = { WebSocket, RTCPeerConnection, clock: this.#clock, random: Math.random, turn }
     return Room.join(this.address.wsUrl, await this.signIn(), options, platform)
   }

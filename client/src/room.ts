@@ -21,6 +21,8 @@ import { Signaling } from './signaling.ts'
 export class Room extends Emitter<RoomEvents> {
   /** How the others call this peer. */
   readonly peerId: string
+  /** Has the token of the room, which a log must not show: so not TypeScript's `private`. */
+  readonly #options: JoinOptions
   readonly #signaling: Signaling
   #roster = new Roster({
     joined: peer => {
@@ -43,13 +45,9 @@ export class Room extends Emitter<RoomEvents> {
   /** The others need not wait for the ICE of a tab that was closed to fail. */
   readonly #offPageEnd = onPageEnd(() => this.leave())
 
-  private constructor(
-    wsUrl: string,
-    identity: Identity,
-    private readonly options: JoinOptions,
-    platform: Platform,
-  ) {
+  private constructor(wsUrl: string, identity: Identity, options: JoinOptions, platform: Platform) {
     super()
+    this.#options = options
     const registration = () => registrationOf(options, this.peerId, this.#metadata, this.#channels)
     this.#signaling = new Signaling({ ...platform, wsUrl, identity, registration })
     this.#signaling.on('registered', reply => this.#registered(reply))
@@ -85,7 +83,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** The room's own. */
   get id(): string {
-    return this.options.roomId
+    return this.#options.roomId
   }
 
   /** How the connection to the server is. */

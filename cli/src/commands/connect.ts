@@ -8,6 +8,7 @@ import { randomPeerId } from '../peer-id.ts'
 import { openServer } from '../server.ts'
 import { looksLikeSession } from '../session.ts'
 import { theSession } from '../session-operand.ts'
+import { printable } from '../terminal.ts'
 import { webRtc } from '../webrtc.ts'
 
 export const connect = command({
@@ -48,6 +49,7 @@ export const connect = command({
     ["make 2>&1 | parley connect 'http://host:8001#room/token/worker'", 'sends lines as they come'],
   ],
   events: {
+    connecting: 'worker (whom it connects to), server',
     joined: 'room_id, peer_id, worker (whom it connects to)',
     ...identityEvents,
     ...connectionEvents,
@@ -69,6 +71,11 @@ export const connect = command({
 
     const rtc = await webRtc({ bindAddress: values['bind-address'] })
     const { httpUrl: url, wsUrl: ws, roomId, token, peerId: target } = session
+    // Somebody who waits wants to know for what; a script wants lines that say something.
+    out.news(
+      { event: 'connecting', worker: target, server: url },
+      out.isLive ? ({ dim }) => dim(`Connecting to ${printable(target)} through ${printable(url)} …`) : undefined,
+    )
     const parley = await openServer({ url, ws, anonymous: values.anonymous, ...rtc }, context)
     // The others in the room are nobody's business here.
     const accept = (other: string) => other === target

@@ -7,7 +7,7 @@ import type { CheckResult } from '../doctor/check.ts'
 import { examine } from '../doctor/examine.ts'
 import { line, summary } from '../doctor/report.ts'
 import { UsageError } from '../failure.ts'
-import { webSocket } from '../server.ts'
+import { localServer, webSocket } from '../server.ts'
 
 const text = (value: string, meaning: string) => ({ type: 'string', value, meaning }) as const
 
@@ -43,15 +43,16 @@ type DoctorValues = Values<typeof options>
 export const doctor = command({
   name: 'doctor',
   summary: 'Finds out what works between here and a server, and what to do',
-  synopsis: ['doctor URL [--ws URL] [--json]', 'doctor --aws [URL] [--instance ID] [OPTION…]'],
+  synopsis: ['doctor [URL] [--ws URL] [--json]', 'doctor --aws [URL] [--instance ID] [OPTION…]'],
   description: [
-    'Tries everything that two peers need of a server, one step after the other: HTTP, sign-in, a room, the WebSocket, signaling, STUN, a relay on each TURN server, and how long it takes. What it makes for that it removes again.',
+    'Tries everything that two peers need of a server (without a URL, of that on this machine), one step after the other: HTTP, sign-in, a room, the WebSocket, signaling, STUN, a relay on each TURN server, and how long it takes. What it makes for that it removes again.',
     'With --aws it looks at what a deployment on AWS needs: user pool, app client, table, instance, security group, and the permissions of the role. It takes the names from the variables that the server is given, and credentials where every AWS program finds them. What they may not look at is skipped, and the permission named. Each “code” is explained in docs/doctor-aws.md.',
     'The exit code is 0 if everything works, also with warnings and with what could not be checked, and 1 if something does not.',
   ],
   options,
   examples: [
-    ['parley doctor http://127.0.0.1:8001', 'the server of this machine'],
+    ['parley doctor', 'the server of this machine, http://127.0.0.1:8001'],
+    ['parley doctor http://192.0.2.7:8001', 'another one'],
     ['parley doctor https://parley.example.com --ws wss://parley.example.com/ws', 'behind a proxy with TLS'],
     ['parley doctor --aws https://parley.example.com', 'the AWS side of it'],
   ],
@@ -82,6 +83,5 @@ async function chosen(values: DoctorValues, url: string | undefined, { env, inte
   }
   const [stray] = Object.keys(awsOptions).filter(name => values[name as keyof typeof awsOptions])
   if (stray !== undefined) throw new UsageError(`--${stray} goes with --aws.`, 'doctor')
-  if (url === undefined) throw new UsageError('Which server? It needs its address.', 'doctor')
-  return examine({ ...serverAddress(url, values.ws), WebSocket: await webSocket(), signal })
+  return examine({ ...serverAddress(url ?? localServer, values.ws), WebSocket: await webSocket(), signal })
 }

@@ -4,6 +4,7 @@ import { ExecHook } from '../exec-hook.ts'
 import { UsageError } from '../failure.ts'
 import { openFolder } from '../files/disk-sink.ts'
 import { jsonObject } from '../json-option.ts'
+import { ownName } from '../own-name.ts'
 import { makeRoom } from '../own-room.ts'
 import { randomPeerId } from '../peer-id.ts'
 import { serve } from '../serve.ts'
@@ -77,7 +78,7 @@ export const worker = command({
     room_left_behind: 'room_id: it could not be deleted, and will end by itself',
   },
   async run(values, operands, context) {
-    const { out } = context
+    const { out, env } = context
     const { role = 'worker', channel: channels, once } = values
     if (operands[0] !== undefined) throw new UsageError(`“${operands[0]}” is one too many.`, 'worker')
     const given = values.room === undefined ? undefined : parseSession(values.room)
@@ -104,7 +105,7 @@ export const worker = command({
       own?.keepAlive(room)
       const session = formatSession({ ...parley.address, roomId, token, peerId })
       const ready = { event: 'ready', session, room_id: roomId, peer_id: peerId, folder }
-      out.data(ready, ({ bold }) => bold(`parley connect ${quoted(session)}`))
+      out.data(ready, ({ bold }) => bold(`${ownName(env)} connect ${quoted(session)}`))
       out.hint(({ dim }) => dim(`Files go to ${printable(folder)}. Lines that you type go to all. Ctrl-C ends it.`))
       return await serve(room, { folder, hook, once }, context)
     } finally {
