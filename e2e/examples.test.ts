@@ -154,8 +154,19 @@ describe('the example for browsers', () => {
     await enter(bob, 'bob')
     await cardOfAda.getByRole('button', { name: 'Connect', exact: true }).click()
     await cardOfBob.getByText('connected', { exact: true }).waitFor()
+    const late = { name: 'late.txt', mimeType: '', buffer: Buffer.from('late') }
+    await cardOfBob.getByLabel('Send a file').setInputFiles(late)
+    await cardOfAda.getByRole('button', { name: 'Accept' }).click()
+    await cardOfBob.getByText('sent', { exact: true }).waitFor()
     await ada.getByRole('button', { name: 'Leave' }).click()
     await bob.getByText('Nobody yet.').waitFor()
+    // What was received stays when its sender leaves.
+    await cardOfAda.getByText('has left', { exact: true }).waitFor()
+    const [kept] = await Promise.all([
+      bob.waitForEvent('download'),
+      cardOfAda.getByRole('link', { name: 'Save late.txt' }).click(),
+    ])
+    expect(await readFile(await kept.path(), 'utf8')).toBe('late')
     expect([...hers, ...his]).toEqual([])
   })
 

@@ -1,6 +1,6 @@
 import { Parley } from '@parley/client'
 import { onFile, sendFile } from '@parley/client/files'
-import { cardOf, forgetCards, removeCard, showLine, showTransfer } from './cards.js'
+import { cardOf, forgetCards, hasFiles, removeCard, showLine, showTransfer } from './cards.js'
 
 const entry = document.querySelector('#entry')
 const place = document.querySelector('#room')
@@ -104,14 +104,16 @@ const statuses = {
 function showPeer(peerId) {
   const connection = room.connection(peerId)
   document.querySelector('#alone').hidden = room.peers.size > 0 || connection !== undefined
-  if (!connection && !room.peers.has(peerId)) return removeCard(peerId)
+  const isHere = connection !== undefined || room.peers.has(peerId)
+  // The files that it has sent are this person's by now.
+  if (!isHere && !hasFiles(peerId)) return removeCard(peerId)
   const { card, isNew } = cardOf(peerId)
   if (isNew) equip(card, peerId)
   const status = connection?.status ?? 'closed'
   const isThere = status === 'connected' || status === 'interrupted'
-  card.querySelector('.status').textContent = statuses[status]
+  card.querySelector('.status').textContent = isHere ? statuses[status] : 'has left'
   card.querySelector('.status').classList.toggle('good', status === 'connected')
-  card.querySelector('.connect').hidden = status !== 'closed'
+  card.querySelector('.connect').hidden = status !== 'closed' || !isHere
   card.querySelector('.close').hidden = status === 'closed'
   card.querySelector('.say').hidden = !isThere
 }

@@ -18,6 +18,9 @@ export function cardOf(peerId) {
   return { card, isNew: true }
 }
 
+/** Whether it has files that were received. */
+export const hasFiles = peerId => cards.get(peerId)?.querySelector('.outcome a') != null
+
 export function removeCard(peerId) {
   cards.get(peerId)?.remove()
   cards.delete(peerId)
