@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { buildCli, type CliEvent, type CliOptions, newFolder, runCli, runtimes, startCli } from './cli-process.ts'
 import { hasDataChannel, needs } from './needs.ts'
 import { startParley } from './parley-process.ts'
+import { startRestartable } from './restartable.ts'
 
 const withWebRtc = needs({ 'node-datachannel': await hasDataChannel() })
 const loopback = ['--bind-address', '127.0.0.1']
@@ -215,6 +216,21 @@ for (const runtime of runtimes) {
       expect(await worker.event('chat')).toMatchObject({ text: 'me, too' })
       client.type('still here')
       expect(await worker.event('chat')).toMatchObject({ text: 'still here' })
+    })
+
+    withWebRtc(`waits for a server that is not there yet, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      const server = await startRestartable()
+      await server.stop('SIGTERM')
+      const address = ['--server', server.httpUrl, '--ws', server.wsUrl]
+      const worker = startCli(options, 'worker', ...address, '--json', ...loopback)
+      expect(await worker.event('server')).toMatchObject({ status: 'waiting', code: 'DISCONNECTED' })
+      const impatient = startCli(options, 'worker', ...address, '--json', ...loopback)
+      await impatient.event('server')
+      impatient.signal('SIGTERM')
+      expect(await impatient.ended).toMatchObject({ code: 143, stderr: '' })
+      await server.start()
+      expect(await worker.event('ready')).toMatchObject({ session: expect.stringContaining(server.httpUrl) })
     })
 
     // It takes some time until the connection is known to be lost: once is enough.

@@ -5,7 +5,8 @@ export const identityEvents = {
 } as const
 
 export const connectionEvents = {
-  server: 'status: "connected", or "reconnecting" with attempt, retry_at, code, message',
+  server:
+    'status: "connected", "reconnecting" with attempt, retry_at, code, message, or "waiting" (for one that is not there yet) with code, message',
   connected: 'peer',
   interrupted: 'peer: nothing is heard of it at the moment',
   restored: 'peer: it is heard again',

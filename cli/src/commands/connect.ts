@@ -19,7 +19,7 @@ export const connect = command({
     'Connects to the worker of a session, which is the line that “parley worker” prints. The connection is direct: nothing that you say or send goes through the server.',
     'With --send or --message it does that and ends. Without them, or with --chat, it sends each line of its standard input and prints what comes, until the input ends (Ctrl-D), the worker leaves, or Ctrl-C.',
     'With --legacy it speaks as the programs of the Python server’s time do: one data channel for all, files as NAME:SIZE, bytes, END_OF_FILE, which nobody confirms. It waits for a file to come back for each that it has sent, or for the other side to close the connection.',
-    'A connection that is lost is made again, and files go on where they were. A file counts as sent when the worker has it on its disk and its SHA-256 is right. Files that the worker sends are kept in the folder.',
+    'It waits up to a minute for a server that is not there yet. A connection that is lost is made again, and files go on where they were. A file counts as sent when the worker has it on its disk and its SHA-256 is right. Files that the worker sends are kept in the folder.',
   ],
   options: {
     send: { type: 'string', value: 'FILE', multiple: true, meaning: 'Sends these files, all at once.' },
@@ -76,7 +76,7 @@ export const connect = command({
       { event: 'connecting', worker: target, server: url },
       out.isLive ? ({ dim }) => dim(`Connecting to ${printable(target)} through ${printable(url)} …`) : undefined,
     )
-    const parley = await openServer({ url, ws, anonymous: values.anonymous, ...rtc }, context)
+    const parley = await openServer({ url, ws, anonymous: values.anonymous, waitFor: 60_000, ...rtc }, context)
     // The others in the room are nobody's business here.
     const accept = (other: string) => other === target
     const room = await parley.join({ roomId, token, peerId, role, accept })

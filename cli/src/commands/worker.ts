@@ -19,7 +19,7 @@ export const worker = command({
   synopsis: ['worker [--server URL] [--folder DIR] [--exec COMMAND] [OPTION…]', 'worker --room SESSION [OPTION…]'],
   description: [
     'Makes a room on the server and prints the one line with which somebody else connects to this worker: “parley connect SESSION”. Whoever has that line may enter, so give it away as you would a key.',
-    'It keeps the files that are sent to it in a folder (no file replaces another: its name gets a number), prints the text that comes (each message on a data channel with the label “chat”), and sends each line of its standard input to everybody who is connected. It outlasts restarts of the server. Ctrl-C ends it: the connections are closed, and the room is deleted if it has made it. A second Ctrl-C ends it at once.',
+    'It keeps the files that are sent to it in a folder (no file replaces another: its name gets a number), prints the text that comes (each message on a data channel with the label “chat”), and sends each line of its standard input to everybody who is connected. It waits for a server that is not there yet, and outlasts its restarts. Ctrl-C ends it: the connections are closed, and the room is deleted if it has made it. A second Ctrl-C ends it at once.',
     '--exec runs a command for each file that has arrived as a whole, one after the other. There is no shell: the command is split into words at spaces; "…", \'…\' and \\ keep words together, and nothing else is special. {} in it stands for the path of the file; without any {} the path is added as the last argument, which is $1 of a script. The environment has PARLEY_FILE (the path), PARLEY_PEER (who has sent it) and PARLEY_SHA256 (the hash). What the command says goes to standard error. How it ends is told here and not to the sender, and a failure does not stop the worker.',
     'In the background of a shell, give it “< /dev/null”: else the shell stops it as soon as it wants to read.',
   ],
@@ -91,7 +91,10 @@ export const worker = command({
     const rtc = await webRtc({ bindAddress: values['bind-address'] })
     const url = given?.httpUrl ?? values.server ?? localServer
     const ws = given?.wsUrl ?? values.ws
-    const parley = await openServer({ url, ws, anonymous: values.anonymous, ...rtc }, context)
+    const parley = await openServer(
+      { url, ws, anonymous: values.anonymous, waitFor: Number.POSITIVE_INFINITY, ...rtc },
+      context,
+    )
     const [{ roomId, token }, own] = given ? [given] : await makeRoom(parley, out)
     try {
       const peerId = values['peer-id'] ?? randomPeerId(role)
