@@ -101,6 +101,49 @@ export function startCli({ runtime, home, env, cwd = root }: CliOptions, ...args
   }
 }
 
+/** `parley` in a terminal. */
+export interface CliTerminal {
+  /** Resolves when what it has shown since the last call ends with `text`. */
+  shows(text: string): Promise<void>
+  /** Presses these keys. */
+  press(keys: string): void
+  readonly exited: Promise<number>
+}
+
+/** Starts it in a terminal of 40 columns; it ends with the test at the latest. */
+export function startInTerminal({ runtime, home }: CliOptions, ...args: string[]): CliTerminal {
+  let shown = ''
+  let look = () => {}
+  const decoder = new TextDecoder()
+  const terminal = {
+    cols: 40,
+    rows: 20,
+    data(_: unknown, bytes: Uint8Array) {
+      shown += decoder.decode(bytes, { stream: true })
+      look()
+    },
+  }
+  const env = { ...plainEnvironment(), PARLEY_HOME: home, TERM: 'xterm', NO_COLOR: '1' }
+  const child = Bun.spawn([...commands[runtime], ...args], { cwd: root, env, terminal })
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await child.exited
+    child.terminal?.close()
+  })
+  return {
+    async shows(text) {
+      while (!shown.endsWith(text)) {
+        await new Promise<void>(resolve => {
+          look = resolve
+        })
+      }
+      shown = ''
+    },
+    press: keys => void child.terminal?.write(keys),
+    exited: child.exited,
+  }
+}
+
 /** Runs it to its end, without anything to read. */
 export async function runCli(options: CliOptions, ...args: string[]): Promise<CliEnd> {
   const cli = startCli(options, ...args)

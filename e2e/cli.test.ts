@@ -2,7 +2,16 @@ import { beforeAll, describe, expect, test } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
 import { chmod, readdir, readFile, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { buildCli, type CliEvent, type CliOptions, newFolder, runCli, runtimes, startCli } from './cli-process.ts'
+import {
+  buildCli,
+  type CliEvent,
+  type CliOptions,
+  newFolder,
+  runCli,
+  runtimes,
+  startCli,
+  startInTerminal,
+} from './cli-process.ts'
 import { hasDataChannel, needs } from './needs.ts'
 import { startParley } from './parley-process.ts'
 import { startRestartable } from './restartable.ts'
@@ -216,6 +225,28 @@ for (const runtime of runtimes) {
       expect(await worker.event('chat')).toMatchObject({ text: 'me, too' })
       client.type('still here')
       expect(await worker.event('chat')).toMatchObject({ text: 'still here' })
+    })
+
+    withWebRtc(`keeps a line in one piece that is being typed when another one comes, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      const { worker, session } = await startWorker(options, '--peer-id', 'worker')
+      const terminal = startInTerminal(options, 'connect', session, ...loopback)
+      await terminal.shows('is connected.\r\n')
+      await worker.event('connected')
+      terminal.press('half')
+      await terminal.shows('half')
+      worker.type('hello')
+      await terminal.shows('\r\x1b[J' + 'worker: hello\r\nhalf')
+      terminal.press('-typed\r')
+      expect(await worker.event('chat')).toMatchObject({ text: 'half-typed' })
+      // Longer than the terminal is wide, and with the cursor within it.
+      const long = 'x'.repeat(50)
+      terminal.press(`${long}\x1b[D\x1b[D`)
+      await terminal.shows('\x1b[1D')
+      worker.type('again')
+      await terminal.shows(`\x1b[1A\r\x1b[Jworker: again\r\n${'x'.repeat(48)}\x1b7xx\x1b8`)
+      terminal.press('\x03')
+      expect(await terminal.exited).toBe(130)
     })
 
     withWebRtc(`waits for a server that is not there yet, on ${runtime}`, async () => {

@@ -126,8 +126,8 @@ export class Conversation {
 
   /** Sends what is typed, until there is no more, or the other peer leaves. @throws ParleyError, if it is lost for good */
   async talk(): Promise<void> {
-    const { stdin } = this.context
-    const typing = eachLine(stdin, this.#ending.signal, text => this.say(text))
+    const { stdin, out } = this.context
+    const typing = eachLine({ input: stdin, out, screen: process.stderr }, this.#ending.signal, text => this.say(text))
     await Promise.race([typing, this.#parted])
   }
 

@@ -6,8 +6,17 @@ const clear = (lines: number): string => (lines === 0 ? '' : `\x1b[${lines}F\x1b
 /** Milliseconds between two drawings: faster than that nobody reads. */
 const drawEvery = 100
 
-/** Lines at the bottom of a terminal, drawn anew when they change, while other text goes by above them. */
+/** What somebody is typing, below everything else. */
+export interface TypedLine {
+  /** Takes it from the screen; the cursor is at its begin then. */
+  hide(): void
+  /** Shows it as it was. */
+  show(): void
+}
+
+/** Lines at the bottom of a terminal, drawn again when they change, while other text goes by above them. */
 export class LiveLines {
+  #typed: TypedLine | undefined
   readonly #lines = new Map<string, (columns: number) => string>()
   #drawn = 0
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -30,11 +39,30 @@ export class LiveLines {
     if (this.#lines.delete(key) && this.#drawn > 0) this.#draw()
   }
 
+  /** Keeps what somebody is typing in one piece, until the result is called. */
+  keep(typed: TypedLine): () => void {
+    this.#typed = typed
+    return () => {
+      if (this.#typed === typed) this.#typed = undefined
+    }
+  }
+
+  /** Somebody has ended a line, which took so many rows: it stays, above the lines. */
+  entered(text: string, rows: number): void {
+    if (this.#drawn === 0) return
+    this.screen?.write(clear(this.#drawn + rows))
+    this.#drawn = 0
+    this.screen?.write(`${text}\n`)
+    this.#draw()
+  }
+
   /** Writes something else, above the lines. */
   beside(write: () => void): void {
+    this.#typed?.hide()
     this.#erase()
     write()
-    if (this.#lines.size > 0) this.#draw()
+    this.#redraw()
+    this.#typed?.show()
   }
 
   #erase(): void {
@@ -43,7 +71,13 @@ export class LiveLines {
   }
 
   #draw(): void {
-    if (!this.screen) return
+    this.#typed?.hide()
+    this.#redraw()
+    this.#typed?.show()
+  }
+
+  #redraw(): void {
+    if (!this.screen || this.#lines.size + this.#drawn === 0) return
     // The last column is left free, where some terminals break the line.
     const columns = Math.max(20, (this.screen.columns ?? 80) - 1)
     const lines = [...this.#lines.values()].map(line => `${line(columns)}\n`)

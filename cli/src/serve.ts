@@ -62,7 +62,7 @@ export async function serve(room: Room, options: ServeOptions, context: Context)
   const offFile = onFile(receiver.take)
   tellState(room, out)
   const over = room.once('state', ({ status }) => status === 'closed')
-  void eachLine(stdin, signal, async text => {
+  void eachLine({ input: stdin, out, screen: process.stderr }, signal, async text => {
     if ((await talk.say(text)) === 0) out.hint(({ yellow }) => `${yellow('!')} Nobody is connected; that went nowhere.`)
   })
 
