@@ -1,6 +1,7 @@
 import { version } from '../package.json' with { type: 'json' }
 import { readArguments } from './arguments.ts'
 import type { Command, Context } from './command.ts'
+import { completion } from './commands/completion.ts'
 import { connect } from './commands/connect.ts'
 import { demo } from './commands/demo.ts'
 import { doctor } from './commands/doctor.ts'
@@ -12,7 +13,10 @@ import { overview, page } from './help.ts'
 import { nearest } from './nearest.ts'
 import { hasColours, painter } from './terminal.ts'
 
-export const commands: readonly Command[] = [worker, connect, rooms, peers, doctor, demo]
+export const commands: readonly Command[] = [
+  ...[worker, connect, rooms, peers, doctor, demo],
+  completion(() => commands),
+]
 
 /** Does what the words behind `parley` say. Resolves with the exit code. @throws UsageError, Failure, ParleyError */
 export async function run(args: readonly string[], context: Context): Promise<number> {
