@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
+import { watch } from 'node:fs'
 import { chmod, readdir, readFile, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -247,6 +248,35 @@ for (const runtime of runtimes) {
       await terminal.shows(`\x1b[1A\r\x1b[Jworker: again\r\n${'x'.repeat(48)}\x1b7xx\x1b8`)
       terminal.press('\x03')
       expect(await terminal.exited).toBe(130)
+    })
+
+    withWebRtc(`sends its standard input as a file, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      const { worker, session, inbox } = await startWorker(options)
+      const temporary = await newFolder()
+      const client = startCli(
+        { ...options, env: { TMPDIR: temporary } },
+        'connect',
+        session,
+        '--send',
+        '-',
+        ...loopback,
+      )
+      const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i}`)
+      for (const line of lines) client.type(line)
+      client.closeInput()
+      expect(await worker.event('file_received')).toMatchObject({ name: 'stdin' })
+      expect((await client.ended).code).toBe(0)
+      expect(await readFile(join(inbox, 'stdin'), 'utf8')).toBe(`${lines.join('\n')}\n`)
+      const begins = new Promise(resolve => watch(temporary).once('change', resolve))
+      const inTemporary = { ...options, env: { TMPDIR: temporary } }
+      const interrupted = startCli(inTemporary, 'connect', session, '--send', '-', ...loopback)
+      await begins
+      interrupted.signal('SIGTERM')
+      expect((await interrupted.ended).code).toBe(143)
+      expect(await readdir(temporary)).toEqual([])
+      const both = await runCli(options, 'connect', session, '--send', '-', '--chat', ...loopback)
+      expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('both need the input')])
     })
 
     withWebRtc(`waits for a server that is not there yet, on ${runtime}`, async () => {

@@ -3,7 +3,7 @@ import { Conversation } from '../conversation.ts'
 import { chatEvents, connectionEvents, fileEvents, identityEvents } from '../events.ts'
 import { exitCodes, UsageError } from '../failure.ts'
 import { openFolder } from '../files/disk-sink.ts'
-import { type DiskSource, diskSource } from '../files/disk-source.ts'
+import { type DiskSource, diskSource, inputSource } from '../files/disk-source.ts'
 import { randomPeerId } from '../peer-id.ts'
 import { openServer } from '../server.ts'
 import { looksLikeSession } from '../session.ts'
@@ -22,7 +22,12 @@ export const connect = command({
     'It waits up to a minute for a server that is not there yet. A connection that is lost is made again, and files go on where they were. A file counts as sent when the worker has it on its disk and its SHA-256 is right. Files that the worker sends are kept in the folder.',
   ],
   options: {
-    send: { type: 'string', value: 'FILE', multiple: true, meaning: 'Sends these files, all at once.' },
+    send: {
+      type: 'string',
+      value: 'FILE',
+      multiple: true,
+      meaning: 'Sends these files, all at once; - is the standard input.',
+    },
     message: { type: 'string', value: 'TEXT', short: 'm', meaning: 'Says this.' },
     chat: { type: 'boolean', meaning: 'Talks after that is done. Default: if there is nothing else to do.' },
     folder: {
@@ -46,6 +51,7 @@ export const connect = command({
     ["parley connect 'http://host:8001#room/token/worker'", 'talks'],
     ["parley connect 'http://host:8001#room/token/worker' --send a.mp4 b.mp4", 'sends two files'],
     ["parley connect 'http://host:8001#room/token/worker' --message 'begin'", 'says one thing'],
+    ["tar c folder | parley connect 'http://host:8001#room/token/worker' --send -", 'sends it as the file “stdin”'],
     ["make 2>&1 | parley connect 'http://host:8001#room/token/worker'", 'sends lines as they come'],
   ],
   events: {
@@ -58,7 +64,7 @@ export const connect = command({
   },
   isOperand: looksLikeSession,
   async run(values, operands, context) {
-    const { out, interruption } = context
+    const { out, interruption, stdin } = context
     const { send: paths, message, role = 'client' } = values
     const session = theSession(operands, 'connect')
     const peerId = values['peer-id'] ?? randomPeerId(role)
@@ -67,7 +73,9 @@ export const connect = command({
     // Who only talks needs none.
     const folder = values.folder === undefined ? process.cwd() : await openFolder(values.folder)
     const sources: DiskSource[] = []
-    for (const path of paths) sources.push(await diskSource(path))
+    if (isChatting && paths.includes('-')) throw new UsageError('--send - and --chat both need the input.', 'connect')
+    for (const path of paths)
+      sources.push(await (path === '-' ? inputSource(stdin, interruption.signal) : diskSource(path)))
 
     const rtc = await webRtc({ bindAddress: values['bind-address'] })
     const { httpUrl: url, wsUrl: ws, roomId, token, peerId: target } = session

@@ -1,5 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { createWriteStream } from 'node:fs'
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { ParleyError } from '@parley/client'
 import type { FileSource } from '@parley/client/files'
 import { Failure, systemFailure } from '../failure.ts'
@@ -45,6 +48,26 @@ export async function diskSource(path: string): Promise<DiskSource> {
   } catch (error) {
     await handle.close()
     throw error instanceof Failure ? error : systemFailure(`${shown} cannot be read`, error)
+  }
+}
+
+/**
+ * All of the standard input, as a file called `stdin`: it is kept on the disk first, since its size has to be known, and a
+ * transfer may have to go back.
+ * @throws Failure, if the disk cannot hold it; what `signal` is aborted with
+ */
+export async function inputSource(input: NodeJS.ReadableStream, signal: AbortSignal): Promise<DiskSource> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-stdin-'))
+  try {
+    const path = join(folder, 'stdin')
+    await pipeline(input, createWriteStream(path, { mode: 0o600 }), { signal })
+    return { ...(await diskSource(path)), modified: undefined }
+  } catch (error) {
+    if (signal.aborted || error instanceof Failure) throw error
+    throw systemFailure('The standard input cannot be kept', error)
+  } finally {
+    // It is open, and so it is there until it is closed, however this program ends.
+    await rm(folder, { recursive: true, force: true })
   }
 }
 
