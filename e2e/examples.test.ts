@@ -1,15 +1,16 @@
 import { describe, expect } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
+import { buildSdk } from '../release/build.ts'
 import { hasChromium, loopbackArgs, openPage, startChromium, type WatchedPage } from './chromium.ts'
 import { newFolder } from './cli-process.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { bundle, filesOf, html, type Pages, script, servePages } from './page-server.ts'
 import { type ParleyProcess, root, startParley } from './parley-process.ts'
 import { type Program, startProgram } from './program.ts'
-import { buildSdk } from './sdk-build.ts'
+import { installSdk } from './sdk-build.ts'
 
 const dataChannel = { 'node-datachannel': await hasDataChannel() }
 const inNode = needs({ ...dataChannel, node: runs('node', '--version') })
@@ -22,10 +23,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 /** A folder in which node.mjs is, and the SDK as it is now, built, as if it had been installed there. */
 async function installed(): Promise<string> {
   const folder = await newFolder()
-  const sdk = join(folder, 'node_modules/@parley/client')
-  await mkdir(sdk, { recursive: true })
-  await cp(join(root, 'client/package.json'), join(sdk, 'package.json'))
-  await buildSdk(join(sdk, 'dist'))
+  await installSdk(join(folder, 'node_modules'))
   for (const name of ['node-datachannel', 'ws']) {
     await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name))
   }
@@ -95,9 +93,10 @@ const open = (browser: Browser): Promise<WatchedPage> => openPage(browser, { per
 describe('the example for browsers', () => {
   /** The page, and the SDK beside it where its import map looks for it. */
   async function files(): Promise<Pages> {
-    const dist = join(await newFolder(), 'dist')
-    await buildSdk(dist)
-    return { ...(await filesOf('examples/browser', join(root, 'client'))), ...(await filesOf('dist', dirname(dist))) }
+    const built = await newFolder()
+    await buildSdk(built)
+    const sdk = await filesOf('dist', join(built, 'client'))
+    return { ...(await filesOf('examples/browser', join(root, 'client'))), ...sdk }
   }
 
   async function enter(page: Page, name: string): Promise<void> {

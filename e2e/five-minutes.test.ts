@@ -1,11 +1,11 @@
 import { describe, expect, onTestFinished, test } from 'bun:test'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { root, startParley } from './parley-process.ts'
 import { startProgram } from './program.ts'
-import { buildSdk } from './sdk-build.ts'
+import { installSdk } from './sdk-build.ts'
 
 const component = { 'node-datachannel': await hasDataChannel() }
 const inBun = needs(component)
@@ -78,10 +78,7 @@ describe('docs/five-minutes.md', () => {
   inNode('does what it says on Node', async () => {
     const folder = await newFolder()
     const modules = join(folder.path, 'node_modules')
-    const sdk = join(modules, '@parley/client')
-    await mkdir(sdk, { recursive: true })
-    await cp(join(root, 'client/package.json'), join(sdk, 'package.json'))
-    await buildSdk(join(sdk, 'dist'))
+    await installSdk(modules)
     for (const name of ['node-datachannel', 'ws']) await symlink(join(root, 'node_modules', name), join(modules, name))
     await follow('node', folder, forNode)
   })

@@ -85,6 +85,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     'e2e/',
     [
       'e2e/',
+      'release/',
       '@parley/',
       'node:',
       'bun',
@@ -139,7 +140,7 @@ const groups: Record<string, readonly string[]> = {
 const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file)
 
 const files = [...new Glob('{protocol,server,client,cli,console,e2e,fuzz,bench,docs}/**/*.{ts,tsx}').scanSync(root)]
-  .filter(file => !file.includes('node_modules'))
+  .filter(file => !file.includes('node_modules') && !file.includes('/dist/'))
   .sort()
 
 /** What a file imports, types included: of a relative import the path below the root, else the name. */
