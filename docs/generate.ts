@@ -73,12 +73,51 @@ function configuration(): string {
 
 <!-- Generated from server/src/settings.ts by "npm run docs"; edit it there. -->
 
-Parley reads environment variables once, when it starts. An unknown \`PARLEY_\` variable or a malformed value keeps it
+Parley reads its settings once, when it starts: from environment variables, and from a [settings file](#a-settings-file) if
+you name one. An unknown \`PARLEY_\` variable or a malformed value keeps it
 from starting, and all faults are told at once. A variable that is empty counts as not set. Of other variables that begin
 with \`COGNITO_\` or \`TURN_\` only a misspelt setting is a fault, such as \`COGNITO_CLIENT_ID\` while \`COGNITO_APP_CLIENT_ID\`
 is not set.
 
 ${[row(['variable', 'default', 'meaning']), row(Array(3).fill('---')), ...rows].join('\n')}
+
+\`npm start -- config\` (in the container \`parley-server config\`) prints the value of each setting that is in force and where
+it comes from: \`default\`, \`environment\`, \`.env file\`, or the settings file and its line. Secrets, and user names and
+passwords in URLs, are hidden. \`--json\` prints it for programs. \`check\` lists all that is wrong without starting.
+\`--help\` has the rest.
+
+## A settings file
+
+\`npm start -- --config parley.toml\` reads a [TOML](https://toml.io) file, too. So do \`check\`, \`config\` and \`healthcheck\`. Its
+keys are the names of the variables:
+
+\`\`\`toml
+PARLEY_HTTP_PORT = 9000
+PARLEY_DELETE_BY_ADDRESS = false   # "off"
+PARLEY_TURN_URLS = ["turn:turn.example.com", "turns:turn.example.com"]
+TURN_USERNAME = "parley"
+TURN_PASSWORD = "…"
+\`\`\`
+
+- A variable in the environment goes before the file. One that is empty counts as not set, so that the file decides.
+- Values are text, numbers, \`true\` and \`false\` (\`on\` and \`off\`), or lists of these, which are joined by commas.
+- There are no tables. Every key that is not in the table above is a fault, and faults tell the line.
+- A relative \`PARLEY_DATA_DIR\` begins at the folder that the server is started in, as it does in the environment.
+- Keep a file with secrets to yourself (\`chmod 600 parley.toml\`): the server warns if every user of the machine can read it.
+- The variables of AWS (below) are read from the environment alone.
+
+## .env files
+
+Run by Bun, as \`npm start\` does, the server has the variables of such files in its environment. Bun looks for them in the folder
+that the server is started in; with \`npm start\` that is the root of the repository. What comes first here goes before the rest:
+
+1. the environment that the server is started with, even a variable that is empty there,
+2. \`.env.local\`,
+3. \`.env.production\` if \`NODE_ENV\` is \`production\`, otherwise \`.env.development\`,
+4. \`.env\`,
+5. the settings file of \`--config\`.
+
+The executable of the [container](../docker/README.md) reads no such files: give Docker yours with \`--env-file\`.
 
 ## AWS
 

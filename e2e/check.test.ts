@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'bun:test'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'bun:test'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { signIn } from './api.ts'
@@ -138,13 +138,112 @@ test('the issuer of identities is asked, too', async () => {
   expect([code, stdout]).toEqual([0, expect.stringContaining(`  ${provider.issuer} answers\n`)])
 })
 
-test.each([[['chek']], [['check', 'now']], [['check', '--services', 'now']], [['healthcheck', '--services']]])(
-  '%j is not a command, with 2',
-  async words => {
-    const { code, stdout, stderr } = await run(words, {})
-    expect([code, stdout]).toEqual([2, ''])
-    expect(stderr).toEqual([
-      expect.stringMatching(/^parley: ".*" is not a command\. There is "healthcheck".* and "check"/),
+test.each([
+  [['chek'], '"chek" is not a command; is check meant?'],
+  [['check', 'now'], '"now" is too much: check takes no further word.'],
+  [['healthcheck', '--services'], '--services does not go with healthcheck.'],
+  [['--config'], '--config needs the path of a settings file.'],
+])('%j is a wrong command line, with 2, whatever the settings', async (words, sentence) => {
+  const { code, stdout, stderr } = await run(words, { PARLEY_HTTP_PORT: 'eighty' })
+  expect([code, stdout, stderr]).toEqual([2, '', [`parley: ${sentence} Try --help.`]])
+})
+
+test.each([[['--help']], [['-h']], [['help']], [['check', '--help']]])('%j explains the program', async words => {
+  const { code, stdout, stderr } = await run(words, { PARLEY_HTTP_PORT: 'eighty' })
+  expect([code, stderr]).toEqual([0, []])
+  for (const word of ['check', 'config', 'healthcheck', '--config FILE', '--services', '--json', '--version'])
+    expect(stdout).toContain(`\n  ${word} `.replace('--version', '-v, --version'))
+})
+
+test('--version prints it alone, whatever the settings', async () => {
+  const { code, stdout, stderr } = await run(['--version'], { PARLEY_HTTP_PORT: 'eighty' })
+  expect([code, stdout, stderr]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/), []])
+})
+
+describe('a settings file', () => {
+  async function fileWith(text: string): Promise<string> {
+    const path = join(await newFolder(), 'parley.toml')
+    await writeFile(path, text, { mode: 0o600 })
+    return path
+  }
+
+  test('goes behind the environment, and config says where each value comes from', async () => {
+    const path = await fileWith(
+      'PARLEY_HTTP_PORT = 9000\nPARLEY_WS_PORT = 9001\nTURN_USERNAME = "me"\nTURN_PASSWORD = "not told"\nPARLEY_TURN_URLS = ["turn:a.example", "turn:b.example"]\n',
+    )
+    const environment = { PARLEY_WS_PORT: '9002', PARLEY_HOST: '' }
+    const { code, stdout, stderr } = await run(['config', '--config', path], environment)
+    expect([code, stderr]).toEqual([0, []])
+    const told = new Map(stdout.split('\n').map(line => [line.split(' ')[0], line.replaceAll(/ {2,}/g, ' | ')]))
+    expect(told.get('PARLEY_HOST')).toBe('PARLEY_HOST | default | 127.0.0.1')
+    expect(told.get('PARLEY_HTTP_PORT')).toBe(`PARLEY_HTTP_PORT | ${path}, line 1 | 9000`)
+    expect(told.get('PARLEY_WS_PORT')).toBe('PARLEY_WS_PORT | environment | 9002')
+    expect(told.get('TURN_PASSWORD')).toBe(`TURN_PASSWORD | ${path}, line 4 | (hidden)`)
+    expect(told.get('PARLEY_TURN_URLS')).toEndWith('| turn:a.example,turn:b.example')
+    const json = await run(['config', '--json', `--config=${path}`], environment)
+    const values = JSON.parse(json.stdout)
+    expect(values.PARLEY_HTTP_PORT).toEqual({ value: '9000', source: 'file', file: path, line: 1 })
+    expect(values.TURN_PASSWORD).toEqual({ value: null, source: 'file', file: path, line: 4, isSet: true })
+    expect(stdout + json.stdout).not.toContain('not told')
+  })
+
+  test('is what the server starts with', async () => {
+    const path = await fileWith('PARLEY_MAX_PEER_ID_LENGTH = "not a number"')
+    const start = await run(['--config', path], { PARLEY_DATA_DIR: await newFolder() })
+    const sentence = `parley: ${path}, line 1: PARLEY_MAX_PEER_ID_LENGTH must be a whole number`
+    expect([start.code, start.stderr]).toEqual([1, [expect.stringContaining(sentence)]])
+  })
+
+  test('has its faults told by line, beside those of the environment, all at once', async () => {
+    const path = await fileWith('# mine\nhttp_port = 1\nPARLEY_TURN_SECRET = "a,b,c not told"\n[server]\nhost = "x"\n')
+    for (const command of ['check', 'config', 'healthcheck']) {
+      const { code, stderr } = await run([command, '--config', path], { PARLEY_WS_PORT: 'eighty' })
+      const sentences = stderr.join('\n')
+      expect(code).toBe(1)
+      expect(sentences).toContain(`parley: ${path}, line 2: "http_port" is not a setting; is PARLEY_HTTP_PORT meant?`)
+      expect(sentences).toContain(`parley: ${path}, line 3: PARLEY_TURN_SECRET must be one secret, or two`)
+      expect(sentences).toContain(`parley: ${path}, line 4: "server" is a table`)
+      expect(sentences).toContain('parley: PARLEY_WS_PORT must be')
+      expect(sentences).not.toContain('not told')
+    }
+  })
+
+  test('that is not TOML hides no fault of the environment, and is not quoted', async () => {
+    const path = await fileWith('COGNITO_REGION = "us-east-1"\nTURN_PASSWORD = "not told\n')
+    const settings = { COGNITO_USER_POOL_ID: 'us-east-1_abc', PARLEY_WS_PORT: 'eighty' }
+    const { code, stderr } = await run(['check', '--config', path], settings)
+    expect([code, stderr]).toEqual([
+      1,
+      [
+        expect.stringMatching(/^parley: .*parley\.toml, line 2: this is not TOML: /),
+        expect.stringContaining('parley: PARLEY_WS_PORT must be'),
+        expect.stringContaining('would not start: 2 faults.'),
+      ],
     ])
-  },
-)
+    expect(stderr.join('\n')).not.toContain('not told')
+  })
+
+  test('with a secret that every user can read is warned of', async () => {
+    const path = await fileWith('TURN_USERNAME="me"\nTURN_PASSWORD="secret"\nTURN_HOST="turn.example"\n')
+    const settings = { PARLEY_DATA_DIR: await newFolder() }
+    expect((await run(['check', '--config', path], settings)).stderr).toEqual([])
+    await chmod(path, 0o644)
+    const { code, stderr } = await run(['check', '--config', path], settings)
+    expect([code, stderr]).toEqual([0, [expect.stringContaining(`run: chmod o= ${path}`)]])
+  })
+
+  test('that is not there is told', async () => {
+    const { code, stderr } = await run(['--config', '/nowhere/parley.toml'], {})
+    expect([code, stderr]).toEqual([1, ['parley: /nowhere/parley.toml: there is no such file (--config).']])
+  })
+})
+
+test('config tells a .env file from the environment', async () => {
+  const folder = await newFolder()
+  await writeFile(join(folder, '.env'), 'PARLEY_HTTP_PORT=9000\nPARLEY_WS_PORT=9001\n')
+  const command = [join(root, 'node_modules/.bin/bun'), join(root, 'server/src/main.ts'), 'config', '--json']
+  const child = Bun.spawn(command, { cwd: folder, env: { PATH: process.env.PATH, PARLEY_WS_PORT: '9002' } })
+  const values = JSON.parse(await new Response(child.stdout).text())
+  expect(values.PARLEY_HTTP_PORT).toEqual({ value: '9000', source: 'dotenv' })
+  expect(values.PARLEY_WS_PORT).toEqual({ value: '9002', source: 'environment' })
+})

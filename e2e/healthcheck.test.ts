@@ -39,5 +39,5 @@ test('healthcheck says what keeps it from asking', async () => {
 test('an unknown command is not mistaken for a start', async () => {
   const { code, stdout, stderr } = await run('healthchek')
   expect([code, stdout]).toEqual([2, ''])
-  expect(stderr).toContain('"healthcheck"')
+  expect(stderr).toContain('is healthcheck meant?')
 })

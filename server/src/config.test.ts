@@ -237,7 +237,7 @@ describe('the identity provider and the room store', () => {
     const issuers = ['http://id.example', 'id.example', 'https://id.example/?a', 'https://me@id.example']
     for (const issuer of issuers) {
       const [fault] = faultsOf({ PARLEY_IDENTITY: 'oidc', PARLEY_OIDC_ISSUER: issuer, PARLEY_OIDC_AUDIENCE: 'app' })
-      expect(fault).toBe(`PARLEY_OIDC_ISSUER must be an https: URL without query and fragment, but is "${issuer}".`)
+      expect(fault).toBe(`PARLEY_OIDC_ISSUER must be an https: URL without query and fragment, but is "${issuer.replace('me@', '(hidden)@')}".`)
     }
   })
 })
@@ -311,7 +311,7 @@ describe('the ICE settings', () => {
   test.each([
     ...['stun.example', 'turn:turn.example', 'stun://stun.example', 'stun:', 'stun:a:0', 'stun:a:65536', 'stun:a:'],
     ...['stun:a?transport=udp', 'stun:2001:db8::1', 'stun:[2001:db8::1', 'stun:[192.0.2.1]', 'stun:192.0.2.256'],
-    ...['stun:ada@stun.example', 'stun:a/b', 'stun:a b', 'STUN:a'],
+    ...['stun:a/b', 'stun:a b', 'STUN:a'],
   ])('refuse %s as a STUN URL', url => {
     expect(faultsOf({ PARLEY_STUN_URLS: `stun:stun.example,${url}` })).toEqual([
       `PARLEY_STUN_URLS must be URLs such as stun:stun.example.com:3478, separated by commas, or none, but is "stun:stun.example,${url}".`,

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { isEndpoint } from './formats.ts'
+import { isEndpoint, withoutCredentials } from './formats.ts'
 import { closest } from './misspelling.ts'
 import { type Setting, settings } from './settings.ts'
 
@@ -46,11 +46,12 @@ export interface Fault {
 /**
  * Reads the settings from environment variables. A variable that is empty counts as not set.
  * @returns the settings, where a faulty one has its default, and every fault: start only if there is none. Warnings say
- *   what is odd, and what comes of it; they are for the log
+ *   what is odd, and what comes of it; they are for the log. `malformed` has the faults that no other setting could mend
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): {
   config: Config
   faults: Fault[]
+  malformed: Fault[]
   warnings: Fault[]
 } {
   const faults: Fault[] = unknown(environment)
@@ -60,13 +61,14 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const given = environment[variable] || fallback
     const result = schema.safeParse(given)
     if (result.success) return [name, result.data]
-    const shown = isSecret ? '' : `, but is ${JSON.stringify(given)}`
+    const shown = isSecret ? '' : `, but is ${JSON.stringify(withoutCredentials(given))}`
     const sentence = `${variable} ${result.error.issues[0]?.message}${shown}.`
     if (ofTheOriginal.includes(setting)) {
       warnings.push({ variable, sentence: `${sentence} It counts as ${fallback || 'not set'}.` })
     } else faults.push({ variable, sentence })
     return [name, schema.parse(fallback)]
   })
+  const malformed = [...faults]
   const given = Object.fromEntries(values) as Values
   const config: Config = Object.freeze({
     ...given,
@@ -91,7 +93,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const isSet = ({ variable }: Setting<unknown>) => Boolean(environment[variable])
   faults.push(...serviceFaults(config, isSet, faults), ...turnFaults(given, config, faults))
   faults.push(...endpointFaults(config, environment))
-  return { config, faults, warnings }
+  return { config, faults, malformed, warnings }
 }
 
 /** Variables that nobody reads: all of ours, and of those that may be others' what is nearly a setting that is not set. */
@@ -194,7 +196,8 @@ function endpointFaults(
   return read.flatMap(variable => {
     const given = environment[variable]
     if (!given || isEndpoint(given)) return []
-    return { variable, sentence: `${variable} must be an http: or https: URL, but is ${JSON.stringify(given)}.` }
+    const shown = JSON.stringify(withoutCredentials(given))
+    return { variable, sentence: `${variable} must be an http: or https: URL, but is ${shown}.` }
   })
 }
 

@@ -103,3 +103,7 @@ export const issuerUrl = z.string().refine(text => {
     protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
   return isSafe && search === '' && hash === '' && username === ''
 }, 'must be an https: URL without query and fragment')
+
+/** The same without the user names and passwords of URLs in it: rather too little is left than too much. */
+export const withoutCredentials = (text: string): string =>
+  text.replaceAll(/([a-z][a-z\d+.-]*:(?:\/\/)?)\S*@/gi, '$1(hidden)@')

@@ -4,7 +4,10 @@ import { version } from '../package.json' with { type: 'json' }
 import { inProcess } from './backplane/in-process.ts'
 import { check } from './check.ts'
 import { systemClock as clock } from './clock.ts'
-import { type Config, type IdentityChoice, readConfig, type StoreChoice } from './config.ts'
+import { type Command, helpText, readCommandLine } from './command-line/command-line.ts'
+import { givenSettings } from './command-line/given-settings.ts'
+import { settingsInForce, settingsInForceJson } from './command-line/in-force.ts'
+import type { Config, IdentityChoice, StoreChoice } from './config.ts'
 import { descriptorLimit, watchDescriptors } from './descriptors.ts'
 import { healthcheck } from './healthcheck.ts'
 import { cognito } from './identity/cognito.ts'
@@ -35,9 +38,13 @@ process.umask(0o077)
 // Never process.stdout, process.stderr or the console: they block where the other end does not read.
 const stdout = new LineOutput(1, clock, () => '')
 const stderr = standardError(clock)
-const { config, faults, warnings } = readConfig(process.env)
-const [command, ...operands] = process.argv.slice(2)
-if (command !== undefined) process.exit(await obey(command, operands))
+const command = readCommandLine(process.argv.slice(2))
+if (command.kind === 'help') await end(0, helpText(version))
+if (command.kind === 'version') await end(0, `${version}\n`)
+if (command.kind === 'fault') await end(2, '', [command.sentence])
+const given = givenSettings(process.env, 'config' in command ? command.config : undefined)
+const { config, faults, warnings } = given
+if (command.kind !== 'start') await obey(command)
 const obstacles = [...faults, ...preflight(config, faults)]
 if (obstacles.length > 0) await refuseToStart(obstacles.map(({ sentence }) => sentence))
 
@@ -113,37 +120,31 @@ async function fail(error: unknown): Promise<void> {
   await stop({ reason: 'unforeseen error' }).catch(() => log.flush(flushWithin).then(() => process.exit(exitCode)))
 }
 
-/** What is done instead of starting. @returns the exit code */
-async function obey(command: string, operands: readonly string[]): Promise<number> {
-  const [option, extra] = operands
-  if (command === 'healthcheck' && option === undefined) return askTheServer()
-  const isCheck = command === 'check' || command === '--check'
-  if (isCheck && extra === undefined && (option === undefined || option === '--services'))
-    return checkAll(option !== undefined)
-  const words = [command, ...operands].map(word => JSON.stringify(word)).join(' ')
-  await complainOf([
-    `${words} is not a command. There is "healthcheck", which asks the running server whether it is alive, and "check", which says whether the server would start, or with "--services" whether what it needs answers, too; without a command the server starts.`,
-  ])
-  return 2
+/** What is done instead of starting. */
+async function obey(command: Command): Promise<never> {
+  if (command.kind === 'healthcheck') return askTheServer()
+  if (command.kind === 'config') return tellSettings(command.json)
+  const services = command.kind === 'check' && command.services ? await servicesOf(config) : undefined
+  const { report, complaints, exitCode } = await check({ config, faults, warnings, version, services })
+  return end(exitCode, report, complaints)
 }
 
-async function askTheServer(): Promise<number> {
+async function askTheServer(): Promise<never> {
   const { host, httpPort } = config
   const variable = settings.httpPort.variable
   const complaints = faults.map(({ sentence }) => sentence)
   if (httpPort === 0) complaints.push(`${variable} is 0, so that only the log of the server tells its port.`)
   if (complaints.length === 0) complaints.push(...(await healthcheck(`http://${reachable(host)}:${httpPort}`)))
-  await complainOf(complaints)
-  return complaints.length === 0 ? 0 : 1
+  return end(complaints.length === 0 ? 0 : 1, '', complaints)
 }
 
-async function checkAll(isAsking: boolean): Promise<number> {
-  const services = isAsking ? await servicesOf(config) : undefined
-  const { report, complaints, exitCode } = await check({ config, faults, warnings, version, services })
-  stdout.write(report)
-  await stdout.flush(sayWithin)
-  await complainOf(complaints)
-  return exitCode
+function tellSettings(asJson: boolean): Promise<never> {
+  const told = warnings.map(({ sentence }) => `warning: ${sentence}`)
+  const wrong = faults.map(({ sentence }) => sentence)
+  return end(wrong.length === 0 ? 0 : 1, asJson ? settingsInForceJson(given) : settingsInForce(given), [
+    ...told,
+    ...wrong,
+  ])
 }
 
 /** What the server asks over the network, without what it keeps itself. */
@@ -159,13 +160,15 @@ async function servicesOf({ identity, store }: Config): Promise<ReadonlyMap<stri
   return services
 }
 
-async function refuseToStart(sentences: readonly string[]): Promise<never> {
-  await complainOf(sentences)
-  process.exit(1)
+function refuseToStart(sentences: readonly string[]): Promise<never> {
+  return end(1, '', sentences)
 }
 
-/** Tells the person who has started this. */
-function complainOf(sentences: readonly string[]): Promise<void> {
-  for (const sentence of sentences) stderr.write(`parley: ${sentence}\n`)
-  return stderr.flush(sayWithin)
+/** Ends the process, once the person who has started it is told. */
+async function end(exitCode: number, output: string, complaints: readonly string[] = []): Promise<never> {
+  if (output !== '') stdout.write(output)
+  await stdout.flush(sayWithin)
+  for (const sentence of complaints) stderr.write(`parley: ${sentence}\n`)
+  await stderr.flush(sayWithin)
+  process.exit(exitCode)
 }
