@@ -272,7 +272,7 @@ describe('a room', () => {
     ])
   })
 
-  test('shows no secret to whoever logs it', async () => {
+  test('shows no secret in a log', async () => {
     const urls = await startParley({ command: 'bun' })
     const parley = await parleyAt(urls)
     const created = await parley.createRoom()

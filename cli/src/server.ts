@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type Identity, Parley, ParleyError, type ParleyOptions, serverAddress, signIn } from '@parley/client'
 import type { Context } from './command.ts'
 import { IdentityFile } from './identity-file.ts'
+import { firstPause, longestPause } from './stay-connected.ts'
 import { printable } from './terminal.ts'
 
 /** Where a server is that runs on this machine as the README says. */
@@ -16,10 +17,6 @@ export interface ServerOptions {
   /** Milliseconds in which a server may appear that is not there yet; default: it must be there. */
   readonly waitFor?: number
 }
-
-/** Milliseconds between two attempts to reach a server: at first, and at most. */
-const firstPause = 500
-const longestPause = 8_000
 
 /** The platform's WebSocket; Node has one from 22 on. */
 export const webSocket = async (): Promise<typeof WebSocket> =>

@@ -14,8 +14,8 @@ export interface StayOptions {
 }
 
 /** Milliseconds between two attempts: at first, and at most. */
-const firstPause = 500
-const longestPause = 8_000
+export const firstPause = 500
+export const longestPause = 8_000
 
 /** Milliseconds from the end of a connection to the word of the server that the peer has left. */
 const noticeWithin = 2_000
