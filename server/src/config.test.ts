@@ -237,7 +237,9 @@ describe('the identity provider and the room store', () => {
     const issuers = ['http://id.example', 'id.example', 'https://id.example/?a', 'https://me@id.example']
     for (const issuer of issuers) {
       const [fault] = faultsOf({ PARLEY_IDENTITY: 'oidc', PARLEY_OIDC_ISSUER: issuer, PARLEY_OIDC_AUDIENCE: 'app' })
-      expect(fault).toBe(`PARLEY_OIDC_ISSUER must be an https: URL without query and fragment, but is "${issuer.replace('me@', '(hidden)@')}".`)
+      expect(fault).toBe(
+        `PARLEY_OIDC_ISSUER must be an https: URL without query and fragment, but is "${issuer.replace('me@', '(hidden)@')}".`,
+      )
     }
   })
 })
