@@ -113,7 +113,7 @@ that the server is started in; with \`npm start\` that is the root of the reposi
 
 1. the environment that the server is started with, even a variable that is empty there,
 2. \`.env.local\`,
-3. \`.env.production\` if \`NODE_ENV\` is \`production\`, otherwise \`.env.development\`,
+3. \`.env.production\` if \`NODE_ENV\` is \`production\`; \`.env.development\` if it is not set,
 4. \`.env\`,
 5. the settings file of \`--config\`.
 

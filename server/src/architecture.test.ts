@@ -120,6 +120,7 @@ const groups: Record<string, readonly string[]> = {
     'misspelling',
     'line-output',
     'log',
+    'pretty-log',
     'descriptors',
     'listener',
     'memory',

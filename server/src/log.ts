@@ -5,9 +5,15 @@ import { LineOutput } from './line-output.ts'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
+export const logFormats = ['auto', 'json', 'pretty'] as const
+export type LogFormat = (typeof logFormats)[number]
+
+/** Makes of a line of JSON what is written in its place. */
+export type Render = (line: string) => string
+const asJson: Render = line => line
 
 /**
- * A structured log: events with ids, one JSON object a line. Never SDP, candidates, tokens or payloads. No call of it blocks
+ * A structured log: events with ids. Never SDP, candidates, tokens or payloads. No call of it blocks
  * or throws, wherever the lines go.
  */
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'> & {
@@ -18,14 +24,18 @@ export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal
 }
 
 /** Standard error, which leaves standard output to the start-up message. Says itself how many lines it had to drop. */
-export const standardError = (clock: Clock): LineOutput =>
+export const standardError = (clock: Clock, render: Render = asJson): LineOutput =>
   new LineOutput(2, clock, lines => {
     const time = new Date(clock.now()).toISOString()
-    return `${JSON.stringify({ level: pino.levels.values.warn, time, lines, msg: 'log lines dropped' })}\n`
+    return render(`${JSON.stringify({ level: pino.levels.values.warn, time, lines, msg: 'log lines dropped' })}\n`)
   })
 
 /** Opens a log of what is at least as grave as `level`. */
-export function openLog(level: LogLevel, output: LineOutput = standardError(systemClock)): Log {
+export function openLog(
+  level: LogLevel,
+  output: LineOutput = standardError(systemClock),
+  render: Render = asJson,
+): Log {
   const hooks: pino.LoggerOptions['hooks'] = {
     logMethod(args, method) {
       try {
@@ -36,7 +46,8 @@ export function openLog(level: LogLevel, output: LineOutput = standardError(syst
       }
     },
   }
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks }, output)
+  const destination = { write: (line: string) => output.write(render(line)) }
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks }, destination)
   return Object.assign(log, {
     droppedLines: () => output.dropped,
     flush: (within: number) => output.flush(within),

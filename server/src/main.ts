@@ -17,6 +17,7 @@ import { oidc } from './identity/oidc.ts'
 import { LineOutput } from './line-output.ts'
 import { openLog, reasons, standardError } from './log.ts'
 import { preflight } from './preflight.ts'
+import { logRender } from './pretty-log.ts'
 import { dynamodb } from './room-store/dynamodb.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { sqlite } from './room-store/sqlite.ts'
@@ -37,13 +38,14 @@ const sayWithin = 4_000
 process.umask(0o077)
 // Never process.stdout, process.stderr or the console: they block where the other end does not read.
 const stdout = new LineOutput(1, clock, () => '')
-const stderr = standardError(clock)
 const command = readCommandLine(process.argv.slice(2))
+const given = givenSettings(process.env, 'config' in command ? command.config : undefined)
+const { config, faults, warnings } = given
+const render = logRender(config.logFormat, process.env)
+const stderr = standardError(clock, render)
 if (command.kind === 'help') await end(0, helpText(version))
 if (command.kind === 'version') await end(0, `${version}\n`)
 if (command.kind === 'fault') await end(2, '', [command.sentence])
-const given = givenSettings(process.env, 'config' in command ? command.config : undefined)
-const { config, faults, warnings } = given
 if (command.kind !== 'start') await obey(command)
 const obstacles = [...faults, ...preflight(config, faults)]
 if (obstacles.length > 0) await refuseToStart(obstacles.map(({ sentence }) => sentence))
@@ -51,7 +53,7 @@ if (obstacles.length > 0) await refuseToStart(obstacles.map(({ sentence }) => se
 let stopping = false
 let exitCode = 0
 const folder = resolve(config.dataDir)
-const log = openLog(config.logLevel, stderr)
+const log = openLog(config.logLevel, stderr, render)
 captureOutput(log)
 for (const { variable, sentence } of warnings) log.warn({ setting: variable }, sentence)
 process.on('uncaughtException', error => void fail(error))

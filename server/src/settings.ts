@@ -15,7 +15,7 @@ import {
   userPoolId,
   whole,
 } from './formats.ts'
-import { logLevels } from './log.ts'
+import { logFormats, logLevels } from './log.ts'
 
 /** One environment variable: how it is read, what it is without being set, and what it means. */
 export interface Setting<T> {
@@ -58,7 +58,13 @@ export const settings = {
     'PARLEY_LOG_LEVEL',
     oneOf(logLevels),
     'info',
-    `Least level that is logged: ${logLevels.map(level => `\`${level}\``).join(', ')}. The log goes to standard error, one JSON object a line.`,
+    `Least level that is logged: ${logLevels.map(level => `\`${level}\``).join(', ')}. The log goes to standard error.`,
+  ),
+  logFormat: setting(
+    'PARLEY_LOG_FORMAT',
+    oneOf(logFormats),
+    'auto',
+    'How the log is written. `json`: one JSON object a line. `pretty`: for people, in colour on a terminal unless `NO_COLOR` is set. `auto`: `pretty` if standard error is a terminal, otherwise `json`. In JSON `level` is a number: 10 is `trace`, 20 `debug`, 30 `info`, 40 `warn`, 50 `error`, 60 `fatal`.',
   ),
   origins: setting(
     'PARLEY_ALLOWED_ORIGINS',

@@ -660,6 +660,12 @@ describe('a sign-in that the provider is slow at', () => {
   })
 })
 
+test.each(['GET', 'HEAD'])('%s / sends browsers to /docs', async method => {
+  const response = await fetch(server.http, { method, redirect: 'manual' })
+  expect([response.status, response.headers.get('location'), await response.text()]).toEqual([302, '/docs', ''])
+  expect((await fetch(server.http, { method })).url).toBe(`${server.http}/docs`)
+})
+
 describe('an address or a method that is not there', () => {
   test('is a problem, too', async () => {
     expect(await problemOf(await fetch(`${server.http}/nowhere`))).toMatchObject({ status: 404, code: 'NOT_FOUND' })

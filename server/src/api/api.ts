@@ -184,6 +184,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     }
   })
   answer(routes.getKeys, () => inTime(clock, identity.keys(), 'The keys are not at hand.'))
+  app.get(routes.getRoot.path, c => c.redirect(routes.getDocs.path))
   app.get(routes.getOpenApi.path, async c => respond(c, routes.getOpenApi, (await documents).openApi))
   app.get(routes.getAsyncApi.path, async c => respond(c, routes.getAsyncApi, (await documents).asyncApi))
   app.get(routes.getDocs.path, async c => {
@@ -283,7 +284,7 @@ const bearer = (c: Context): string | undefined =>
 /** The answer as the table has it: what `json` was made from fits its schema, as the compiler has seen. */
 function respond(c: Context, { status, secret }: AnyRoute, json: string): Response {
   const headers = secret ? { 'Cache-Control': 'no-store' } : {}
-  if (status === 204) return c.body(null, status, headers)
+  if (status === 204 || status === 302) return c.body(null, status, headers)
   return c.body(json, status, { ...headers, 'Content-Type': 'application/json' })
 }
 

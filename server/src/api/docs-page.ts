@@ -122,7 +122,7 @@ function route(
 ): Html {
   const authorization =
     security.length === 0 ? 'none' : security.length === 1 ? 'Bearer id_token' : 'Bearer id_token, or other proof'
-  const answers = Object.entries(responses).filter(([status]) => status < '300')
+  const answers = Object.entries(responses).filter(([status]) => status < '400')
   const codes = Object.values(responses).flatMap(({ content }) =>
     codesIn(content?.['application/problem+json']?.schema),
   )

@@ -1,6 +1,6 @@
 import { type ErrorCode, errorKinds, type JsonSchema } from '@parley/protocol'
 import { z } from 'zod'
-import { type Access, type AnyRoute, errorsOf, tags } from './routes.ts'
+import { type Access, type AnyRoute, tags } from './routes.ts'
 
 type Content = { readonly [contentType: string]: { readonly schema: JsonSchema; readonly examples?: object } }
 
@@ -113,6 +113,13 @@ export function openApi(
   }
 }
 
+const successes: Readonly<Record<AnyRoute['status'], string>> = {
+  200: 'The answer.',
+  201: 'The answer.',
+  204: 'Done.',
+  302: 'It is at the address in the header Location.',
+}
+
 function operation(name: string, route: AnyRoute, schemaRef: (schema: z.ZodType) => JsonSchema): Operation {
   const { answer, text, body } = route
   const content = {
@@ -140,13 +147,32 @@ function operation(name: string, route: AnyRoute, schemaRef: (schema: z.ZodType)
     }),
     responses: {
       [route.status]: {
-        description: route.status === 204 ? 'Done.' : 'The answer.',
+        description: successes[route.status],
         ...(route.secret && { headers: { 'Cache-Control': ref('headers', 'CacheControl') } }),
-        ...(route.status !== 204 && { content }),
+        ...(route.status === 302 && { headers: { Location: { required: true, schema: { type: 'string' } } } }),
+        ...((answer || text) && { content }),
       },
       ...Object.fromEntries([...byStatus(errorsOf(route))].map(([status, codes]) => [status, refusal(status, codes)])),
     },
   }
+}
+
+const accessErrors: Readonly<Record<Access, readonly ErrorCode[]>> = {
+  anybody: [],
+  identity: ['INVALID_TOKEN', 'RATE_LIMITED', 'UNAVAILABLE'],
+  owner: ['INVALID_TOKEN', 'FORBIDDEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED', 'RATE_LIMITED', 'UNAVAILABLE'],
+  claimant: ['INVALID_TOKEN', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'],
+}
+
+/** Every error that a route may be answered with. */
+function errorsOf({ method, access, body, errors = [] }: AnyRoute): readonly ErrorCode[] {
+  const all = new Set<ErrorCode>([
+    ...(body ? (['INVALID_JSON', 'INVALID_MESSAGE'] as const) : []),
+    ...accessErrors[access],
+  ])
+  for (const code of errors) all.add(code)
+  if (method !== 'GET') all.add('MESSAGE_TOO_BIG')
+  return [...all.add('INTERNAL')]
 }
 
 function byStatus(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {

@@ -97,7 +97,8 @@ describe('a path is served in its one exact spelling', () => {
       const answer = await answerTo(server.http, `${head(target)}\r\n`)
       expect(answer).not.toContain('parley_connections')
       // The room of a name such as "../metrics" is looked for, but nobody has shown who he is.
-      expect([400, 401, 404]).toContain(statusOf(answer))
+      // Of `/?/metrics`, the path is `/`, which leads to /docs.
+      expect(target.startsWith('/?') ? [302] : [400, 401, 404]).toContain(statusOf(answer))
     })
   }
 
@@ -112,7 +113,7 @@ describe('a path is served in its one exact spelling', () => {
   })
 
   test('a path that is not there is answered with problem details, whatever its spelling', async () => {
-    for (const target of ['/', '/nowhere', '/%6Detrics', '/..']) {
+    for (const target of ['//', '/nowhere', '/%6Detrics', '/..']) {
       expect(await answerTo(server.http, `${head(target)}\r\n`)).toContain('"code":"NOT_FOUND"')
     }
   })

@@ -24,14 +24,14 @@ export interface Route<Path extends string, Who extends Access, Body, Answer> {
   readonly access: Who
   /** What the body must be; without it, the body is ignored. */
   readonly body?: ZodType<Body>
-  readonly status: 200 | 201 | 204
+  readonly status: 200 | 201 | 204 | 302
   /** What the body of the answer is, as JSON; without it, there is none. */
   readonly answer?: ZodType<Answer>
   /** The content type of an answer that is not JSON, or need not be. */
   readonly text?: string
   /** Whether the answer carries tokens or credentials, so that no cache may keep it. */
   readonly secret?: boolean
-  /** What may go wrong beside what `errorsOf` knows already. */
+  /** What may go wrong beside what follows from the rest (`errorsOf` in openapi.ts). */
   readonly errors?: readonly ErrorCode[]
 }
 
@@ -40,24 +40,6 @@ export type AnyRoute = Route<string, Access, unknown, unknown>
 const route = <const Path extends string, const Who extends Access, Body = undefined, Answer = void>(
   route: Route<Path, Who, Body, Answer>,
 ) => route
-
-const accessErrors: Readonly<Record<Access, readonly ErrorCode[]>> = {
-  anybody: [],
-  identity: ['INVALID_TOKEN', 'RATE_LIMITED', 'UNAVAILABLE'],
-  owner: ['INVALID_TOKEN', 'FORBIDDEN', 'ROOM_NOT_FOUND', 'ROOM_EXPIRED', 'RATE_LIMITED', 'UNAVAILABLE'],
-  claimant: ['INVALID_TOKEN', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'],
-}
-
-/** Every error that a route may be answered with. */
-export function errorsOf({ method, access, body, errors = [] }: AnyRoute): readonly ErrorCode[] {
-  const all = new Set<ErrorCode>([
-    ...(body ? (['INVALID_JSON', 'INVALID_MESSAGE'] as const) : []),
-    ...accessErrors[access],
-  ])
-  for (const code of errors) all.add(code)
-  if (method !== 'GET') all.add('MESSAGE_TOO_BIG')
-  return [...all.add('INTERNAL')]
-}
 
 /** The HTTP API, route by route, and the schemas in it by name. */
 export function apiTable(limits: BodyLimits) {
@@ -267,6 +249,14 @@ export function apiTable(limits: BodyLimits) {
       errors: ['UNAVAILABLE'],
     }),
 
+    getRoot: route({
+      method: 'GET',
+      path: '/',
+      tag: tags.documents,
+      summary: 'Sends browsers to /docs.',
+      access: 'anybody',
+      status: 302,
+    }),
     getDocs: route({
       method: 'GET',
       path: '/docs',
