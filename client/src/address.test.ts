@@ -18,7 +18,8 @@ test.each([
   expect(serverAddress(new URL(url))).toEqual({ httpUrl, wsUrl })
 })
 
-test('takes a WebSocket that is elsewhere', () => {
+test('takes a WebSocket that is elsewhere, or on the same port', () => {
+  expect(serverAddress('http://a.example:8001', 'ws://a.example:8001/ws').wsUrl).toBe('ws://a.example:8001/ws')
   expect(serverAddress('https://a.example', 'wss://b.example:1/ws/').wsUrl).toBe('wss://b.example:1/ws')
 })
 

@@ -35,10 +35,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/rooms/', ['server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'node:crypto']],
   ['server/src/ice/', ['server/src/ice/', '@parley/protocol', 'node:crypto']],
   ['server/src/gateway/receive-buffers.ts', ['common', 'node:', 'bun:ffi']],
-  [
-    'server/src/gateway/',
-    ['server/src/gateway/', 'server/src/rooms/', 'server/src/listener.ts', 'common', '@parley/protocol', 'bun'],
-  ],
+  ['server/src/gateway/', ['server/src/gateway/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun']],
   ['server/src/listener.ts', ['bun']],
   [
     'server/src/api/',

@@ -95,10 +95,11 @@ describe('readConfig', () => {
     expect(faultsOf({ TURN_PORT: '3478', TURN_PORTS: '3478,5349' })).toEqual([])
   })
 
+  test('takes one port for both', () => {
+    expect(faultsOf({ PARLEY_HTTP_PORT: '9000', PARLEY_WS_PORT: '9000' })).toEqual([])
+  })
+
   test('finds settings that contradict each other', () => {
-    expect(faultsOf({ PARLEY_HTTP_PORT: '9000', PARLEY_WS_PORT: '9000' })).toEqual([
-      'PARLEY_WS_PORT must differ from PARLEY_HTTP_PORT (9000).',
-    ])
     expect(faultsOf({ PARLEY_ROOM_TTL_SECONDS: '90000' })).toEqual([
       'PARLEY_ROOM_TTL_SECONDS must not exceed PARLEY_MAX_ROOM_TTL_SECONDS (86400).',
     ])

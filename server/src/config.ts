@@ -83,13 +83,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       sentence: `${variable} must not exceed ${settings.maxRoomTtl.variable} (${config.maxRoomTtl}).`,
     })
   }
-  if (config.httpPort === config.wsPort && config.httpPort !== 0) {
-    const { variable } = settings.wsPort
-    faults.push({
-      variable,
-      sentence: `${variable} must differ from ${settings.httpPort.variable} (${config.httpPort}).`,
-    })
-  }
   const isSet = ({ variable }: Setting<unknown>) => Boolean(environment[variable])
   faults.push(...serviceFaults(config, isSet, faults), ...turnFaults(given, config, faults))
   faults.push(...endpointFaults(config, environment))

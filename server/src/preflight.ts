@@ -12,10 +12,11 @@ export function preflight(config: Config, found: readonly Fault[]): Fault[] {
   const isFaulty = (...variables: string[]) => found.some(({ variable }) => variables.includes(variable ?? ''))
   const faults: Fault[] = []
   if (!isFaulty(dataDir.variable)) faults.push(...folderFaults(config.dataDir, makeFolder))
+  const isOnePort = config.httpPort === config.wsPort
   for (const [{ variable }, port] of [
-    [httpPort, config.httpPort],
-    [wsPort, config.wsPort],
-  ] as const) {
+    [httpPort, config.httpPort] as const,
+    ...(isOnePort ? [] : [[wsPort, config.wsPort] as const]),
+  ]) {
     if (!isFaulty(variable, host.variable)) faults.push(...portFaults(variable, config.host, port))
   }
   return faults

@@ -7,7 +7,7 @@ import { clientOf, hiddenClients } from './client.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
-import { type Gateway, openGateway } from './gateway/gateway.ts'
+import { type Attachment, openGateway } from './gateway/gateway.ts'
 import { Guesses } from './gateway/guesses.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
@@ -38,14 +38,23 @@ export interface ServerParts {
 
 /** A signaling server: an HTTP API and a WebSocket gateway over the same rooms. */
 export interface SignalingServer {
-  /** Starts the HTTP API and returns its port. @throws Error with code EADDRINUSE and the like */
+  /** Starts the HTTP API, and the gateway at `/ws` beside it, and returns their port. @throws Error with code EADDRINUSE and the like */
   listenHttp(): number
-  /** Starts the gateway and returns its port. @throws Error with code EADDRINUSE and the like */
+  /** Starts the gateway on its own port and returns it; after the HTTP API, whose port it may be. @throws Error with code EADDRINUSE and the like */
   listenWebSocket(): number
   /** Accepts no connections where descriptors are short, and has some make way that do nothing; to be told often. */
   spare(shortage: Shortage): void
   /** Takes no more connections and requests, closes every peer with 1001, and resolves when all have gone. */
   drain(): Promise<void>
+}
+
+type Answer = Response | undefined | Promise<Response | undefined>
+
+interface PortOptions {
+  readonly port: number
+  readonly maxRequestBodySize: number
+  readonly routes: Record<string, (request: Bun.BunRequest, server: Bun.Server<Attachment>) => Answer>
+  fetch(request: Request, server: Bun.Server<Attachment>): Answer
 }
 
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
@@ -65,11 +74,22 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
   })
   const queues = new Queues({ clock, log, metrics, budget: config.queueMemory || queueBudget(usableMemory()) })
-  let gateway: Gateway | undefined
-  let http: Listener<undefined> | undefined
+  const buffers = new ReceiveBuffers(clock, slices)
+  const isOnePort = config.httpPort === config.wsPort && config.httpPort !== 0
+  let http: Listener<Attachment> | undefined
+  let webSocket: Listener<Attachment> | undefined
   let shortage: Shortage = 'none'
   let draining = false
   const hiddenClient = hiddenClients(log)
+  const gateway = openGateway(
+    { ...config, deadAfter: config.deadAfter * 1000 },
+    {
+      ...{ rooms, clock, log, metrics, newcomers, budget, slices, buffers, queues },
+      ...{ hiddenClient, refusedOrigin, refusedAttempt },
+      limits: { ...config, waitingBytes: 4 * config.unregisteredMessageBytes },
+      guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),
+    },
+  )
 
   const api = createApi(
     {
@@ -93,7 +113,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       refusedAttempt,
       gauges: () => ({
         ...rooms.census(),
-        connections: gateway?.connectionCount() ?? 0,
+        connections: gateway.connectionCount(),
         unregistered: newcomers.count,
         logLinesDropped: log.droppedLines(),
         queued: queues.bytes,
@@ -101,7 +121,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         residentMemory: process.memoryUsage.rss(),
       }),
       async ready() {
-        if (draining || !gateway) throw new SignalingError('SHUTTING_DOWN')
+        if (draining || !webSocket) throw new SignalingError('SHUTTING_DOWN')
         await Promise.all([
           inTime(clock, identity.ready(), 'The identity provider does not answer.'),
           inTime(clock, store.ready(), 'The room store does not answer.'),
@@ -111,7 +131,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     },
   )
 
-  async function answer(request: Request, server: Bun.Server<undefined>, path: string): Promise<Response> {
+  async function answer(request: Request, server: Bun.Server<Attachment>, path: string): Promise<Response> {
     const socketAddress = server.requestIP(request)?.address ?? ''
     const client = clientOf(socketAddress, request.headers, config.proxies)
     // A load balancer asks in its own name how the server is.
@@ -136,59 +156,71 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     return problem(reason)
   }
 
+  /** On one port for both, deployed clients ask for a WebSocket on any path. */
+  const isUpgrade = (request: Request): boolean =>
+    isOnePort && /(?:^|,)\s*websocket\s*(?:,|$)/i.test(request.headers.get('upgrade') ?? '')
+
+  async function upgrade(request: Request, server: Bun.Server<Attachment>): Promise<Response | undefined> {
+    const refusal = await gateway.upgrade(request, server)
+    if (refusal) await request.body?.cancel()
+    return refusal
+  }
+
+  /** A port on which WebSockets may be opened. */
+  function serving(options: PortOptions): Bun.Server<Attachment> {
+    const server = Bun.serve<Attachment>({
+      ...options,
+      hostname: config.host,
+      development: false,
+      error: failed,
+      websocket: gateway.websocket,
+    })
+    if (!buffers.bound(server.port ?? options.port)) log.info({}, 'receive buffers not bounded')
+    return server
+  }
+
   return {
     listenHttp() {
+      const routes = api.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path)
       const serve = (port: number) =>
-        Bun.serve({
-          hostname: config.host,
+        serving({
           port,
           // The API says better what is wrong with a body beyond its own limit; this is for those who send far more.
           maxRequestBodySize: 1024 * 1024,
-          development: false,
-          routes: Object.fromEntries(
-            [...new Set(api.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path))].map(path => [
-              path,
-              (request: Bun.BunRequest, server: Bun.Server<undefined>) =>
-                answer(request, server, exactPath(path, request.params, request.url)),
-            ]),
-          ),
-          fetch: (request, server) => answer(request, server, unknownPath),
-          error: failed,
+          routes: {
+            ...Object.fromEntries(
+              [...new Set(routes)].map(path => [
+                path,
+                (request: Bun.BunRequest, server: Bun.Server<Attachment>) =>
+                  isUpgrade(request)
+                    ? upgrade(request, server)
+                    : answer(request, server, exactPath(path, request.params, request.url)),
+              ]),
+            ),
+            '/ws': upgrade,
+          },
+          fetch: (request, server) =>
+            isUpgrade(request) ? upgrade(request, server) : answer(request, server, unknownPath),
         })
       http = new Listener(serve, config.httpPort)
       return http.port
     },
 
     listenWebSocket() {
-      gateway = openGateway(
-        { ...config, port: config.wsPort, deadAfter: config.deadAfter * 1000 },
-        {
-          rooms,
-          clock,
-          log,
-          metrics,
-          limits: {
-            ...config,
-            waitingBytes: 4 * config.unregisteredMessageBytes,
-          },
-          newcomers,
-          budget,
-          slices,
-          buffers: new ReceiveBuffers(clock, slices),
-          queues,
-          hiddenClient,
-          guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),
-          refusedOrigin,
-          refusedAttempt,
-        },
-      )
-      return gateway.port
+      // Nothing reads a body here.
+      const serve = (port: number) => serving({ port, maxRequestBodySize: 1024, routes: {}, fetch: gateway.upgrade })
+      webSocket = isOnePort && http ? http : new Listener(serve, config.wsPort)
+      return webSocket.port
     },
 
     spare(now) {
       if (draining) return
       if (now !== 'none') http?.closeIdle()
-      gateway?.accept(now === 'none')
+      gateway.accept(now === 'none')
+      if (webSocket !== http) {
+        if (now === 'none') webSocket?.resume()
+        else webSocket?.pause()
+      }
       if (now === 'all') http?.pause()
       else http?.resume()
       if (shortage === 'none' && now !== 'none') {
@@ -201,7 +233,9 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     async drain() {
       draining = true
       rooms.hush()
-      await Promise.all([gateway?.close(), http?.stop()])
+      // This leaves open connections alone, and resolves when the last of them has gone.
+      const stopped = Promise.all([http?.stop(), webSocket?.stop()])
+      await gateway.close(stopped)
       rooms.close()
       slices.close()
     },

@@ -46,8 +46,13 @@ export const settings = {
     '127.0.0.1',
     'Address to listen on. `0.0.0.0` or `::` makes the server reachable from other machines.',
   ),
-  httpPort: setting('PARLEY_HTTP_PORT', port, '8001', 'Port of the HTTP API; 0 takes a free one.'),
-  wsPort: setting('PARLEY_WS_PORT', port, '8080', 'Port of the WebSocket server; 0 takes a free one.'),
+  httpPort: setting('PARLEY_HTTP_PORT', port, '8001', 'HTTP API, and WebSockets at `/ws`; 0: a free one.'),
+  wsPort: setting(
+    'PARLEY_WS_PORT',
+    port,
+    '8080',
+    'Port of the WebSocket server, on any path; 0: a free one. Set it to that of `PARLEY_HTTP_PORT` to serve both on one port; WebSockets may have any path there, too.',
+  ),
   dataDir: setting(
     'PARLEY_DATA_DIR',
     z.string().min(1, 'must not be empty'),

@@ -5,6 +5,7 @@ import pino from 'pino'
 import { inProcess } from '../src/backplane/in-process.ts'
 import { type Clock, type ManualClock, systemClock } from '../src/clock.ts'
 import { readConfig } from '../src/config.ts'
+import type { Shortage } from '../src/descriptors.ts'
 import { local } from '../src/identity/local.ts'
 import { type Log, openLog } from '../src/log.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'
@@ -39,6 +40,8 @@ export interface TestServer extends AsyncDisposable {
   createRoom(idToken: string, options?: object): Promise<{ room_id: string; token: string; expires_at: number }>
   /** A connected peer that has not registered. */
   connect(): Promise<TestPeer>
+  /** Tells it which descriptors are short. */
+  spare(shortage: Shortage): void
   /** A peer with an identity of its own, registered in `room`. */
   join(room: { room_id: string; token: string }, peerId: string, members?: object): Promise<TestPeer>
 }
@@ -88,6 +91,7 @@ export async function startServer(
       return (await response.json()) as { room_id: string; token: string; expires_at: number }
     },
     connect: () => TestPeer.connect(ws),
+    spare: shortage => server.spare(shortage),
     async join({ room_id, token }, peerId, members = {}) {
       const peer = await TestPeer.connect(ws)
       const id_token = await self.signIn()
@@ -188,7 +192,7 @@ export class TestPeer implements Disposable {
 }
 
 /** A WebSocket without a library, for what a library would not send. Resolves once the upgrade is answered. */
-export async function rawConnection(ws: string) {
+export async function rawConnection(ws: string, target = '/') {
   const { hostname, port } = new URL(ws)
   let received = Buffer.alloc(0)
   let upgraded = () => {}
@@ -211,7 +215,7 @@ export async function rawConnection(ws: string) {
     },
   })
   socket.write(
-    `GET / HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+    `GET ${target} HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
   )
   await ready

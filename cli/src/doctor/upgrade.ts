@@ -68,7 +68,7 @@ function adviceOn(status: number): string {
   }
   if (status >= 300 && status < 400) return 'Use the address that it leads to; WebSocket libraries do not follow.'
   if (status === 404) {
-    return "This may be the HTTP API; the WebSocket is on a port of its own (8080), or on the proxy's path for it."
+    return "This may be the HTTP API: add /ws to the address of the WebSocket, or give its own port (8080), or the proxy's path for it."
   }
   if (status >= 502 && status <= 504)
     return 'The proxy does not reach Parley: check that it runs, and the port behind it.'

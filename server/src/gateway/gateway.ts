@@ -1,8 +1,7 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
-import type { Server, ServerWebSocket } from 'bun'
+import type { Server, WebSocketHandler } from 'bun'
 import type { TrustedProxies } from '../address.ts'
 import { type Client, clientOf } from '../client.ts'
-import { Listener } from '../listener.ts'
 import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
@@ -14,9 +13,6 @@ import { heartbeat } from './heartbeat.ts'
 import type { SocketAddress } from './receive-buffers.ts'
 
 export interface GatewayConfig {
-  readonly host: string
-  /** 0 takes a free one. */
-  readonly port: number
   /** Origins whose pages may connect; empty: all of them. Programs send no origin and may always connect. */
   readonly origins: AllowedOrigins
   readonly proxies: TrustedProxies
@@ -33,92 +29,62 @@ export interface GatewayParts extends Omit<ConnectionParts, 'beat'> {
   hiddenClient(client: Client): void
 }
 
+/** Makes WebSocket connections of the upgrades on any port that is served with its `websocket`. */
 export interface Gateway {
-  readonly port: number
+  readonly websocket: WebSocketHandler<Attachment>
+  /** Answers a request that should be an upgrade: with nothing where it is one, otherwise with what is wrong. */
+  upgrade(request: Request, server: Server<Attachment>): Response | undefined | Promise<Response | undefined>
   connectionCount(): number
-  /** Accepts connections or, while descriptors are short, does not; then some that do nothing are closed, too. */
+  /** Takes connections or, while descriptors are short, does not; then some that do nothing are closed, too. */
   accept(accepts: boolean): void
-  /** Accepts no more connections, ends those that are there, and resolves when all of them are closed. */
-  close(): Promise<void>
+  /** Takes no more connections, ends those that are there, and resolves once `ended`: when all of them are closed. */
+  close(ended: Promise<unknown>): Promise<void>
 }
 
-interface Attachment {
+/** What a port knows of each of its WebSockets. */
+export interface Attachment {
   readonly client: Client
   readonly socketAddress: SocketAddress
   connection: Connection | undefined
 }
 
-/**
- * Listens for WebSocket connections on any path.
- * @throws Error with code EADDRINUSE and the like, if it cannot listen
- */
 export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway {
   const connections = new Set<Connection>()
   const pulses = heartbeat(config.deadAfter, parts.clock)
   const common: ConnectionParts = { ...parts, beat: pulses.beat }
   let closing = false
+  let accepting = true
 
-  const listener = new Listener(serve, config.port)
-  function serve(port: number) {
-    const server = Bun.serve<Attachment>({
-      hostname: config.host,
-      port,
-      // Nothing reads a body here.
-      maxRequestBodySize: 1024,
-      development: false,
+  const websocket: WebSocketHandler<Attachment> = {
+    maxPayloadLength: config.messageBytes,
+    backpressureLimit: config.queueBytes,
+    closeOnBackpressureLimit: false,
+    // The heartbeat does this.
+    idleTimeout: 0,
+    sendPings: false,
+    // Declined where it is offered: it would cost more than it saves on messages of this size.
+    perMessageDeflate: false,
 
-      fetch(request, server) {
-        try {
-          if (closing) throw new SignalingError('SHUTTING_DOWN')
-          const origin = request.headers.get('origin')
-          if (origin !== null && !isAllowed(origin, request.headers, config.origins)) {
-            parts.refusedOrigin(origin, 'websocket')
-            throw new SignalingError('ORIGIN_NOT_ALLOWED')
-          }
-          const socketAddress = server.requestIP(request) ?? { address: '', port: 0 }
-          const client = clientOf(socketAddress.address, request.headers, config.proxies)
-          const wait = parts.budget.wait({ address: client.address })
-          const data = { client, socketAddress, connection: undefined }
-          return wait === 0 ? upgrade(request, server, data) : upgradeLater(request, server, data, wait)
-        } catch (error) {
-          return refuse(error)
-        }
-      },
-
-      websocket: {
-        maxPayloadLength: config.messageBytes,
-        backpressureLimit: config.queueBytes,
-        closeOnBackpressureLimit: false,
-        // The heartbeat does this.
-        idleTimeout: 0,
-        sendPings: false,
-        // Declined where it is offered: it would cost more than it saves on messages of this size.
-        perMessageDeflate: false,
-
-        open(socket: ServerWebSocket<Attachment>) {
-          const connection = new Connection(socket, socket.data.client, socket.data.socketAddress, common)
-          socket.data.connection = connection
-          connections.add(connection)
-          pulses.add(connection.life)
-          parts.metrics.connections++
-        },
-        message(socket, frame) {
-          socket.data.connection?.receive(frame)
-        },
-        drain: ({ data }) => data.connection?.outgoing.drained(),
-        ping: ({ data }) => data.connection?.alive(),
-        pong: ({ data }, payload) => data.connection?.ponged(payload),
-        close(socket, code) {
-          const { connection } = socket.data
-          if (!connection) return
-          connections.delete(connection)
-          pulses.remove(connection.life)
-          connection.closed(code)
-        },
-      },
-    })
-    if (!parts.buffers.bound(server.port ?? port)) parts.log.info({}, 'receive buffers not bounded')
-    return server
+    open(socket) {
+      const connection = new Connection(socket, socket.data.client, socket.data.socketAddress, common)
+      socket.data.connection = connection
+      connections.add(connection)
+      pulses.add(connection.life)
+      parts.metrics.connections++
+    },
+    message(socket, frame) {
+      socket.data.connection?.receive(frame)
+    },
+    drain: ({ data }) => data.connection?.outgoing.drained(),
+    ping: ({ data }) => data.connection?.alive(),
+    pong: ({ data }, payload) => data.connection?.ponged(payload),
+    close(socket, code) {
+      const { connection } = socket.data
+      if (!connection) return
+      connections.delete(connection)
+      pulses.remove(connection.life)
+      connection.closed(code)
+    },
   }
 
   /** @throws SignalingError UPGRADE_REQUIRED */
@@ -142,29 +108,43 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
 
   function refuse(error: unknown): Response {
     const reason = toSignalingError(error)
-    logFailure(parts.log, reason, { path: 'upgrade' })
+    // Where descriptors are short, that has been logged once for all.
+    if (reason.code === 'UNAVAILABLE') parts.log.debug({ path: 'upgrade' }, 'no room')
+    else logFailure(parts.log, reason, { path: 'upgrade' })
     countError(parts.metrics, reason.code)
+    if (reason.code === 'UNAVAILABLE') return problem(reason, { Connection: 'close' })
     return problem(reason, reason.code === 'UPGRADE_REQUIRED' ? { Upgrade: 'websocket' } : {})
   }
 
   return {
-    port: listener.port,
+    websocket,
+    upgrade(request, server) {
+      try {
+        if (closing) throw new SignalingError('SHUTTING_DOWN')
+        if (!accepting) throw new SignalingError('UNAVAILABLE', 'The server has no room for new connections.')
+        const origin = request.headers.get('origin')
+        if (origin !== null && !isAllowed(origin, request.headers, config.origins)) {
+          parts.refusedOrigin(origin, 'websocket')
+          throw new SignalingError('ORIGIN_NOT_ALLOWED')
+        }
+        const socketAddress = server.requestIP(request) ?? { address: '', port: 0 }
+        const client = clientOf(socketAddress.address, request.headers, config.proxies)
+        const wait = parts.budget.wait({ address: client.address })
+        const data = { client, socketAddress, connection: undefined }
+        return wait === 0 ? upgrade(request, server, data) : upgradeLater(request, server, data, wait)
+      } catch (error) {
+        return refuse(error)
+      }
+    },
     connectionCount: () => connections.size,
     accept(accepts) {
-      if (closing) return
-      if (accepts) {
-        listener.resume()
-        return
-      }
-      listener.pause()
-      parts.newcomers.thin()
+      accepting = accepts
+      if (!accepts && !closing) parts.newcomers.thin()
     },
-    async close() {
+    async close(ended) {
       closing = true
-      // stop() leaves open connections alone; it resolves when the last of them has gone.
-      const stopped = listener.stop()
       for (const connection of connections) connection.close(new SignalingError('SHUTTING_DOWN'))
-      await stopped
+      await ended
       pulses.stop()
     },
   }
