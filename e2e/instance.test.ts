@@ -32,6 +32,7 @@ if (isComplete(parts)) {
   beforeAll(async () => {
     workspace = await openWorkspace()
     await workspace.init(server)
+    await workspace.serveProvider(server)
     const { output } = await workspace.run(server, 'test', '-json', '-verbose', '-filter=tests/variants.tftest.hcl')
     userData = userDataOfRuns(output)
     if (userData.size < variants.length) throw new Error(`terraform test says:\n${complaintsIn(output)}`)

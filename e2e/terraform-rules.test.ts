@@ -25,6 +25,7 @@ if (isComplete(parts)) {
     workspace = await openWorkspace()
     const server = 'modules/signaling-server'
     await workspace.init(server)
+    await workspace.serveProvider(server)
     const { output } = await workspace.run(server, 'test', '-json', '-verbose', '-filter=tests/rules.tftest.hcl')
     resources = resourcesOfRuns(output)
     if (resources.size < variants.length) throw new Error(`terraform test says:\n${complaintsIn(output)}`)

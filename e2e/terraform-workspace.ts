@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { runs } from './needs.ts'
@@ -20,6 +21,11 @@ export interface Workspace {
   readonly folder: string
   /** Gets the provider and the modules of a folder ready. @throws Error with Terraform's complaint */
   init(module: string): Promise<void>
+  /**
+   * Starts the provider of a folder that is ready, once, to serve all runs from now on. They must mock it: a provider that
+   * goes on running can be configured only once.
+   */
+  serveProvider(module: string): Promise<void>
   /** Runs Terraform in a folder, and resolves when it has ended, however that may be. */
   run(module: string, ...args: readonly string[]): Promise<Outcome>
   remove(): Promise<void>
@@ -48,8 +54,10 @@ export async function openWorkspace(): Promise<Workspace> {
     TF_PLUGIN_CACHE_DIR: cache,
   }
 
+  let provider: Provider | undefined
   const run = async (module: string, ...args: readonly string[]): Promise<Outcome> => {
-    const options = { cwd: join(folder, module), env, stdio: ['ignore', 'pipe', 'pipe'] as const }
+    const attached = provider && args[0] !== 'init' ? { TF_REATTACH_PROVIDERS: provider.reattach } : {}
+    const options = { cwd: join(folder, module), env: { ...env, ...attached } }
     const child = spawn('terraform', [...args, '-no-color'], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
     return { code: child.exitCode, output: stdout + stderr }
@@ -63,7 +71,52 @@ export async function openWorkspace(): Promise<Workspace> {
       const { code, output } = await run(module, 'init', '-backend=false', '-input=false', ...from)
       if (code !== 0) throw new Error(`terraform init in ${module} ended with code ${code}: ${output}`)
     },
-    remove: () => rm(folder, { recursive: true, force: true }),
+    async serveProvider(module) {
+      provider = await startProvider(join(folder, module), env)
+    },
+    async remove() {
+      await provider?.stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+interface Provider {
+  /** For the environment variable TF_REATTACH_PROVIDERS of Terraform. */
+  readonly reattach: string
+  stop(): Promise<void>
+}
+
+/**
+ * Starts the provider of a folder in its debug mode, in which it serves Terraform until it is stopped. Otherwise Terraform
+ * starts it several times for each run of a test, which takes two thirds of the time.
+ * https://developer.hashicorp.com/terraform/plugin/debugging
+ */
+async function startProvider(folder: string, env: NodeJS.ProcessEnv): Promise<Provider> {
+  const programs = new Bun.Glob('.terraform/providers/**/terraform-provider-aws_v*')
+  const [program = ''] = await Array.fromAsync(programs.scan({ cwd: folder, dot: true, followSymlinks: true }))
+  const child = spawn(join(folder, program), ['-debug'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const stop = stopOf(child)
+  // It is read to its end, as the provider goes on writing.
+  const said = text(child.stderr)
+  const served = new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', line => {
+      const reattach = /TF_REATTACH_PROVIDERS='(.*)'/.exec(line)?.[1]
+      if (reattach) resolve(reattach)
+    })
+    said.then(why => reject(new Error(`The provider of AWS ended before it served: ${why}`)))
+  })
+  return { reattach: await served, stop }
+}
+
+function stopOf(child: ChildProcess): () => Promise<void> {
+  const closed = once(child, 'close')
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  return async () => {
+    process.off('exit', kill)
+    kill()
+    await closed
   }
 }
 

@@ -30,6 +30,7 @@ if (isComplete(parts)) {
   beforeAll(async () => {
     workspace = await openWorkspace()
     for (const folder of folders) await workspace.init(folder)
+    await workspace.serveProvider(server)
     inARow(testsOfServer.map(name => [name, server, 'test', `-filter=tests/${name}.tftest.hcl`]))
     inARow([
       ...folders.map(folder => [`${folder} is valid`, folder, 'validate']),
