@@ -71,7 +71,7 @@ function configuration(): string {
   )
   return `# Configuration
 
-<!-- Generated from server/src/settings.ts by "npm run docs"; edit it there. -->
+<!-- Generated from server/src/settings/ by "npm run docs"; edit it there. -->
 
 Parley reads its settings once, when it starts: from environment variables, and from a [settings file](#a-settings-file) if
 you name one. An unknown \`PARLEY_\` variable or a malformed value keeps it
