@@ -71,7 +71,7 @@ function configuration(): string {
   )
   return `# Configuration
 
-<!-- Generated from server/src/settings.ts by "npm run docs"; edit it there. -->
+<!-- Generated from server/src/settings/ by "npm run docs"; edit it there. -->
 
 Parley reads its settings once, when it starts: from environment variables, and from a [settings file](#a-settings-file) if
 you name one. An unknown \`PARLEY_\` variable or a malformed value keeps it
@@ -85,6 +85,19 @@ ${[row(['variable', 'default', 'meaning']), row(Array(3).fill('---')), ...rows].
 it comes from: \`default\`, \`environment\`, \`.env file\`, or the settings file and its line. Secrets, and user names and
 passwords in URLs, are hidden. \`--json\` prints it for programs. \`check\` lists all that is wrong without starting.
 \`--help\` has the rest.
+
+## One port
+
+Many platforms (Heroku, Render, Railway, Cloud Run, Fly.io and others) give a program one port, whose number is in \`PORT\`, and
+have TLS before it. Start the server with
+
+\`\`\`sh
+PARLEY_HTTP_PORT=$PORT PARLEY_WS_PORT=$PORT PARLEY_HOST=0.0.0.0 npm start
+\`\`\`
+
+and name the proxies of the platform in \`PARLEY_TRUSTED_PROXIES\`, as far as it says where they are. Clients with the SDK need
+\`https://NAME\` alone, as they look for the WebSocket at \`/ws\` there. Others use \`wss://NAME\`, with any path. Only a
+server with both on port 8001 needs the SDK's \`wsUrl\` (\`--ws\`): beside that port, it looks on 8080.
 
 ## A settings file
 

@@ -6,11 +6,13 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
+import { serverAddress } from '@parley/client'
 import type { CheckResult } from '../cli/src/doctor/check.ts'
 import { type ExamineOptions, examine } from '../cli/src/doctor/examine.ts'
 import { summary } from '../cli/src/doctor/report.ts'
 import { signIn } from './api.ts'
 import { startCoturn } from './coturn-process.ts'
+import { freePorts } from './free-ports.ts'
 import { needs, runs } from './needs.ts'
 import { type ParleyProcess, startParley } from './parley-process.ts'
 
@@ -151,6 +153,17 @@ describe('a server that works', () => {
     const { results } = await examined(await startParley({ settings: { PARLEY_STUN_URLS: stun.join() } }))
     expect(named(results, 'NAT')).toMatchObject({ status: 'ok', detail: expect.stringContaining('no NAT') })
     expect(named(results, 'ICE servers')).toMatchObject({ status: 'warning', advice: expect.stringContaining('TURN') })
+  })
+
+  test('on one port, or with its WebSocket at /ws, is found by its HTTP address', async () => {
+    const [port = ''] = (await freePorts(1)).map(String)
+    const onePort = await startParley({ command: 'bun', settings: { PARLEY_HTTP_PORT: port, PARLEY_WS_PORT: port } })
+    for (const { httpUrl } of [onePort, await startParley()]) {
+      const { wsUrl } = serverAddress(httpUrl)
+      expect(wsUrl).toBe(`${httpUrl.replace('http', 'ws')}/ws`)
+      const { results } = await examined({ httpUrl, wsUrl })
+      expect(statuses(results)).toMatchObject(withoutIce)
+    }
   })
 
   test('is warned of without ICE servers, but works', async () => {

@@ -84,7 +84,7 @@ export const common = {
   ws: {
     type: 'string',
     value: 'URL',
-    meaning: 'Its WebSocket, if that is neither on port 8080 beside port 8001 nor on the same port.',
+    meaning: 'Its WebSocket, if that is neither on port 8080 beside port 8001 nor at /ws on the same port.',
   },
   anonymous: { type: 'boolean', meaning: 'Be somebody new to the server, and keep nothing of it.' },
   json: { type: 'boolean', meaning: 'For scripts: one JSON object a line on standard output, each with an "event".' },

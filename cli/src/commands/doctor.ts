@@ -53,7 +53,8 @@ export const doctor = command({
   examples: [
     ['parley doctor', 'the server of this machine, http://127.0.0.1:8001'],
     ['parley doctor http://192.0.2.7:8001', 'another one'],
-    ['parley doctor https://parley.example.com --ws wss://parley.example.com/ws', 'behind a proxy with TLS'],
+    ['parley doctor https://parley.example.com', 'one with TLS; its WebSocket is at /ws'],
+    ['parley doctor https://parley.example.com --ws wss://ws.example.com', 'whose WebSocket has an address of its own'],
     ['parley doctor --aws https://parley.example.com', 'the AWS side of it'],
   ],
   events: {

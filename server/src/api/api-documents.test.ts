@@ -5,7 +5,7 @@ import { errors, fromPeers, fromServer } from '@parley/protocol/fixtures'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv } from 'ajv'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020'
-import { startServer, type TestServer } from '../../test/harness.ts'
+import { startServer, TestPeer, type TestServer } from '../../test/harness.ts'
 import { inWorld } from '../../test/world.ts'
 import { readConfig } from '../config.ts'
 import { rateLimit } from '../rate-limit.ts'
@@ -319,6 +319,13 @@ describe('the AsyncAPI document', () => {
         }
       }
     }
+  })
+
+  test('says where the WebSocket is, as the page does', async () => {
+    const { address } = Object(asyncApi.channels.parley)
+    using peer = await TestPeer.connect(`${server.http.replace('http', 'ws')}${address}`)
+    expect(peer.socket.readyState).toBe(WebSocket.OPEN)
+    expect(await (await fetch(`${server.http}/docs`)).text()).toContain(`<code>${address}</code>`)
   })
 
   test('knows the settings', async () => {

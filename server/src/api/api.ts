@@ -184,7 +184,8 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     }
   })
   answer(routes.getKeys, () => inTime(clock, identity.keys(), 'The keys are not at hand.'))
-  app.get(routes.getRoot.path, c => c.redirect(routes.getDocs.path))
+  // A WebSocket library would be sent away from its server, and follows nowhere.
+  app.get(routes.getRoot.path, c => (c.req.header('upgrade') ? c.notFound() : c.redirect(routes.getDocs.path)))
   app.get(routes.getOpenApi.path, async c => respond(c, routes.getOpenApi, (await documents).openApi))
   app.get(routes.getAsyncApi.path, async c => respond(c, routes.getAsyncApi, (await documents).asyncApi))
   app.get(routes.getDocs.path, async c => {

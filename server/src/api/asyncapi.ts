@@ -91,14 +91,14 @@ export function asyncApi(peerIdLength: number, version: string): AsyncApi {
       title: 'Parley: WebSocket',
       version,
       description:
-        'One JSON object in each text frame, at any path. A peer first sends register; what follows waits for its answer. Members that are not named here are ignored, and a member of a peer that may be missing may also be null. What cannot be done is answered with error, on a connection that stays open. ack is for peers with the feature acks, and for messages with a request_id.',
+        'One JSON object in each text frame. The WebSocket is at /ws on the port of the HTTP API, and at any path on its own port; both may be the same port. A peer first sends register; what follows waits for its answer. Members that are not named here are ignored, and a member of a peer that may be missing may also be null. What cannot be done is answered with error, on a connection that stays open. ack is for peers with the feature acks, and for messages with a request_id.',
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: 'application/json',
     channels: {
       parley: {
-        address: '/',
-        description: 'The connection of one peer, at any path.',
+        address: '/ws',
+        description: 'The connection of one peer. On the own port of the WebSocket, the path does not matter.',
         messages: Object.fromEntries(
           Object.keys(messages).map(name => [name, { $ref: `#/components/messages/${name}` }]),
         ),

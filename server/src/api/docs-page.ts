@@ -85,7 +85,7 @@ function firstExchange({ components: { messages } }: AsyncApi): Html {
 <li><a href="#signIn"><code>POST /anonymous-signin</code></a> gives an <code>id_token</code>.</li>
 <li><a href="#createRoom"><code>POST /create-room</code></a> with <code>Authorization: Bearer &lt;id_token&gt;</code>
 gives a <code>room_id</code> and a <code>token</code>. Whoever knows both may enter: give them to the other peer.</li>
-<li>Each peer connects to the WebSocket (another port: 8080, unless it was set otherwise) and sends
+<li>Each peer connects to the WebSocket (at <code>/ws</code> here, or on a port of its own: 8080, unless it was set otherwise) and sends
 <a href="#peer.register"><code>register</code></a>, with an <code>id_token</code> of its own:
 ${golden('peer.register')}
 It is answered with <a href="#server.registered_auth"><code>registered_auth</code></a>: who is there, and the ICE servers.</li>

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { oneOf, originList, proxyList } from '../formats.ts'
+import { logFormats, logLevels } from '../log.ts'
+import { port, setting } from './setting.ts'
+
+/** Where the server listens, what it writes, and whom it lets in. */
+export const edge = {
+  host: setting(
+    'PARLEY_HOST',
+    z.string().min(1, 'must not be empty'),
+    '127.0.0.1',
+    'Address to listen on. `0.0.0.0` or `::` makes the server reachable from other machines.',
+  ),
+  httpPort: setting('PARLEY_HTTP_PORT', port, '8001', 'HTTP API, and WebSockets at `/ws`; 0: a free one.'),
+  wsPort: setting(
+    'PARLEY_WS_PORT',
+    port,
+    '8080',
+    'Port of the WebSocket server, on any path; 0: a free one. Set it to that of `PARLEY_HTTP_PORT` to serve both on one port; WebSockets may have any path there, too.',
+  ),
+  dataDir: setting(
+    'PARLEY_DATA_DIR',
+    z.string().min(1, 'must not be empty'),
+    'data',
+    'Folder of what the server keeps itself; made if it is missing. With `local` identities that is the signing key, with `cognito` the list of users still to be deleted (`pending-sign-outs.json`), with `sqlite` the room database.',
+  ),
+  logLevel: setting(
+    'PARLEY_LOG_LEVEL',
+    oneOf(logLevels),
+    'info',
+    `Least level that is logged: ${logLevels.map(level => `\`${level}\``).join(', ')}. The log goes to standard error.`,
+  ),
+  logFormat: setting(
+    'PARLEY_LOG_FORMAT',
+    oneOf(logFormats),
+    'auto',
+    'How the log is written. `json`: one JSON object a line. `pretty`: for people, in colour on a terminal unless `NO_COLOR` is set. `auto`: `pretty` if standard error is a terminal, otherwise `json`. In JSON `level` is a number: 10 is `trace`, 20 `debug`, 30 `info`, 40 `warn`, 50 `error`, 60 `fatal`.',
+  ),
+  origins: setting(
+    'PARLEY_ALLOWED_ORIGINS',
+    originList,
+    '',
+    'Origins whose web pages may use the server, separated by commas: `https://app.example.com`, with its port if that is not the usual one; `https://*.example.com` for all subdomains, but not `example.com` itself; the origin of an app, such as `capacitor://localhost`, `tauri://localhost`, `app://.` or `chrome-extension://ID`; `null` for pages without an origin (files, sandboxed frames); `*` for all. See [security](security.md#pages) before you use the last two. Pages of the address of the server itself may use it without being named. Empty: no other page may call the HTTP API (there is no CORS header), and the WebSocket does not look at the origin.',
+  ),
+  proxies: setting(
+    'PARLEY_TRUSTED_PROXIES',
+    proxyList,
+    '',
+    'Addresses and networks of reverse proxies, separated by commas, whose `X-Forwarded-For` or `Forwarded` is believed. Set it behind a proxy: otherwise all peers share the limits of its address, and none may delete a room by its address. Name the proxies only, not the networks that clients are in: an address of these counts for a proxy.',
+  ),
+  deleteByAddress: setting(
+    'PARLEY_DELETE_BY_ADDRESS',
+    oneOf(['on', 'off']),
+    'on',
+    'Whether a room may be deleted from the network address of one of its peers without further proof, as deployed clients need it. `off` where strangers share an address.',
+  ),
+  plainPeerErrors: setting(
+    'PARLEY_PLAIN_PEER_ERRORS',
+    oneOf(['all', 'register']),
+    'register',
+    'Which errors plain peers are sent, those that ask for no features. `register`: those about `register` alone, as deployed workers end at any other; what is kept back is logged, and counted by code in `parley_errors_kept_back_total`. `all`: every error.',
+  ),
+} as const
