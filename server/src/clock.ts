@@ -58,7 +58,8 @@ export function manualClock(start = 1_700_000_000_000): ManualClock {
     advance(ms) {
       const end = now + ms
       for (;;) {
-        const next = [...planned].filter(([, plan]) => plan.at <= end).sort(([, a], [, b]) => a.at - b.at)[0]
+        let next: [object, { at: number; act: () => void }] | undefined
+        for (const plan of planned) if (plan[1].at <= end && (!next || plan[1].at < next[1].at)) next = plan
         if (!next) break
         planned.delete(next[0])
         now = Math.max(now, next[1].at)
