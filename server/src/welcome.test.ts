@@ -15,7 +15,7 @@ const interfaces = {
 
 /** Its lines, without what leads and trails. */
 const said = (host: string, port = 8001, wsPort = 8080) =>
-  welcome(readConfig({ PARLEY_HOST: host }).config, port, wsPort, '/data', interfaces).split('\n')
+  welcome(readConfig({ PARLEY_HOST: host }).config, port, wsPort, '/data', undefined, interfaces).split('\n')
 
 test('on loopback, the first command is that of a worker as the CLI needs it', () => {
   const lines = said('127.0.0.1')
