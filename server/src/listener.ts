@@ -67,6 +67,13 @@ export class Listener<T> {
     for (const server of this.#stopped.keys()) server.closeIdleConnections()
   }
 
+  /** Closes what is left of those that accept no more, where nothing is going on. */
+  closeUnused(): void {
+    for (const server of this.#stopped.keys()) {
+      if (server.pendingRequests === 0 && server.pendingWebSockets === 0) void server.stop(true)
+    }
+  }
+
   /** Accepts no more, and resolves when all connections have ended. */
   async stop(): Promise<void> {
     this.pause()

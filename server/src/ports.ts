@@ -1,5 +1,5 @@
 import { exactPath, unknownPath } from './api/exact-path.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, nothingPlanned } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
 import type { Attachment, Gateway } from './gateway/gateway.ts'
@@ -38,6 +38,8 @@ interface PortOptions {
 
 /** Milliseconds in which a connection that is being opened is open: the way there and back, twice. */
 const openedWithin = 2_000
+/** Milliseconds between two looks for connections that nothing uses, while the server stops. */
+const unusedFor = 250
 
 /** What the server listens on: a port for HTTP and one for WebSockets, or one for both. */
 export class Ports {
@@ -133,7 +135,18 @@ export class Ports {
 
   /** Accepts no more, and resolves when all connections have ended. */
   async stop(): Promise<void> {
-    await Promise.all([this.#http?.stop(), this.#webSocket?.stop()])
+    const { clock } = this.parts
+    const listeners = [...new Set([this.#http, this.#webSocket])]
+    const stopped = Promise.all(listeners.map(listener => listener?.stop()))
+    // To the runtime a connection counts as busy on which nothing was asked since its TLS handshake.
+    let cancel = nothingPlanned
+    const closeUnused = () => {
+      for (const listener of listeners) listener?.closeUnused()
+      cancel = clock.after(unusedFor, closeUnused)
+    }
+    if (this.#certificate) cancel = clock.after(unusedFor, closeUnused)
+    await stopped
+    cancel()
   }
 
   /** On one port for both, deployed clients ask for a WebSocket on any path. */
