@@ -118,6 +118,11 @@ withWebRtc('with a certificate, both ports speak TLS to every kind of client', a
   const checks = doctor.stdout.map(line => JSON.parse(line))
   expect(checks.filter(({ status }) => status === 'failed')).toEqual([])
   expect(checks).toContainEqual(expect.objectContaining({ name: 'signaling', status: 'ok' }))
+  const mistaken = httpUrl.replace('https', 'http')
+  const { stdout } = await runCli({ runtime: 'bun', home: await newFolder(), env }, 'doctor', mistaken, '--json')
+  expect(stdout.map(line => JSON.parse(line)).find(({ name }) => name === 'health')).toMatchObject({
+    ...{ status: 'failed', advice: expect.stringContaining('https://') },
+  })
   expect(await runHealthcheck(parley)).toMatchObject({ code: 0, stderr: '' })
 })
 
