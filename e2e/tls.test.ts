@@ -186,7 +186,13 @@ withOpenssl('what is wrong with a certificate keeps the server from starting, an
   expect(missing.stderr).toContain('PARLEY_TLS_CERT: there is no file /nowhere/a.pem.')
   expect(missing.stderr).toContain('PARLEY_TLS_KEY: /proc/self is not a file.')
 
-  const config = startProgram({ cwd: root, env: settings }, bun, 'server/src/main.ts', 'config')
-  const lines = await config.lines.find(line => line.startsWith('PARLEY_TLS_KEY'))
-  expect(lines).toContain(PARLEY_TLS_KEY)
+  const { key } = issue()
+  const contents = await run('check', { PARLEY_TLS_CERT, PARLEY_TLS_KEY: key })
+  expect(contents.stderr).toContain('PARLEY_TLS_KEY must be the path of a file, but is "(hidden)".')
+  for (const [value, shown] of [[PARLEY_TLS_KEY, PARLEY_TLS_KEY] as const, [key, '(hidden)'] as const]) {
+    const env = { ...settings, PARLEY_TLS_KEY: value }
+    const config = startProgram({ cwd: root, env }, bun, 'server/src/main.ts', 'config')
+    const line = await config.lines.find(line => line.startsWith('PARLEY_TLS_KEY'))
+    expect(line.split(/ +/)).toEqual(['PARLEY_TLS_KEY', 'environment', shown])
+  }
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { oneOf, originList, proxyList } from '../formats.ts'
+import { filePath, oneOf, originList, proxyList } from '../formats.ts'
 import { logFormats, logLevels } from '../log.ts'
 import { port, setting } from './setting.ts'
 
@@ -20,13 +20,13 @@ export const edge = {
   ),
   tlsCert: setting(
     'PARLEY_TLS_CERT',
-    z.string(),
+    filePath,
     '',
     'File with the certificate of the server and, behind it, those of its issuers, in PEM form (certbot: `fullchain.pem`). With it and `PARLEY_TLS_KEY` both ports speak TLS, `https:` and `wss:`, and nothing else: see [TLS](#tls). Empty: no TLS, as on this machine, or behind a [reverse proxy](reverse-proxies.md) that has it.',
   ),
   tlsKey: setting(
     'PARLEY_TLS_KEY',
-    z.string(),
+    filePath,
     '',
     'File with the private key that belongs to `PARLEY_TLS_CERT`, in PEM form, without a passphrase (certbot: `privkey.pem`). Only its path is ever shown.',
   ),

@@ -52,7 +52,7 @@ function connectAll(url: string): { url: string; served: Promise<ClientsServed> 
     worker.onmessage = ({ data }) => resolve(data)
     worker.onerror = ({ message }) => reject(new Error(message))
   })
-  Atomics.wait(connected, 0, 0, 10_000)
+  Atomics.wait(connected, 0, 0, 30_000)
   expect(connected[0]).toBe(1)
   return { url, served }
 }
