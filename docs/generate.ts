@@ -99,6 +99,29 @@ and name the proxies of the platform in \`PARLEY_TRUSTED_PROXIES\`, as far as it
 \`https://NAME\` alone, as they look for the WebSocket at \`/ws\` there. Others use \`wss://NAME\`, with any path. Only a
 server with both on port 8001 needs the SDK's \`wsUrl\` (\`--ws\`): beside that port, it looks on 8080.
 
+## TLS
+
+With \`PARLEY_TLS_CERT\` and \`PARLEY_TLS_KEY\`, both ports speak TLS (1.2 and 1.3) and nothing else: the HTTP API is at \`https:\`, the
+WebSocket at \`wss:\`. With certbot:
+
+\`\`\`sh
+PARLEY_TLS_CERT=/etc/letsencrypt/live/parley.example.com/fullchain.pem
+PARLEY_TLS_KEY=/etc/letsencrypt/live/parley.example.com/privkey.pem
+\`\`\`
+
+- **The user that runs the server** must be able to read both files. certbot lets only root read them: copy them in a deploy hook
+  (\`install -o parley -m 600 …\`), or, with systemd, use \`LoadCredential\`. In the container the user is 65532.
+- **Checked before the start**, and by \`check\`: that both can be read and are PEM, that the key needs no passphrase and belongs to the
+  certificate, that the server's own certificate comes first, and that it is valid now. Clients may also object to a chain out of order or without
+  its intermediate certificates, to a certificate without names, to one that is not for servers, and to a key that is too short: then there is a warning. So there is of one that ends within 14 days.
+- **Read again when they change**: every 5 s, and at once after \`SIGHUP\` (unless standard error is a terminal). New connections get the new certificate, open ones
+  stay, and none is lost ([decision 0041](decisions/0041-a-new-certificate-gets-a-socket-of-its-own.md)). A pair that does not pass the checks is not taken: the old one stays in force, and the log says why, once.
+- **Alerts**: \`parley_tls_certificate_expires_timestamp_seconds\` in \`/metrics\` is the end of the certificate in force. The log warns 14 days before it.
+- **An authority of your own**: programs on Node and Bun, the CLI too, trust it with \`NODE_EXTRA_CA_CERTS=ca.pem\`, Python with
+  \`SSL_CERT_FILE=ca.pem\`, curl with \`--cacert ca.pem\`.
+
+Where a [reverse proxy](reverse-proxies.md) has TLS, set neither.
+
 ## A settings file
 
 \`npm start -- --config parley.toml\` reads a [TOML](https://toml.io) file, too. So do \`check\`, \`config\` and \`healthcheck\`. Its

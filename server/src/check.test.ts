@@ -90,3 +90,18 @@ describe('services', () => {
     expect(exitCode).toBe(1)
   })
 })
+
+test('of a certificate it is told for whom it is, until when, and what is odd about it', async () => {
+  const certificate = {
+    cert: 'not to be told',
+    key: 'not to be told',
+    names: ['example.com'],
+    expiresAt: Date.UTC(2030, 0, 2),
+  }
+  const warnings = [{ sentence: 'It is odd.' }]
+  const { report, complaints } = await checked({}, { tls: { contents: '', certificate, faults: [], warnings } })
+  expect(report).toContain('\n  TLS         certificate for example.com, until 2030-01-02\n')
+  expect([report.includes('not to be told'), complaints]).toEqual([false, ['warning: It is odd.']])
+  const faulty = await checked({}, { tls: { contents: '', faults: [{ sentence: 'It is broken.' }], warnings } })
+  expect(faulty.complaints.slice(0, 2)).toEqual(['warning: It is odd.', 'It is broken.'])
+})

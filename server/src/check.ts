@@ -4,6 +4,7 @@ import { iceServers } from './ice/ice-servers.ts'
 import { reasons } from './log.ts'
 import { folderOnly } from './preflight.ts'
 import { settings } from './settings.ts'
+import { describeCertificate, type PairOfFiles } from './tls/files.ts'
 import { describeIdentity, describeStore } from './welcome.ts'
 
 export interface CheckParts {
@@ -11,6 +12,8 @@ export interface CheckParts {
   readonly faults: readonly Fault[]
   readonly warnings: readonly Fault[]
   readonly version: string
+  /** The files of the certificate, where the settings name them. */
+  readonly tls?: PairOfFiles | undefined
   /** What else the server needs, by its name in a sentence: each rejects if it does not answer. Undefined: nothing is asked. */
   readonly services: ReadonlyMap<string, () => Promise<unknown>> | undefined
 }
@@ -28,9 +31,9 @@ export interface Verdict {
  * Says what the server would do with these settings, without doing it: it listens nowhere, and leaves the data folder as it
  * is, so that another server may run at the same time. No secret is told.
  */
-export async function check({ config, faults, warnings, version, services }: CheckParts): Promise<Verdict> {
-  const told = warnings.map(({ sentence }) => `warning: ${sentence}`)
-  const obstacles = [...faults, ...folderOnly(config, faults)].map(({ sentence }) => sentence)
+export async function check({ config, faults, warnings, version, tls, services }: CheckParts): Promise<Verdict> {
+  const told = [...warnings, ...(tls?.warnings ?? [])].map(({ sentence }) => `warning: ${sentence}`)
+  const obstacles = [...faults, ...folderOnly(config, faults), ...(tls?.faults ?? [])].map(({ sentence }) => sentence)
   if (obstacles.length > 0) {
     const count = obstacles.length === 1 ? '1 fault' : `${obstacles.length} faults`
     return {
@@ -41,7 +44,7 @@ export async function check({ config, faults, warnings, version, services }: Che
   }
   const answers = await Promise.all([...(services ?? [])].map(ask))
   const rows = [
-    ...configuration(config),
+    ...configuration(config, tls),
     ...answers.map(({ name, failure }) => row(name, failure ? 'does not answer' : 'answers')),
   ]
   const failures = answers.flatMap(({ failure }) => failure ?? [])
@@ -68,7 +71,7 @@ const row = (name: string, value: string): string => `  ${name.padEnd(11)} ${val
 const rowsOf = (name: string, values: readonly string[]): string[] =>
   values.length === 0 ? [row(name, 'none')] : values.map((value, index) => row(index === 0 ? name : '', value))
 
-function configuration(config: Config): string[] {
+function configuration(config: Config, tls: PairOfFiles | undefined): string[] {
   const { host, httpPort, wsPort, dataDir, identity, store } = config
   const portOf = (port: number) => (port === 0 ? 'a free port' : `port ${port}`)
   const client = identity.kind === 'cognito' ? `, app client ${identity.clientId}, in ${identity.region}` : ''
@@ -76,6 +79,7 @@ function configuration(config: Config): string[] {
   return [
     row('HTTP API', `${host}, ${portOf(httpPort)}`),
     row('WebSocket', `${host}, ${portOf(wsPort)}`),
+    ...(tls?.certificate ? [row('TLS', describeCertificate(tls.certificate))] : []),
     row('Data', dataDir),
     row('Identities', `${describeIdentity(identity)}${client}`),
     row('Rooms', describeStore(store)),

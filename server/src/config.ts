@@ -84,6 +84,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     })
   }
   const isSet = ({ variable }: Setting<unknown>) => Boolean(environment[variable])
+  const { tlsCert, tlsKey } = settings
+  for (const [one, other] of [[tlsCert, tlsKey] as const, [tlsKey, tlsCert] as const]) {
+    if (!isSet(one) || isSet(other)) continue
+    faults.push({ variable: other.variable, sentence: `${other.variable} is not set, but ${one.variable} needs it.` })
+  }
   faults.push(...serviceFaults(config, isSet, faults), ...turnFaults(given, config, faults))
   faults.push(...endpointFaults(config, environment))
   return { config, faults, malformed, warnings }

@@ -104,6 +104,12 @@ export const issuerUrl = z.string().refine(text => {
   return isSafe && search === '' && hash === '' && username === ''
 }, 'must be an https: URL without query and fragment')
 
-/** The same without the user names and passwords of URLs in it: rather too little is left than too much. */
+/** The path of a file; its contents may be a private key, which platforms that have variables alone invite to set. */
+export const filePath = z.string().refine(text => !/[\r\n]|-----BEGIN/.test(text), 'must be the path of a file')
+
+/**
+ * The same without the user names and passwords of URLs in it, and without what may be a private key: rather too little
+ * is left than too much.
+ */
 export const withoutCredentials = (text: string): string =>
-  text.replaceAll(/([a-z][a-z\d+.-]*:(?:\/\/)?)\S*@/gi, '$1(hidden)@')
+  text.replaceAll(/([a-z][a-z\d+.-]*:(?:\/\/)?)\S*@/gi, '$1(hidden)@').replace(/-----BEGIN[\s\S]*/, '(hidden)')

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { isatty } from 'node:tty'
 import { version } from '../package.json' with { type: 'json' }
 import { inProcess } from './backplane/in-process.ts'
 import { check } from './check.ts'
@@ -24,6 +25,8 @@ import { sqlite } from './room-store/sqlite.ts'
 import { createServer } from './server.ts'
 import { settings } from './settings.ts'
 import { captureOutput } from './stray-output.ts'
+import { asksForTls, readCertificate } from './tls/files.ts'
+import { renewCertificate } from './tls/renewal.ts'
 import { reachable, welcome } from './welcome.ts'
 
 /** What is not closed by then is cut off. Milliseconds; a stop as a whole must end within 5 s. */
@@ -47,7 +50,8 @@ if (command.kind === 'help') await end(0, helpText(version))
 if (command.kind === 'version') await end(0, `${version}\n`)
 if (command.kind === 'fault') await end(2, '', [command.sentence])
 if (command.kind !== 'start') await obey(command)
-const obstacles = [...faults, ...preflight(config, faults)]
+const tls = asksForTls(config) ? await readCertificate(config, clock.now()) : undefined
+const obstacles = [...faults, ...preflight(config, faults), ...(tls?.faults ?? [])]
 if (obstacles.length > 0) await refuseToStart(obstacles.map(({ sentence }) => sentence))
 
 let stopping = false
@@ -55,7 +59,7 @@ let exitCode = 0
 const folder = resolve(config.dataDir)
 const log = openLog(config.logLevel, stderr, render)
 captureOutput(log)
-for (const { variable, sentence } of warnings) log.warn({ setting: variable }, sentence)
+for (const { variable, sentence } of [...warnings, ...(tls?.warnings ?? [])]) log.warn({ setting: variable }, sentence)
 process.on('uncaughtException', error => void fail(error))
 process.on('unhandledRejection', error => void fail(error))
 const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))
@@ -63,19 +67,23 @@ const { identity, store, server, httpPort, wsPort } = await start().catch(error 
 process.on('SIGINT', signal => void stop({ signal }))
 process.on('SIGTERM', signal => void stop({ signal }))
 log.info({ host: config.host, httpPort, wsPort, folder, version }, 'listening')
-stdout.write(welcome(config, httpPort, wsPort, folder))
+stdout.write(welcome(config, httpPort, wsPort, folder, tls?.certificate))
 void stdout.flush(flushWithin)
 watchDescriptors(clock, shortage => server.spare(shortage))
 const openFiles = descriptorLimit() ?? Number.POSITIVE_INFINITY
 if (openFiles < config.unregistered)
   log.warn({ openFiles }, 'few open files are allowed (ulimit -n); 10,000 peers need 11,000')
+watchCertificate()
 void complain(identity)
 void complain(store)
 
 async function start() {
   const identity = await openIdentity(config.identity)
   const store = openStore(config.store)
-  const server = createServer(config, { identity, store, backplane: inProcess(), clock, log, version })
+  const server = createServer(config, {
+    ...{ identity, store, backplane: inProcess(), clock, log, version },
+    certificate: tls?.certificate,
+  })
   return { identity, store, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }
 }
 
@@ -86,6 +94,17 @@ async function openIdentity(choice: IdentityChoice): Promise<Identity> {
 
 function openStore(choice: StoreChoice): RoomStore {
   return choice.kind === 'dynamodb' ? dynamodb(choice, clock) : sqlite(join(folder, 'rooms.sqlite'), clock)
+}
+
+/** Takes a new certificate when its files change, also at `SIGHUP`, by which operators say that they have. */
+function watchCertificate(): void {
+  if (!tls?.certificate) return
+  const look = renewCertificate(
+    { ...tls, certificate: tls.certificate },
+    { clock, log, read: () => readCertificate(config, clock.now()), take: next => server.useCertificate(next) },
+  )
+  // From a terminal that is closed, it still means the end.
+  if (!isatty(2)) process.on('SIGHUP', () => void look())
 }
 
 /** The server starts while a service is away, and uses it once it is there; but who started it must hear of it. */
@@ -127,16 +146,20 @@ async function obey(command: Command): Promise<never> {
   if (command.kind === 'healthcheck') return askTheServer()
   if (command.kind === 'config') return tellSettings(command.json)
   const services = command.kind === 'check' && command.services ? await servicesOf(config) : undefined
-  const { report, complaints, exitCode } = await check({ config, faults, warnings, version, services })
+  const { report, complaints, exitCode } = await check({
+    ...{ config, faults, warnings, version, services },
+    tls: asksForTls(config) ? await readCertificate(config, clock.now()) : undefined,
+  })
   return end(exitCode, report, complaints)
 }
 
 async function askTheServer(): Promise<never> {
   const { host, httpPort } = config
   const variable = settings.httpPort.variable
+  const scheme = asksForTls(config) ? 'https' : 'http'
   const complaints = faults.map(({ sentence }) => sentence)
   if (httpPort === 0) complaints.push(`${variable} is 0, so that only the log of the server tells its port.`)
-  if (complaints.length === 0) complaints.push(...(await healthcheck(`http://${reachable(host)}:${httpPort}`)))
+  if (complaints.length === 0) complaints.push(...(await healthcheck(`${scheme}://${reachable(host)}:${httpPort}`)))
   return end(complaints.length === 0 ? 0 : 1, '', complaints)
 }
 

@@ -71,6 +71,8 @@ export interface Gauges {
   readonly queueBudget: number
   /** Bytes. */
   readonly residentMemory: number
+  /** Milliseconds since the epoch; undefined without TLS. */
+  readonly certificateExpiresAt: number | undefined
 }
 
 /** The metrics in Prometheus' text format 0.0.4. */
@@ -123,6 +125,15 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     family('parley_origins_refused_total', 'counter', 'Requests of pages of origins that may not use it.', origins),
     byCode('parley_errors_total', 'Errors and forced ends by code, over HTTP and WebSocket.', metrics.errors),
     counter('parley_log_lines_dropped_total', 'Lines of the log that could not be written.', gauges.logLinesDropped),
+    ...(gauges.certificateExpiresAt === undefined
+      ? []
+      : [
+          gauge(
+            'parley_tls_certificate_expires_timestamp_seconds',
+            'When the certificate in force ends.',
+            gauges.certificateExpiresAt / 1000,
+          ),
+        ]),
     gauge('process_resident_memory_bytes', 'Resident memory in bytes.', gauges.residentMemory),
   ].join('')
 }

@@ -1,23 +1,22 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import { createApi } from './api/api.ts'
-import { exactPath, unknownPath } from './api/exact-path.ts'
 import { Renewals } from './api/renewals.ts'
 import type { Backplane } from './backplane/backplane.ts'
 import { clientOf, hiddenClients } from './client.ts'
 import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
-import { type Attachment, openGateway } from './gateway/gateway.ts'
+import { openGateway } from './gateway/gateway.ts'
 import { Guesses } from './gateway/guesses.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
 import { ReceiveBuffers } from './gateway/receive-buffers.ts'
 import { iceServers, turnUser } from './ice/ice-servers.ts'
 import { type Identity, signInWithin } from './identity/identity.ts'
-import { Listener } from './listener.ts'
 import { type Log, logFailure } from './log.ts'
 import { queueBudget, usableMemory } from './memory.ts'
 import { countError, createMetrics } from './metrics.ts'
+import { type PortServer, Ports } from './ports.ts'
 import { problem } from './problem.ts'
 import { rateLimit } from './rate-limit.ts'
 import { refusedAttempts } from './refused-attempts.ts'
@@ -25,6 +24,7 @@ import { refusedOrigins } from './refused-origins.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { TimeSlices } from './time-slices.ts'
+import type { Certificate } from './tls/certificate.ts'
 import { WorkBudget, workOfRequest } from './work-budget.ts'
 
 export interface ServerParts {
@@ -34,6 +34,8 @@ export interface ServerParts {
   readonly clock: Clock
   readonly log: Log
   readonly version: string
+  /** Both ports speak TLS with it. Without it, neither does. */
+  readonly certificate?: Certificate | undefined
 }
 
 /** A signaling server: an HTTP API and a WebSocket gateway over the same rooms. */
@@ -44,17 +46,10 @@ export interface SignalingServer {
   listenWebSocket(): number
   /** Accepts no connections where descriptors are short, and has some make way that do nothing; to be told often. */
   spare(shortage: Shortage): void
+  /** Serves new connections with another certificate. @throws Error; then the one before stays in force */
+  useCertificate(certificate: Certificate): void
   /** Takes no more connections and requests, closes every peer with 1001, and resolves when all have gone. */
   drain(): Promise<void>
-}
-
-type Answer = Response | undefined | Promise<Response | undefined>
-
-interface PortOptions {
-  readonly port: number
-  readonly maxRequestBodySize: number
-  readonly routes: Record<string, (request: Bun.BunRequest, server: Bun.Server<Attachment>) => Answer>
-  fetch(request: Request, server: Bun.Server<Attachment>): Answer
 }
 
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
@@ -75,9 +70,6 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   })
   const queues = new Queues({ clock, log, metrics, budget: config.queueMemory || queueBudget(usableMemory()) })
   const buffers = new ReceiveBuffers(clock, slices)
-  const isOnePort = config.httpPort === config.wsPort && config.httpPort !== 0
-  let http: Listener<Attachment> | undefined
-  let webSocket: Listener<Attachment> | undefined
   let shortage: Shortage = 'none'
   let draining = false
   const hiddenClient = hiddenClients(log)
@@ -119,9 +111,10 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         queued: queues.bytes,
         queueBudget: queues.budget,
         residentMemory: process.memoryUsage.rss(),
+        certificateExpiresAt: ports.certificateExpiresAt,
       }),
       async ready() {
-        if (draining || !webSocket) throw new SignalingError('SHUTTING_DOWN')
+        if (draining || !ports.areOpen) throw new SignalingError('SHUTTING_DOWN')
         await Promise.all([
           inTime(clock, identity.ready(), 'The identity provider does not answer.'),
           inTime(clock, store.ready(), 'The room store does not answer.'),
@@ -131,7 +124,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     },
   )
 
-  async function answer(request: Request, server: Bun.Server<Attachment>, path: string): Promise<Response> {
+  async function answer(request: Request, server: PortServer, path: string): Promise<Response> {
     const socketAddress = server.requestIP(request)?.address ?? ''
     const client = clientOf(socketAddress, request.headers, config.proxies)
     // A load balancer asks in its own name how the server is.
@@ -156,73 +149,20 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     return problem(reason)
   }
 
-  /** On one port for both, deployed clients ask for a WebSocket on any path. */
-  const isUpgrade = (request: Request): boolean =>
-    isOnePort && /(?:^|,)\s*websocket\s*(?:,|$)/i.test(request.headers.get('upgrade') ?? '')
-
-  async function upgrade(request: Request, server: Bun.Server<Attachment>): Promise<Response | undefined> {
-    const refusal = await gateway.upgrade(request, server)
-    if (refusal) await request.body?.cancel()
-    return refusal
-  }
-
-  /** A port on which WebSockets may be opened. */
-  function serving(options: PortOptions): Bun.Server<Attachment> {
-    const server = Bun.serve<Attachment>({
-      ...options,
-      hostname: config.host,
-      development: false,
-      error: failed,
-      websocket: gateway.websocket,
-    })
-    if (!buffers.bound(server.port ?? options.port)) log.info({}, 'receive buffers not bounded')
-    return server
-  }
+  const ports = new Ports(config, {
+    ...{ clock, log, gateway, buffers, answer, failed, certificate: parts.certificate },
+    paths: [...new Set(api.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path))],
+  })
 
   return {
-    listenHttp() {
-      const routes = api.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path)
-      const serve = (port: number) =>
-        serving({
-          port,
-          // The API says better what is wrong with a body beyond its own limit; this is for those who send far more.
-          maxRequestBodySize: 1024 * 1024,
-          routes: {
-            ...Object.fromEntries(
-              [...new Set(routes)].map(path => [
-                path,
-                (request: Bun.BunRequest, server: Bun.Server<Attachment>) =>
-                  isUpgrade(request)
-                    ? upgrade(request, server)
-                    : answer(request, server, exactPath(path, request.params, request.url)),
-              ]),
-            ),
-            '/ws': upgrade,
-          },
-          fetch: (request, server) =>
-            isUpgrade(request) ? upgrade(request, server) : answer(request, server, unknownPath),
-        })
-      http = new Listener(serve, config.httpPort)
-      return http.port
-    },
-
-    listenWebSocket() {
-      // Nothing reads a body here.
-      const serve = (port: number) => serving({ port, maxRequestBodySize: 1024, routes: {}, fetch: gateway.upgrade })
-      webSocket = isOnePort && http ? http : new Listener(serve, config.wsPort)
-      return webSocket.port
-    },
+    listenHttp: () => ports.listenHttp(),
+    listenWebSocket: () => ports.listenWebSocket(),
+    useCertificate: certificate => ports.useCertificate(certificate),
 
     spare(now) {
       if (draining) return
-      if (now !== 'none') http?.closeIdle()
       gateway.accept(now === 'none')
-      if (webSocket !== http) {
-        if (now === 'none') webSocket?.resume()
-        else webSocket?.pause()
-      }
-      if (now === 'all') http?.pause()
-      else http?.resume()
+      ports.spare(now)
       if (shortage === 'none' && now !== 'none') {
         metrics.descriptorShortages++
         log.warn({}, 'file descriptors are short: no new connections for now; raise the limit (ulimit -n)')
@@ -234,7 +174,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       draining = true
       rooms.hush()
       // This leaves open connections alone, and resolves when the last of them has gone.
-      const stopped = Promise.all([http?.stop(), webSocket?.stop()])
+      const stopped = ports.stop()
       await gateway.close(stopped)
       rooms.close()
       slices.close()

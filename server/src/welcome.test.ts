@@ -14,8 +14,10 @@ const interfaces = {
 }
 
 /** Its lines, without what leads and trails. */
-const said = (host: string, port = 8001, wsPort = 8080) =>
-  welcome(readConfig({ PARLEY_HOST: host }).config, port, wsPort, '/data', interfaces).split('\n')
+const said = (host: string, port = 8001, wsPort = 8080, names?: string[]) => {
+  const certificate = names && { cert: '', key: '', names, expiresAt: Date.UTC(2030, 0, 2) }
+  return welcome(readConfig({ PARLEY_HOST: host }).config, port, wsPort, '/data', certificate, interfaces).split('\n')
+}
 
 test('on loopback, the first command is that of a worker as the CLI needs it', () => {
   const lines = said('127.0.0.1')
@@ -50,4 +52,20 @@ test('on one address that others reach, that is the one for all', () => {
   const lines = said('192.0.2.5')
   expect(lines).toContain('  HTTP API    http://192.0.2.5:8001')
   expect(lines).toContain('  npx parley worker --server http://192.0.2.5:8001')
+})
+
+test('with TLS, it says the addresses that the certificate is for', () => {
+  const named = said('0.0.0.0', 443, 8443, ['*.example.com', 'parley.example.com', '192.0.2.9'])
+  expect(named.slice(3, 7)).toEqual([
+    '  HTTP API    https://parley.example.com:443',
+    '  WebSocket   wss://parley.example.com:8443',
+    '  TLS         certificate for *.example.com, parley.example.com, 192.0.2.9, until 2030-01-02',
+    '  To read     https://parley.example.com:443/docs',
+  ])
+  expect(named).toContain('  npx parley worker --server https://parley.example.com:443')
+  const numbered = said('0.0.0.0', 8001, 9000, ['192.0.2.5'])
+  expect(numbered).toContain('  For others  https://192.0.2.5:8001')
+  expect(numbered).toContain('  npx parley worker --server https://192.0.2.5:8001 --ws wss://192.0.2.5:9000')
+  expect(said('::', 8001, 8080, ['2001:db8::5'])).toContain('  For others  https://[2001:db8::5]:8001')
+  expect(said('127.0.0.1', 8001, 8080, ['localhost'])).toContain('  npx parley worker --server https://localhost:8001')
 })

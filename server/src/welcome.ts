@@ -1,5 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Config, IdentityChoice, StoreChoice } from './config.ts'
+import type { Certificate } from './tls/certificate.ts'
+import { describeCertificate } from './tls/files.ts'
 
 type Interfaces = ReturnType<typeof networkInterfaces>
 
@@ -8,6 +10,7 @@ const isLinkLocal = (address: string) => /^(?:169\.254\.|fe[89ab])/i.test(addres
 
 /**
  * What a person reads when the server has started: where it is, also for others, what it uses, and how to try it.
+ * @param certificate what the server has TLS with
  * @param interfaces the addresses of this machine
  */
 export function welcome(
@@ -15,26 +18,39 @@ export function welcome(
   httpPort: number,
   wsPort: number,
   folder: string,
+  certificate?: Certificate,
   interfaces: Interfaces = networkInterfaces(),
 ): string {
-  const http = `http://${reachable(host)}:${httpPort}`
-  const ws = `ws://${reachable(host)}:${wsPort}`
-  const others = addressesOf(host, interfaces).map(reachable)
+  const s = certificate ? 's' : ''
+  const own = trustedName(host, certificate)
+  const http = `http${s}://${own}:${httpPort}`
+  const ws = `ws${s}://${own}:${wsPort}`
+  // With TLS, clients trust no address that the certificate does not name.
+  const others = addressesOf(host, interfaces)
+    .filter(address => certificate?.names.includes(address) ?? true)
+    .map(reachable)
   const elsewhere = others.map(
-    (name, index) => `  ${(index === 0 ? 'For others' : '').padEnd(11)} http://${name}:${httpPort}\n`,
+    (name, index) => `  ${(index === 0 ? 'For others' : '').padEnd(11)} http${s}://${name}:${httpPort}\n`,
   )
   return `
 Parley is ready.
 
   HTTP API    ${http}
   WebSocket   ${ws}
-${elsewhere.join('')}  To read     ${http}/docs
+${elsewhere.join('')}${certificate ? `  TLS         ${describeCertificate(certificate)}\n` : ''}  To read     ${http}/docs
   Data        ${folder}
   Identities  ${describeIdentity(identity)}
   Rooms       ${describeStore(store)}
-${identity.kind === 'oidc' ? '' : firstSteps(http, ws, addressOptions(others[0] ?? reachable(host), httpPort, wsPort))}
+${identity.kind === 'oidc' ? '' : firstSteps(http, ws, addressOptions(`http${s}://${others[0] ?? own}`, httpPort, wsPort))}
 Ctrl-C stops it.
 `
+}
+
+/** Under which name clients reach the server, and trust it if they trust the certificate. */
+function trustedName(host: string, certificate: Certificate | undefined): string {
+  const address = reachable(host)
+  if (!certificate || certificate.names.includes(address.replace(/^\[|\]$/g, ''))) return address
+  return certificate.names.find(name => /^[^*:]*[a-z][^*:]*$/i.test(name)) ?? address
 }
 
 /** Of this machine, where the server listens on all of them: those that other machines may reach, IPv4 first. */
@@ -47,10 +63,11 @@ function addressesOf(host: string, interfaces: Interfaces): string[] {
 }
 
 /** What the CLI must be told: nothing of a server where it looks by itself, nor of a WebSocket where the SDK looks for it. */
-function addressOptions(name: string, httpPort: number, wsPort: number): string {
-  const isLocal = name === '127.0.0.1' && httpPort === 8001
+function addressOptions(origin: string, httpPort: number, wsPort: number): string {
+  const isLocal = origin === 'http://127.0.0.1' && httpPort === 8001
   const isFound = httpPort !== 8001 || wsPort === 8080
-  return `${isLocal ? '' : ` --server http://${name}:${httpPort}`}${isFound ? '' : ` --ws ws://${name}:${wsPort}`}`
+  const ws = origin.replace('http', 'ws')
+  return `${isLocal ? '' : ` --server ${origin}:${httpPort}`}${isFound ? '' : ` --ws ${ws}:${wsPort}`}`
 }
 
 /** @param options with an address that the worker can pass on to who is to connect, perhaps from another machine */

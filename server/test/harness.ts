@@ -10,6 +10,7 @@ import { local } from '../src/identity/local.ts'
 import { type Log, openLog } from '../src/log.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'
 import { createServer, type ServerParts } from '../src/server.ts'
+import type { Certificate } from '../src/tls/certificate.ts'
 import { expectDocumented } from './documented.ts'
 
 /** Calls `use` with a new, empty folder, which is removed afterwards. */
@@ -42,6 +43,8 @@ export interface TestServer extends AsyncDisposable {
   connect(): Promise<TestPeer>
   /** Tells it which descriptors are short. */
   spare(shortage: Shortage): void
+  /** Has it serve new connections with another certificate. */
+  useCertificate(certificate: Certificate): void
   /** A peer with an identity of its own, registered in `room`. */
   join(room: { room_id: string; token: string }, peerId: string, members?: object): Promise<TestPeer>
 }
@@ -72,8 +75,9 @@ export async function startServer(
     ...parts,
     clock,
   })
-  const http = `http://127.0.0.1:${server.listenHttp()}`
-  const ws = `ws://127.0.0.1:${server.listenWebSocket()}`
+  const s = parts.certificate ? 's' : ''
+  const http = `http${s}://127.0.0.1:${server.listenHttp()}`
+  const ws = `ws${s}://127.0.0.1:${server.listenWebSocket()}`
 
   const post: TestServer['post'] = (path, body, headers = {}) =>
     fetch(http + path, { method: 'POST', headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
@@ -92,6 +96,7 @@ export async function startServer(
     },
     connect: () => TestPeer.connect(ws),
     spare: shortage => server.spare(shortage),
+    useCertificate: certificate => server.useCertificate(certificate),
     async join({ room_id, token }, peerId, members = {}) {
       const peer = await TestPeer.connect(ws)
       const id_token = await self.signIn()

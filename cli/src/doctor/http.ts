@@ -103,7 +103,11 @@ function objectIn(text: string): Answer['body'] {
 function unanswered(error: unknown, httpUrl: string): Error {
   const { host, protocol } = new URL(httpUrl)
   const code = codeOf(error)
-  if (/^(E[A-Z]+|CERT_.*|.*_SIGNED_.*|UNABLE_.*|ERR_TLS.*)$/.test(code)) return noConnection(error, host)
+  if (/^(E[A-Z]+|CERT_.*|.*_SIGNED_.*|UNABLE_.*|ERR_TLS.*)$/.test(code)) {
+    // A server with TLS that is asked without.
+    const closed = `If the server has TLS, the address must begin with https://. Otherwise look into its log, and that of the proxy.`
+    return noConnection(error, host, protocol === 'http:' ? { closed } : {})
+  }
   const other = protocol === 'http:' ? 'or an address with https://' : 'or an address with http://'
   return new Trouble(
     `What is at ${host} does not answer HTTP.`,

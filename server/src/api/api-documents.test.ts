@@ -70,6 +70,7 @@ describe('the OpenAPI document', () => {
           gauges: () => ({
             ...{ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, queued: 0, queueBudget: 0 },
             ...{ past: { memories: 0, idleRooms: 0 }, logLinesDropped: 0, residentMemory: 0 },
+            certificateExpiresAt: undefined,
           }),
           ready: async () => {},
           refusedOrigin: () => {},

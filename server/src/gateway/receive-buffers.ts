@@ -1,19 +1,10 @@
-import { dlopen, FFIType, ptr } from 'bun:ffi'
-import { existsSync, readdirSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { readAddress } from '../address.ts'
 import type { Clock } from '../clock.ts'
+import { descriptors, type Libc, openLibc, type SocketAddress } from '../libc.ts'
 import type { TimeSlices } from '../time-slices.ts'
 
-/** Linux: <asm-generic/socket.h>. */
-const SOL_SOCKET = 1
-const SO_RCVBUF = 8
-const SO_ACCEPTCONN = 30
-/** Linux: <bits/socket.h>. */
-const AF_INET = 2
-
-/** Of `struct sockaddr_in6`, the longer of those that there are here. Both begin with the family and the port. */
-const addressBytes = 28
+export type { SocketAddress } from '../libc.ts'
 
 /** Bytes that the kernel keeps of a connection; it takes twice as much. */
 const bytesOf = {
@@ -28,12 +19,6 @@ export type ReceiveBuffer = keyof typeof bytesOf
 const unitsOfLook = 0.2
 /** Milliseconds between two looks at all of them. */
 const looksEvery = 250
-
-/** One end of a TCP connection. */
-export interface SocketAddress {
-  readonly address: string
-  readonly port: number
-}
 
 /**
  * What the kernel keeps of what clients have sent and the server has not read.
@@ -61,9 +46,7 @@ export class ReceiveBuffers {
   bound(port: number, bytes: number = bytesOf.little): boolean {
     const libc = this.#libc
     if (!libc) return false
-    const listening = readdirSync(descriptors)
-      .map(Number)
-      .filter(fd => libc.accepts(fd) && libc.localEnd(fd)?.port === port)
+    const listening = libc.listening(port)
     return listening.length > 0 && listening.every(fd => libc.setReceiveBuffer(fd, bytes))
   }
 
@@ -101,50 +84,3 @@ export class ReceiveBuffers {
 }
 
 const keyOf = ({ address, port }: SocketAddress): string => `${readAddress(address)} ${port}`
-
-/** The open ones of this process. */
-const descriptors = '/proc/self/fd'
-
-type Libc = NonNullable<ReturnType<typeof openLibc>>
-
-/** Undefined on other systems. */
-function openLibc() {
-  if (process.platform !== 'linux' || !existsSync(descriptors)) return undefined
-  try {
-    const name = { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 }
-    const { symbols } = dlopen('libc.so.6', {
-      getsockname: name,
-      getpeername: name,
-      getsockopt: { args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
-      setsockopt: { args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
-    })
-    const address = Buffer.alloc(addressBytes)
-    const value = new Int32Array(1)
-    const length = new Uint32Array(1)
-    const end = (ask: typeof symbols.getsockname, fd: number): SocketAddress | undefined => {
-      length[0] = addressBytes
-      return ask(fd, ptr(address), ptr(length)) === 0 ? readSocketAddress(address) : undefined
-    }
-    return {
-      localEnd: (fd: number) => end(symbols.getsockname, fd),
-      remoteEnd: (fd: number) => end(symbols.getpeername, fd),
-      accepts(fd: number): boolean {
-        length[0] = 4
-        return symbols.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 && value[0] === 1
-      },
-      setReceiveBuffer(fd: number, bytes: number): boolean {
-        value[0] = bytes
-        return symbols.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, ptr(value), 4) === 0
-      },
-    }
-  } catch {
-    return undefined
-  }
-}
-
-function readSocketAddress(bytes: Buffer): SocketAddress {
-  const port = bytes.readUInt16BE(2)
-  if (bytes.readUInt16LE(0) === AF_INET) return { address: bytes.subarray(4, 8).join('.'), port }
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(8 + 2 * i).toString(16))
-  return { address: groups.join(':'), port }
-}

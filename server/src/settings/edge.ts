@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { oneOf, originList, proxyList } from '../formats.ts'
+import { filePath, oneOf, originList, proxyList } from '../formats.ts'
 import { logFormats, logLevels } from '../log.ts'
 import { port, setting } from './setting.ts'
 
@@ -17,6 +17,18 @@ export const edge = {
     port,
     '8080',
     'Port of the WebSocket server, on any path; 0: a free one. Set it to that of `PARLEY_HTTP_PORT` to serve both on one port; WebSockets may have any path there, too.',
+  ),
+  tlsCert: setting(
+    'PARLEY_TLS_CERT',
+    filePath,
+    '',
+    'File with the certificate of the server and, behind it, those of its issuers, in PEM form (certbot: `fullchain.pem`). With it and `PARLEY_TLS_KEY` both ports speak TLS, `https:` and `wss:`, and nothing else: see [TLS](#tls). Empty: no TLS, as on this machine, or behind a [reverse proxy](reverse-proxies.md) that has it.',
+  ),
+  tlsKey: setting(
+    'PARLEY_TLS_KEY',
+    filePath,
+    '',
+    'File with the private key that belongs to `PARLEY_TLS_CERT`, in PEM form, without a passphrase (certbot: `privkey.pem`). Only its path is ever shown.',
   ),
   dataDir: setting(
     'PARLEY_DATA_DIR',
