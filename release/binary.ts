@@ -158,13 +158,16 @@ function readOptions() {
     target,
     outfile: resolve(outfile ?? join(root, 'dist', isNamed ? `parley-${target.name}` : 'parley')),
     packages: packages && resolve(packages),
-    metafile,
+    metafile: metafile && resolve(metafile),
   }))
 }
 
 if (import.meta.main) {
   try {
-    for (const options of readOptions()) {
+    const all = readOptions()
+    // Names of files in the executable begin here, so that it is the same wherever it is made from.
+    process.chdir(root)
+    for (const options of all) {
       const { bytes, hasWebRtc } = await buildBinary(options)
       console.log(`${options.outfile}: ${options.target.name}, ${(bytes / 1e6).toFixed(0)} MB`)
       if (!hasWebRtc)
