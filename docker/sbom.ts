@@ -19,34 +19,40 @@ const [metafile = '', bunPackage = ''] = process.argv.slice(2)
 const { inputs } = JSON.parse(readFileSync(metafile, 'utf8')) as { inputs: Record<string, unknown> }
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, LockEntry> }
 
-const taken = new Set(Object.keys(inputs).map(packageOf))
-const server = component('application', 'server')
+// What begins and loads it is no package of its own.
+const taken = new Set(Object.keys(inputs).flatMap(file => (file.startsWith('release/') ? [] : packageOf(file))))
+const parley = component('application', '')
 const bun = component('application', `node_modules/@oven/${bunPackage}`)
-taken.delete('server')
 const components = [bun, ...[...taken].sort().map(path => component('library', path))]
 
 const document = {
   bomFormat: 'CycloneDX',
   specVersion: '1.6',
   version: 1,
-  metadata: { lifecycles: [{ phase: 'build' }], component: server },
+  metadata: { lifecycles: [{ phase: 'build' }], component: parley },
   components,
-  dependencies: [{ ref: server['bom-ref'], dependsOn: components.map(each => each['bom-ref']) }],
+  dependencies: [{ ref: parley['bom-ref'], dependsOn: components.map(each => each['bom-ref']) }],
 }
 console.log(JSON.stringify(document, undefined, 2))
 
 /** The path in the lockfile of the package that a file belongs to: the longest that the file is below. */
 function packageOf(file: string): string {
-  const paths = Object.keys(packages).filter(path => path !== '' && file.startsWith(`${path}/`))
+  // The packages of the target platform have a folder of their own.
+  const isBelow = (path: string) =>
+    file.startsWith(`${path}/`) || (path.startsWith('node_modules/') && file.includes(`/${path}/`))
+  const paths = Object.keys(packages).filter(path => path !== '' && isBelow(path))
   const path = paths.sort((a, b) => b.length - a.length)[0]
   if (path === undefined) throw new Error(`${file} is bundled and belongs to no package of the lockfile.`)
   return path
 }
 
 function component(type: 'application' | 'library', path: string) {
-  const { version, license, integrity } = packages[path] ?? {}
+  const { version, license: written, integrity } = packages[path] ?? {}
   if (!version) throw new Error(`${path} has no version in the lockfile.`)
-  const name = path.startsWith('node_modules/') ? path.split('node_modules/').at(-1) : `@parley/${path}`
+  const own = path === '' ? 'parley' : `@parley/${path}`
+  const name = path.startsWith('node_modules/') ? path.split('node_modules/').at(-1) : own
+  // As SPDX has it; node-datachannel writes it in its own way.
+  const license = written === 'MPL 2.0' ? 'MPL-2.0' : written
   const purl = `pkg:npm/${name?.replace('@', '%40')}@${version}`
   return {
     type,

@@ -81,7 +81,7 @@ is not set.
 
 ${[row(['variable', 'default', 'meaning']), row(Array(3).fill('---')), ...rows].join('\n')}
 
-\`npm start -- config\` (in the container \`parley-server config\`) prints the value of each setting that is in force and where
+\`npm start -- config\` (of the [executable](running.md#the-executable) \`parley config\`) prints the value of each setting that is in force and where
 it comes from: \`default\`, \`environment\`, \`.env file\`, or the settings file and its line. Secrets, and user names and
 passwords in URLs, are hidden. \`--json\` prints it for programs. \`check\` lists all that is wrong without starting.
 \`--help\` has the rest.
@@ -153,7 +153,8 @@ that the server is started in; with \`npm start\` that is the root of the reposi
 4. \`.env\`,
 5. the settings file of \`--config\`.
 
-The executable of the [container](../docker/README.md) reads no such files: give Docker yours with \`--env-file\`.
+The [executable](running.md#the-executable) reads no such files, so that the folder that you happen to be in changes nothing: give
+it a settings file. The [container](../docker/README.md) is that executable; Docker has \`--env-file\`.
 
 ## AWS
 

@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { host } from '../release/binary/targets.ts'
+import { buildBinary } from '../release/binary.ts'
 import { createRoom, signIn } from './api.ts'
 import { buildah, buildImage, containerTools, debian, podman } from './container.ts'
 import { runImage, runInImage, startContainer } from './container-process.ts'
@@ -12,7 +14,7 @@ import { PlainPeer } from './plain-peer.ts'
 import { dataChannel, quickReference, webrtcNeeds } from './scenarios.ts'
 
 const withImage = needs(containerTools)
-const executable = '/usr/local/bin/parley-server'
+const executable = '/usr/local/bin/parley'
 let image = ''
 
 if (Object.values(containerTools).every(Boolean)) {
@@ -29,6 +31,7 @@ withImage('the image says how it is run: by whom, on which ports, and how to ask
     ExposedPorts: { '8001/tcp': {}, '8080/tcp': {} },
     Volumes: { '/data': {} },
     Entrypoint: [executable],
+    Cmd: ['serve'],
     StopSignal: 'SIGTERM',
   })
   expect(Config.Env).toEqual(expect.arrayContaining(['PARLEY_HOST=0.0.0.0', 'PARLEY_DATA_DIR=/data']))
@@ -36,10 +39,10 @@ withImage('the image says how it is run: by whom, on which ports, and how to ask
   expect(Healthcheck.Test).toEqual(['CMD', executable, 'healthcheck'])
 })
 
-withImage('it adds at most 60 MB to its base, compressed', async () => {
+withImage('it adds at most 65 MB to its base, compressed', async () => {
   const [own, base] = await Promise.all([compressedSize(image), compressedSize(debian)])
   console.log(`The image adds ${((own - base) / 1e6).toFixed(1)} MB to its base of ${(base / 1e6).toFixed(1)} MB.`)
-  expect(own - base).toBeWithin(1, 60e6)
+  expect(own - base).toBeWithin(1, 65e6)
 })
 
 withImage('its SBOM lists what is in the executable, and nothing else', async () => {
@@ -49,7 +52,7 @@ withImage('its SBOM lists what is in the executable, and nothing else', async ()
   expect(listed.shift()).toMatch(new RegExp(`^@oven/bun-linux-(x64|aarch64)@${Bun.version}$`))
   expect(listed).toEqual(await bundledPackages())
   const withoutHash = components.filter(({ hashes }) => !hashes).map(({ name }) => name)
-  expect(withoutHash).toEqual(['@parley/protocol'])
+  expect(withoutHash).toEqual(['@parley/cli', '@parley/client', '@parley/protocol', '@parley/server'])
 })
 
 withImage('it brings the certificates of the authorities that AWS uses', async () => {
@@ -82,8 +85,11 @@ withImage('the flows of the quick reference work with a root that cannot be writ
   for (const secret of secrets) expect(log).not.toContain(secret)
 })
 
-needs({ ...containerTools, ...webrtcNeeds })('a data channel opens through it', async () => {
-  await dataChannel(await startContainer({ image }))
+needs({ ...containerTools, ...webrtcNeeds })('a data channel opens through it, and inside it', async () => {
+  const container = await startContainer({ image })
+  await dataChannel(container)
+  const { code, stdout } = await container.exec({ TMPDIR: '/data' }, executable, 'demo')
+  expect([code, stdout]).toEqual([0, expect.stringContaining('client  is connected directly')])
 })
 
 withImage(
@@ -98,7 +104,8 @@ withImage(
     const hung = await check()
     process.kill(container.pid, 'SIGCONT')
     expect([hung.code, hung.stderr]).toEqual([1, expect.stringContaining('does not answer within')])
-    expect((await check()).code).toBe(0)
+    // By its name in images that had the server alone.
+    expect((await container.exec(settings, `${executable}-server`, 'healthcheck')).code).toBe(0)
 
     await container.stop()
     const gone = await runImage(image, settings, 'healthcheck')
@@ -166,22 +173,20 @@ async function compressedSize(name: string): Promise<number> {
   return manifest.layers.reduce((sum, { size }) => sum + size, 0)
 }
 
-/** The packages that a build on this machine takes code from, as `name@version`, without the server's own. */
+/** The packages that a build on this machine takes code from, as `name@version`. */
 async function bundledPackages(): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-bundle-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const metafile = join(folder, 'metafile.json')
-  const entry = 'server/src/main.ts'
-  const args = ['build', entry, '--target', 'bun', '--outdir', folder, `--metafile=${metafile}`]
-  const { success, stderr } = Bun.spawnSync([process.execPath, ...args], { cwd: root })
-  if (!success) throw new Error(String(stderr))
+  if (!host) throw new Error('There is no executable for this machine.')
+  await buildBinary({ target: host, outfile: join(folder, 'parley'), metafile })
   const { inputs } = JSON.parse(await readFile(metafile, 'utf8')) as { inputs: Record<string, object> }
-  const folders = Object.keys(inputs).map(
-    path => /^(.*node_modules\/(@[^/]+\/)?[^/]+|protocol|server)\//.exec(path)?.[1],
+  const folders = Object.keys(inputs).flatMap(
+    path => /^(.*node_modules\/(@[^/]+\/)?[^/]+|protocol|server|client|cli)\//.exec(path)?.[1] ?? [],
   )
   const versions = [...new Set(folders)].sort().map(async path => {
-    const { name, version } = JSON.parse(await readFile(join(root, path ?? '', 'package.json'), 'utf8'))
+    const { name, version } = JSON.parse(await readFile(join(root, path, 'package.json'), 'utf8'))
     return `${name}@${version}`
   })
-  return (await Promise.all(versions)).filter(each => !each.startsWith('@parley/server@'))
+  return Promise.all(versions)
 }

@@ -1,12 +1,13 @@
-import type { Command, Option, OptionTable } from './command.ts'
+import type { Option, OptionTable } from './command.ts'
+import type { Listed } from './executable.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
 
 /** The script with which a shell completes commands and options; where neither can stand, it completes names of files. */
-export const completion: Readonly<Record<Shell, (commands: readonly Command[]) => string>> = { bash, zsh, fish }
+export const completion: Readonly<Record<Shell, (commands: readonly Listed[]) => string>> = { bash, zsh, fish }
 
-const names = (commands: readonly Command[]): string => [...commands.map(({ name }) => name), 'help'].join(' ')
+const names = (commands: readonly Listed[]): string => [...commands.map(({ name }) => name), 'help'].join(' ')
 
 const visible = (options: OptionTable): [string, Option][] =>
   Object.entries(options).filter(([, { isHidden }]) => !isHidden)
@@ -17,7 +18,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 /** The first sentence says enough beside the name. */
 const brief = (text: string): string => /^.*?[.;](?= |$)/.exec(text)?.[0].slice(0, -1) ?? text
 
-function bash(commands: readonly Command[]): string {
+function bash(commands: readonly Listed[]): string {
   const cases = commands.map(
     ({ name, options }) =>
       `    ${name}) words=${quoted(
@@ -42,7 +43,7 @@ complete -o default -F _parley parley
 `
 }
 
-function zsh(commands: readonly Command[]): string {
+function zsh(commands: readonly Listed[]): string {
   // In _arguments and _describe a colon ends a part, and a bracket the description.
   const part = (text: string) => text.replaceAll(/[:[\]\\]/g, '\\$&')
   const described = commands.map(({ name, summary }) => quoted(`${name}:${part(summary)}`))
@@ -75,7 +76,7 @@ compdef _parley parley
 `
 }
 
-function fish(commands: readonly Command[]): string {
+function fish(commands: readonly Listed[]): string {
   const lines = commands.flatMap(({ name, summary, options }) => [
     `complete -c parley -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`,
     ...visible(options).map(([option, { short, value, meaning }]) => {

@@ -1,4 +1,5 @@
 import type { Command, Option, OptionTable } from './command.ts'
+import type { Listed } from './executable.ts'
 import type { Paint } from './terminal.ts'
 import { width } from './terminal.ts'
 
@@ -11,8 +12,11 @@ export interface HelpOptions {
   readonly columns: number
 }
 
-/** What `parley` alone says. Ends without a line break. */
-export function overview(commands: readonly Command[], { paint, columns }: HelpOptions): string {
+/**
+ * What `parley` alone says. Ends without a line break.
+ * @param hasServer whether this program is the server, too
+ */
+export function overview(commands: readonly Listed[], { paint, columns }: HelpOptions, hasServer = false): string {
   const { bold } = paint
   const wide = Math.min(columns, mostColumns)
   const list = (rows: readonly Row[]) => aligned(rows, wide)
@@ -21,6 +25,7 @@ export function overview(commands: readonly Command[], { paint, columns }: HelpO
     `${bold('Usage')}\n  parley COMMAND [OPTION…]`,
     `${bold('Begin')} with two terminals, wherever they are; a Parley server has to run where both can reach it.\n${list(
       [
+        ...(hasServer ? [['parley serve', 'starts one, on this machine'] as const] : []),
         ['parley worker', 'in the one: it prints a line'],
         ["parley connect '…'", 'in the other: that line'],
         ['parley demo', 'or see all of it at once, in one terminal'],

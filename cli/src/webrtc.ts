@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { ParleyError } from '@parley/client'
 import { type NodeDataChannelModule, nodeDataChannel } from '@parley/client/node-datachannel'
+import { isExecutable } from './executable.ts'
 
 export interface WebRtc {
   readonly RTCPeerConnection: typeof RTCPeerConnection
@@ -10,6 +11,8 @@ export interface WebRtc {
    */
   told(): Promise<void>
 }
+
+const notInstalled = 'the package node-datachannel is not installed for this platform'
 
 /** Milliseconds that the library may take to end a connection. */
 const toldWithin = 1_000
@@ -27,8 +30,8 @@ export async function webRtc({ bindAddress }: { readonly bindAddress: string | u
   try {
     library = await import('node-datachannel')
   } catch (cause) {
-    const sentence = 'WebRTC is not there: the package node-datachannel is not installed for this platform.'
-    throw new ParleyError('UNSUPPORTED', sentence, { cause })
+    const why = isExecutable && cause instanceof Error ? cause.message : notInstalled
+    throw new ParleyError('UNSUPPORTED', `WebRTC is not there: ${why}.`, { cause })
   }
   const ends = new Set<Promise<void>>()
   let isUsed = false

@@ -128,6 +128,7 @@ const groups: Record<string, readonly string[]> = {
     'settings',
     'formats',
     'misspelling',
+    'own-names',
     'line-output',
     'log',
     'pretty-log',

@@ -72,6 +72,22 @@ describe('readConfig', () => {
     expect(faultsOf({ PARLEY_HOME: '/home/me/parley', PARLEY_DEBUG: '1' })).toEqual([])
   })
 
+  test('passes over what Kubernetes tells of a service called parley, but not over a misspelt port', () => {
+    const service = {
+      PARLEY_SERVICE_HOST: '10.96.7.1',
+      PARLEY_SERVICE_PORT: '80',
+      PARLEY_SERVICE_PORT_HTTP: '80',
+      PARLEY_PORT: 'tcp://10.96.7.1:80',
+      PARLEY_PORT_80_TCP: 'tcp://10.96.7.1:80',
+      PARLEY_PORT_80_TCP_PROTO: 'tcp',
+      PARLEY_PORT_80_TCP_PORT: '80',
+      PARLEY_PORT_80_TCP_ADDR: '10.96.7.1',
+      PARLEY_SERVER_PORT: 'udp://10.96.7.2:80',
+    }
+    expect(faultsOf(service)).toEqual([])
+    expect(faultsOf({ PARLEY_PORT: '80' })).toEqual([expect.stringContaining('PARLEY_PORT is not a setting')])
+  })
+
   test('does not guess when nothing is near', () => {
     expect(faultsOf({ PARLEY_FOO: '1' })).toEqual(['PARLEY_FOO is not a setting.'])
   })

@@ -94,11 +94,20 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return { config, faults, malformed, warnings }
 }
 
+/**
+ * Whether Kubernetes has set it, which tells every container where services are, in the form of Docker's links. So a service
+ * called parley has variables with our prefix.
+ */
+const isOfService = (variable: string, value = ''): boolean =>
+  /^PARLEY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)$/.test(variable) ||
+  (/^PARLEY_(\w+_)?PORT$/.test(variable) && /^(tcp|udp):\/\//.test(value))
+
 /** Variables that nobody reads: all of ours, and of those that may be others' what is nearly a setting that is not set. */
 function unknown(environment: Readonly<Record<string, string | undefined>>): Fault[] {
   const known = new Set<string>(Object.values(settings).map(({ variable }) => variable))
   return Object.keys(environment).flatMap(variable => {
     if (known.has(variable) || ofTheCli.includes(variable)) return []
+    if (isOfService(variable, environment[variable])) return []
     const isShared = shared.test(variable) && Boolean(environment[variable])
     if (!isShared && !variable.startsWith('PARLEY_')) return []
     const near = closest(variable, known)

@@ -17,6 +17,7 @@ import { local } from './identity/local.ts'
 import { oidc } from './identity/oidc.ts'
 import { LineOutput } from './line-output.ts'
 import { openLog, reasons, standardError } from './log.ts'
+import { ownNames } from './own-names.ts'
 import { preflight } from './preflight.ts'
 import { logRender } from './pretty-log.ts'
 import { dynamodb } from './room-store/dynamodb.ts'
@@ -46,7 +47,7 @@ const given = givenSettings(process.env, 'config' in command ? command.config : 
 const { config, faults, warnings } = given
 const render = logRender(config.logFormat, process.env)
 const stderr = standardError(clock, render)
-if (command.kind === 'help') await end(0, helpText(version))
+if (command.kind === 'help') await end(0, helpText(version, ownNames.usage))
 if (command.kind === 'version') await end(0, `${version}\n`)
 if (command.kind === 'fault') await end(2, '', [command.sentence])
 if (command.kind !== 'start') await obey(command)

@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import type { Config, IdentityChoice, StoreChoice } from './config.ts'
+import { ownNames } from './own-names.ts'
 import type { Certificate } from './tls/certificate.ts'
 import { describeCertificate } from './tls/files.ts'
 
@@ -76,13 +77,13 @@ function firstSteps(http: string, ws: string, options: string): string {
   return `
 Start a worker, in another terminal in this folder; it prints the command that connects to it:
 
-  npx parley worker${options}
+  ${ownNames.cli} worker${options}
 
 Or do it by hand:
 
   export ID_TOKEN=$(curl -sX POST ${http}/anonymous-signin | sed 's/.*"id_token":"\\([^"]*\\)".*/\\1/')
   export ROOM=$(curl -sX POST ${http}/create-room -H "Authorization: Bearer $ID_TOKEN") && echo $ROOM
-  npx bun -e '${peer}'
+  ${ownNames.bun} -e '${peer}'
 `
 }
 

@@ -1,9 +1,10 @@
 import { type Command, command, common } from '../command.ts'
 import { completion as scripts, shells } from '../completion.ts'
+import type { Listed } from '../executable.ts'
 import { UsageError } from '../failure.ts'
 
 /** @param commands all that there are, this one among them */
-export const completion = (commands: () => readonly Command[]): Command =>
+export const completion = (commands: () => readonly Listed[]): Command =>
   command({
     name: 'completion',
     summary: 'Prints what makes a shell complete commands and options',

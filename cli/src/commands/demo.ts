@@ -6,7 +6,7 @@ import { command, common, webRtcOptions } from '../command.ts'
 import { play } from '../demo/play.ts'
 import { startServer } from '../demo/server-process.ts'
 import { Timeline } from '../demo/timeline.ts'
-import { UsageError } from '../failure.ts'
+import { systemFailure, UsageError } from '../failure.ts'
 import { aborted } from '../stay-connected.ts'
 import { webRtc } from '../webrtc.ts'
 
@@ -15,7 +15,7 @@ export const demo = command({
   summary: 'Shows all of it in one terminal: server, worker, client, and a file',
   synopsis: ['demo [--server URL] [--json]'],
   description: [
-    'Starts the server of this repository, a worker and a client, connects them, transfers a file, and tells each step with the milliseconds that it took. Everything is real, and at the end everything is gone: the server, the room, the files.',
+    'Starts a server, a worker and a client, connects them, transfers a file, and tells each step with the milliseconds that it took. Everything is real, and at the end everything is gone: the server, the room, the files.',
   ],
   options: {
     server: { type: 'string', value: 'URL', meaning: 'Uses this server instead of starting one.' },
@@ -41,7 +41,10 @@ export const demo = command({
     const { RTCPeerConnection } = await webRtc({
       bindAddress: bindAddress ?? (server === undefined ? '127.0.0.1' : undefined),
     })
-    const folder = await mkdtemp(join(tmpdir(), 'parley-demo-'))
+    const folder = await mkdtemp(join(tmpdir(), 'parley-demo-')).catch(error => {
+      const advice = 'TMPDIR names another folder for temporary files.'
+      throw systemFailure(`No folder can be made in ${tmpdir()}`, error, advice)
+    })
     const timeline = new Timeline(out)
     try {
       const own = server === undefined ? await startServer(join(folder, 'data')) : undefined

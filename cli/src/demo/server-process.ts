@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
+import { isExecutable } from '../executable.ts'
 import { Failure } from '../failure.ts'
-import { findRepository } from './repository.ts'
+import { findServer } from './find-server.ts'
 
 export interface ServerProcess {
   readonly httpUrl: string
@@ -12,6 +13,8 @@ export interface ServerProcess {
   stop(): Promise<void>
 }
 
+const advice = `Start one with “${isExecutable ? 'parley serve' : 'npm start'}”, and give it --server URL.`
+
 /** Milliseconds that it may take to start; Bun has to read all of it. */
 const startWithin = 20_000
 
@@ -19,17 +22,17 @@ const startWithin = 20_000
 const endWithin = 5_000
 
 /**
- * Starts the server of this repository on free ports of loopback. Resolves when it listens.
+ * Starts the server that belongs to this program on free ports of loopback. Resolves when it listens.
  * @param dataDir its folder, which is not removed
  * @throws Failure
  */
 export async function startServer(dataDir: string): Promise<ServerProcess> {
-  const { root, bun, server } = findRepository()
+  const { program, args, cwd } = findServer()
   // What configures another server is not for this one.
   const foreign = Object.entries(process.env).filter(([name]) => !/^(PARLEY|COGNITO|TURN)_/.test(name))
   const settings = { PARLEY_HOST: '127.0.0.1', PARLEY_HTTP_PORT: '0', PARLEY_WS_PORT: '0', PARLEY_DATA_DIR: dataDir }
   const env = { ...Object.fromEntries(foreign), ...settings }
-  const child = spawn(bun, [server], { cwd: root, env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] })
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
   try {
@@ -64,9 +67,7 @@ interface Listening {
 async function listening(child: ChildProcess): Promise<Listening> {
   const said: string[] = []
   const failed = (what: string, cause?: unknown) =>
-    new Failure('NO_SERVER', [what, ...said].join(' '), 'Start one with “npm start”, and give it --server URL.', {
-      cause,
-    })
+    new Failure('NO_SERVER', [what, ...said].join(' '), advice, { cause })
   return new Promise((resolve, reject) => {
     const timer = globalThis.setTimeout(() => reject(failed('The server does not start.')), startWithin)
     child.once('error', error => reject(failed('The server cannot be started.', error)))

@@ -29,12 +29,12 @@ const commands: Readonly<Record<'start' | 'check' | 'config' | 'healthcheck', re
 }
 const words = ['check', 'config', 'healthcheck', 'help', 'version'] as const
 
-export const helpText = (version: string): string => `Parley ${version}, a WebRTC signaling server.
+/** @param usage lines that show how the program is called */
+export const helpText = (version: string, usage: string): string => `Parley ${version}, a WebRTC signaling server.
 
-Usage: parley-server [COMMAND] [OPTIONS]
-From its sources: npm start -- [COMMAND] [OPTIONS]
+Usage: ${usage}
 
-Without a command the server starts. It runs until Ctrl-C or SIGTERM.
+The server runs until Ctrl-C or SIGTERM.
 
 Commands:
   check         says whether the server would start with these settings, as what, and all
