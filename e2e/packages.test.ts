@@ -1,13 +1,20 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, onTestFinished, setDefaultTimeout, test } from 'bun:test'
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { hasDataChannel, needs } from './needs.ts'
 import { root } from './parley-process.ts'
+import { startProgram } from './program.ts'
 
 setDefaultTimeout(60_000)
 
+const names = ['protocol', 'client', 'cli', 'server']
+const withWebRtc = needs({ 'node-datachannel': await hasDataChannel() })
+
 /** An empty project with what `npm pack` makes, installed. */
 let project: string
+/** The server's program there. */
+let bin: string
 
 /** Everything that a command says. @throws Error if it fails */
 async function run(cwd: string, ...command: string[]): Promise<string> {
@@ -32,15 +39,17 @@ const said = 'ParleyError function function object object\n'
 
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'parley-packages-'))
+  bin = join(project, 'node_modules/.bin/parley-server')
   const tarballs = join(project, 'tarballs')
   await mkdir(tarballs)
-  await run(root, 'npm', 'pack', '--pack-destination', tarballs, '-w', 'protocol', '-w', 'client')
+  await run(root, 'npm', 'pack', '--pack-destination', tarballs, ...names.flatMap(name => ['-w', name]))
   await Bun.write(join(project, 'package.json'), '{ "private": true }')
-  const names = await Array.fromAsync(new Bun.Glob('*.tgz').scan({ cwd: tarballs, absolute: true }))
-  await run(project, 'npm', 'install', '--no-audit', '--no-fund', ...names)
+  const files = await Array.fromAsync(new Bun.Glob('*.tgz').scan({ cwd: tarballs, absolute: true }))
+  // Where no script may run, Bun's has not, either.
+  await run(project, 'npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', ...files)
   await Bun.write(join(project, 'use.mjs'), esm)
   await Bun.write(join(project, 'use.cjs'), cjs)
-})
+}, 180_000)
 afterAll(() => rm(project, { recursive: true }))
 
 describe('the packages, installed in an empty project', () => {
@@ -63,12 +72,14 @@ describe('the packages, installed in an empty project', () => {
   })
 
   test('have a licence, a README and source maps, and no tests', async () => {
-    for (const name of ['protocol', 'client']) {
+    for (const name of names) {
       const folder = join(project, 'node_modules/@parley', name)
       const files = await Array.fromAsync(new Bun.Glob('**/*').scan(folder))
       expect(files).toContain('LICENSE')
       expect(files).toContain('README.md')
-      expect(files.filter(file => file.includes('.test.') || file.startsWith('test'))).toEqual([])
+      expect(files.filter(file => /\.(test|contract)\.|^test/.test(file))).toEqual([])
+      if (name === 'cli') expect(files).toContain('dist/main.js.map')
+      if (name === 'cli' || name === 'server') continue
       const { sources } = await Bun.file(join(folder, 'dist/index.js.map')).json()
       expect(files).toContain(join('dist', sources[0]).replaceAll('\\', '/'))
     }
@@ -79,5 +90,85 @@ describe('the packages, installed in an empty project', () => {
     const { ParleyError, onFile } = await import(file)
     expect([ParleyError.name, typeof onFile]).toEqual(['ParleyError', 'function'])
     expect(await Bun.file(file).text()).not.toMatch(/\bimport\b/)
+  })
+})
+
+const loopback = '--bind-address 127.0.0.1'
+
+/** Starts the installed server on free ports, by `command`. Resolves when it is ready. */
+async function startServer(command: string, ...args: string[]) {
+  const env = { PARLEY_HTTP_PORT: '0', PARLEY_WS_PORT: '0', PARLEY_STUN_URLS: 'none' }
+  const server = startProgram({ cwd: project, env }, command, ...args)
+  const said: string[] = []
+  const ports = /^ +(?:HTTP API|WebSocket) +(\S+)$/
+  const addresses: string[] = []
+  while (!said.includes('Ctrl-C stops it.')) {
+    const line = await server.lines.next()
+    said.push(line)
+    addresses.push(...(ports.exec(line)?.slice(1) ?? []))
+  }
+  const [http = '', ws = ''] = addresses
+  return { ...server, said, http, address: ['--server', http, '--ws', ws] }
+}
+
+describe('the server, installed', () => {
+  withWebRtc(
+    'starts in the folder by npx; so do the worker, and what connects to it, as they are printed',
+    async () => {
+      const { said, address, http, signal, ended } = await startServer('npx', 'parley-server')
+      expect((await fetch(`${http}/anonymous-signin`, { method: 'POST' })).status).toBe(200)
+      expect(await Array.fromAsync(new Bun.Glob('data/*').scan(project))).toContain('data/rooms.sqlite')
+
+      const begin = said.find(line => line.startsWith('  npx '))?.trim() ?? ''
+      expect(begin).toBe(`npx @parley/cli worker ${address.join(' ')}`)
+      const cli = (home: string, line: string) =>
+        startProgram({ cwd: project, env: { PARLEY_HOME: join(project, home) } }, 'sh', '-c', `${line} ${loopback}`)
+      const worker = cli('ada', begin)
+      const connect = await worker.lines.find(line => line.includes("connect '"))
+      expect(connect).toStartWith('npx @parley/cli connect ')
+      expect(await cli('bob', `${connect} --message hello`).ended).toMatchObject({ code: 0 })
+      expect(await worker.lines.find(line => line.includes('hello'))).toBeDefined()
+
+      // npx dies of it, and its shell passes it on to nobody: the server has to see that.
+      signal('SIGTERM')
+      expect((await ended).stderr).toContain('"stopped"')
+    },
+  )
+
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('ends with the program that started it: %s', async name => {
+    const { signal, ended, http } = await startServer(bin)
+    signal(name)
+    const { code, stderr } = await ended
+    // The server knows nothing of hanging up.
+    if (name === 'SIGHUP') expect(code).toBe(null)
+    else expect([code, stderr]).toEqual([0, expect.stringContaining('"stopped"')])
+    expect(fetch(http)).rejects.toThrow()
+  })
+
+  test('has its commands, and their exit codes', async () => {
+    const { version } = await Bun.file(join(root, 'server/package.json')).json()
+    expect(await run(project, bin, '--version')).toBe(`${version}\n`)
+    expect(await run(project, bin, '--help')).toContain('Usage: parley-server')
+    expect(await run(project, bin, 'check')).toContain('would start')
+    expect(await run(project, bin, 'config')).toContain('PARLEY_HTTP_PORT')
+    expect((await startProgram({ cwd: project }, bin, '--porf').ended).code).toBe(2)
+  })
+
+  test('runs on the Bun that an install script has moved, too', async () => {
+    expect(await run(root, 'node', 'server/bin/parley-server.js', 'check')).toContain('would start')
+  })
+
+  test('without Bun it says what to do', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'parley-without-bun-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await cp(join(root, 'server/bin'), join(folder, 'bin'), { recursive: true })
+    await Bun.write(join(folder, 'package.json'), '{ "type": "module" }')
+    await Bun.write(join(folder, 'node_modules/bun/package.json'), '{}')
+    await Bun.write(join(folder, 'node_modules/bun/bin/bun.exe'), 'echo "the install script was not run" >&2; exit 1')
+    const platform = `${process.platform}-${process.arch === 'arm64' ? 'aarch64' : process.arch}`
+    expect(await startProgram({ cwd: folder }, 'node', 'bin/parley-server.js').ended).toEqual({
+      code: 1,
+      stderr: `parley: Bun, which the server runs on, is not installed for this platform (${platform}). If npm left out optional packages, run: npm install --include=optional\n`,
+    })
   })
 })

@@ -1,4 +1,8 @@
 import type { Environment } from './command.ts'
 
+/** From the registry this program has its scope: the package `parley` there is somebody else's. */
+const isInstalled = import.meta.url.includes('/node_modules/')
+
 /** How this program was called, for lines that people type again: npx leaves no `parley` behind that a shell would find. */
-export const ownName = ({ npm_command }: Environment): string => (npm_command === 'exec' ? 'npx parley' : 'parley')
+export const ownName = ({ npm_command }: Environment): string =>
+  npm_command === 'exec' ? `npx ${isInstalled ? '@parley/cli' : 'parley'}` : 'parley'

@@ -53,13 +53,16 @@ function addressOptions(name: string, httpPort: number, wsPort: number): string 
   return `${isLocal ? '' : ` --server http://${name}:${httpPort}`}${isBeside ? '' : ` --ws ws://${name}:${wsPort}`}`
 }
 
+/** From the registry the CLI has its scope: the package `parley` there is somebody else's. */
+const cli = /[\\/]node_modules[\\/]/.test(import.meta.dir) ? '@parley/cli' : 'parley'
+
 /** @param options with an address that the worker can pass on to who is to connect, perhaps from another machine */
 function firstSteps(http: string, ws: string, options: string): string {
   const peer = `const s = new WebSocket("${ws}"); s.onmessage = e => console.log(e.data); s.onopen = () => s.send(JSON.stringify({ type: "register", peer_id: "me", ...JSON.parse(process.env.ROOM), id_token: process.env.ID_TOKEN }))`
   return `
 Start a worker, in another terminal in this folder; it prints the command that connects to it:
 
-  npx parley worker${options}
+  npx ${cli} worker${options}
 
 Or do it by hand:
 

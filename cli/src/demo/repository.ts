@@ -14,13 +14,16 @@ export interface Repository {
 
 const server = join('server', 'src', 'main.ts')
 
-/** Looks for the repository that this file belongs to, from where it is upwards. @throws Failure */
+/** Looks for the repository that this file belongs to, from where it is upwards, or the packages beside. @throws Failure */
 export function findRepository(): Repository {
-  const advice = 'Run it in a checkout of Parley after “npm ci”, or give it a server: parley demo --server URL'
+  const advice =
+    'Run it in a checkout of Parley after “npm ci”, install @parley/server, or give it a server: parley demo --server URL'
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, server))) {
-      const installed = join(folder, 'node_modules', '.bin', 'bun')
-      if (existsSync(installed)) return { root: folder, bun: installed, server }
+      // As a package, the server has its Bun beside the scope.
+      const bins = [join(folder, 'node_modules', '.bin'), join(folder, '..', '.bin')]
+      const installed = bins.map(bin => join(bin, 'bun')).find(existsSync)
+      if (installed) return { root: folder, bun: installed, server }
       if (process.versions.bun !== undefined) return { root: folder, bun: process.execPath, server }
       throw new Failure('NO_SERVER', 'The server needs Bun, which is not installed.', advice)
     }
