@@ -2,19 +2,24 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, setDefaultTimeou
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { hasChromium, openPage, startChromium } from './chromium.ts'
 import { hasDataChannel, needs } from './needs.ts'
+import { filesOf, html, servePages } from './page-server.ts'
 import { root } from './parley-process.ts'
 import { startProgram } from './program.ts'
 
 setDefaultTimeout(60_000)
 
 const names = ['protocol', 'client', 'cli', 'server']
+const withChromium = needs({ chromium: hasChromium })
 const withWebRtc = needs({ 'node-datachannel': await hasDataChannel() })
 
 /** An empty project with what `npm pack` makes, installed. */
 let project: string
 /** The server's program there. */
 let bin: string
+/** What `npm pack` has made. */
+let tarballs: string[]
 
 /** Everything that a command says. @throws Error if it fails */
 async function run(cwd: string, ...command: string[]): Promise<string> {
@@ -37,19 +42,43 @@ const esm = imports.map(([names, from]) => `import ${names} from '${from}'\n`).j
 const cjs = imports.map(([names, from]) => `const ${names} = require('${from}')\n`).join('') + use
 const said = 'ParleyError function function object object\n'
 
+/** For a bundler. No request leaves: browsers and Node refuse this port. */
+const page = `import { Parley, ParleyError } from '@parley/client'
+import { onFile } from '@parley/client/files'
+new Parley('http://127.0.0.1:9').createRoom().catch(error => {
+  const told = [error instanceof ParleyError, error.name, error.code, typeof onFile].join(' ')
+  if (globalThis.document) document.title = told
+  else console.log(told)
+})
+`
+const told = 'true ParleyError DISCONNECTED function'
+
+const tool = (name: string) => join(root, 'node_modules/.bin', name)
+
+/** webpack's own program is a package more. */
+const webpackProgram = `
+const webpack = require(${JSON.stringify(join(root, 'node_modules/webpack'))})
+const output = { path: __dirname + '/out', filename: 'webpack.cjs' }
+webpack({ mode: 'production', entry: './page.mjs', output }, (error, stats) => {
+  const { errors, warnings } = stats?.toJson() ?? { errors: [error], warnings: [] }
+  for (const { message } of [...errors, ...warnings]) console.log(message)
+})
+`
+
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'parley-packages-'))
   bin = join(project, 'node_modules/.bin/parley-server')
-  const tarballs = join(project, 'tarballs')
-  await mkdir(tarballs)
-  await run(root, 'npm', 'pack', '--pack-destination', tarballs, ...names.flatMap(name => ['-w', name]))
+  const packed = join(project, 'tarballs')
+  await mkdir(packed)
+  await run(root, 'npm', 'pack', '--pack-destination', packed, ...names.flatMap(name => ['-w', name]))
   await Bun.write(join(project, 'package.json'), '{ "private": true }')
-  const files = await Array.fromAsync(new Bun.Glob('*.tgz').scan({ cwd: tarballs, absolute: true }))
+  tarballs = await Array.fromAsync(new Bun.Glob('*.tgz').scan({ cwd: packed, absolute: true }))
   // Where no script may run, Bun's has not, either.
-  await run(project, 'npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', ...files)
+  await run(project, 'npm', 'install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', ...tarballs)
   await Bun.write(join(project, 'use.mjs'), esm)
   await Bun.write(join(project, 'use.cjs'), cjs)
-}, 180_000)
+  await Bun.write(join(project, 'page.mjs'), page)
+}, 300_000)
 afterAll(() => rm(project, { recursive: true }))
 
 describe('the packages, installed in an empty project', () => {
@@ -90,6 +119,42 @@ describe('the packages, installed in an empty project', () => {
     const { ParleyError, onFile } = await import(file)
     expect([ParleyError.name, typeof onFile]).toEqual(['ParleyError', 'function'])
     expect(await Bun.file(file).text()).not.toMatch(/\bimport\b/)
+  })
+})
+
+describe('the tarballs', () => {
+  test('are without fault for publint and for “Are the types wrong?”', async () => {
+    expect(tarballs.length).toBe(names.length)
+    for (const tarball of tarballs) {
+      expect(await run(project, tool('publint'), '--strict', tarball)).toEndWith('All good!\n')
+      // Without `node10`, the way of TypeScript that looks at no `exports`: TypeScript 7 does not have it any more.
+      await run(project, tool('attw'), '--profile', 'node16', tarball)
+    }
+  })
+
+  test('make a bundle that runs: esbuild', async () => {
+    await run(project, tool('esbuild'), 'page.mjs', '--bundle', '--minify', '--format=esm', '--outfile=out/esbuild.mjs')
+    expect(await run(project, 'node', 'out/esbuild.mjs')).toBe(`${told}\n`)
+  })
+
+  test('make a bundle that runs: webpack', async () => {
+    await Bun.write(join(project, 'webpack.cjs'), webpackProgram)
+    expect(await run(project, 'node', 'webpack.cjs')).toBe('')
+    expect(await run(project, 'node', 'out/webpack.cjs')).toBe(`${told}\n`)
+  })
+
+  withChromium('make a page that runs: Vite', async () => {
+    await Bun.write(join(project, 'index.html'), '<script type="module" src="/page.mjs"></script>')
+    await run(project, tool('vite'), 'build', '--outDir', 'out/vite', '--logLevel', 'warn')
+    const out = join(project, 'out/vite')
+    const { origin } = servePages({
+      '/': html(await Bun.file(join(out, 'index.html')).text()),
+      ...(await filesOf('assets', out)),
+    })
+    const { page } = await openPage(await startChromium())
+    await page.goto(origin)
+    await page.waitForFunction('document.title')
+    expect(await page.title()).toBe(told)
   })
 })
 
