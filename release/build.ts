@@ -2,7 +2,7 @@
  * What others install, built from the sources: `bun release/build.ts [PACKAGE…]`, without a package all of them. Development
  * and the tests run the sources.
  */
-import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { errors, fromPeers, fromServer } from '../protocol/fixtures/index.ts'
@@ -100,15 +100,20 @@ async function minify(folder: string): Promise<void> {
 
 /** Builds what Node runs of `@parley/cli`, with all that is ours inside. What is optional or has native code stays outside. */
 async function buildCli(): Promise<void> {
-  await Bun.build({
+  const { outputs } = await Bun.build({
     entrypoints: [join(root, 'cli/src/main.ts')],
     target: 'node',
     conditions: ['bun'],
     minify: { whitespace: false, syntax: false, identifiers: false, keepNames: true },
     sourcemap: 'linked',
     external: ['node-datachannel', 'ws', '@aws-sdk/*', '@smithy/*'],
-    outdir: join(root, 'cli/dist'),
   })
+  // In one step each, since somebody may be starting it.
+  for (const output of outputs) {
+    const path = join(root, 'cli/dist', output.path)
+    await Bun.write(`${path}.new`, output)
+    await rename(`${path}.new`, path)
+  }
 }
 
 /** Builds these packages. The server's has sources, which Bun runs as they are. */
