@@ -21,7 +21,10 @@ export interface ProgramOptions {
 
 /** Starts a program, which ends with the test at the latest. */
 export function startProgram({ cwd, env }: ProgramOptions, command: string, ...args: string[]): Program {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    ...{ cwd, env: { ...process.env, ...env }, detached: true },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const lines = new Inbox<string>()
   let stderr = ''
   createInterface({ input: child.stdout }).on('line', line => lines.push(line))
@@ -33,7 +36,12 @@ export function startProgram({ cwd, env }: ProgramOptions, command: string, ...a
     return { code: child.exitCode, stderr }
   })
   onTestFinished(async () => {
-    child.kill('SIGKILL')
+    // Its whole group: npx has started others, and `ended` waits for all that hold its streams.
+    try {
+      if (child.pid) process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // There is none any more.
+    }
     await ended
   })
   return { lines, signal: name => void child.kill(name), ended }

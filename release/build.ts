@@ -1,11 +1,17 @@
-/** What others install, built from the sources: `bun release/build.ts`. Development and the tests run the sources. */
-import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+/**
+ * What others install, built from the sources: `bun release/build.ts [PACKAGE…]`, without a package all of them. Development
+ * and the tests run the sources.
+ */
+import { copyFile, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { errors, fromPeers, fromServer } from '../protocol/fixtures/index.ts'
 
 const root = join(import.meta.dir, '..')
 const libraries = ['protocol', 'client'] as const
+
+/** What is published, each after those that it needs. */
+export const packages = [...libraries, 'cli', 'server'] as const
 
 /** The two module systems, where their files go, and what TypeScript is told. A module stays a file: no name changes. */
 const formats = [
@@ -92,11 +98,40 @@ async function minify(folder: string): Promise<void> {
   })
 }
 
+/** Builds what Node runs of `@parley/cli`, with all that is ours inside. What is optional or has native code stays outside. */
+async function buildCli(): Promise<void> {
+  const { outputs } = await Bun.build({
+    entrypoints: [join(root, 'cli/src/main.ts')],
+    target: 'node',
+    conditions: ['bun'],
+    minify: { whitespace: false, syntax: false, identifiers: false, keepNames: true },
+    sourcemap: 'linked',
+    external: ['node-datachannel', 'ws', '@aws-sdk/*', '@smithy/*'],
+  })
+  // In one step each, since somebody may be starting it.
+  for (const output of outputs) {
+    const path = join(root, 'cli/dist', output.path)
+    await Bun.write(`${path}.new`, output)
+    await rename(`${path}.new`, path)
+  }
+}
+
+/** Builds these packages. The server's has sources, which Bun runs as they are. */
+async function build(names: readonly string[]): Promise<void> {
+  const unknown = names.find(name => !packages.some(known => known === name))
+  if (unknown) throw new Error(`There is no package ${unknown}: give ${packages.join(', ')}, or nothing for all.`)
+  if (names.includes('cli')) await buildCli()
+  if (libraries.some(name => names.includes(name))) {
+    if (await Bun.file(join(root, 'node_modules/.bin/tsc')).exists()) await buildSdk()
+    else
+      console.error(
+        'The SDK was not built: there is no TypeScript, since npm has left out the development dependencies.',
+      )
+  }
+  for (const name of names) await copyFile(join(root, 'LICENSE'), join(root, name, 'LICENSE'))
+}
+
 if (import.meta.main) {
-  if (await Bun.file(join(root, 'node_modules/.bin/tsc')).exists()) {
-    await buildSdk()
-    for (const name of [...libraries, 'cli', 'server'])
-      await copyFile(join(root, 'LICENSE'), join(root, name, 'LICENSE'))
-  } else
-    console.error('The SDK was not built: there is no TypeScript, since npm has left out the development dependencies.')
+  const names = process.argv.slice(2)
+  await build(names.length > 0 ? names : packages)
 }

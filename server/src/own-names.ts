@@ -15,8 +15,13 @@ const withoutCommand = '\n\nWithout a command the server starts.'
 /** From the sources, or of an executable. */
 export const ownNames: OwnNames = Bun.isStandaloneExecutable ? ofExecutable(process.argv0) : fromSources()
 
+/** From the registry, both programs have their scope: the package `parley` there is somebody else's. */
+const isInstalled = /[\\/]node_modules[\\/]/.test(import.meta.dir)
+
 function fromSources(): OwnNames {
-  return { usage: `npm start -- [COMMAND] [OPTIONS]${withoutCommand}`, cli: 'npx parley', bun: 'npx bun' }
+  const start = isInstalled ? 'npx @parley/server' : 'npm start --'
+  const cli = isInstalled ? 'npx @parley/cli' : 'npx parley'
+  return { usage: `${start} [COMMAND] [OPTIONS]${withoutCommand}`, cli, bun: 'npx bun' }
 }
 
 /** @param name as it was typed; called parley-server, it is the server alone */

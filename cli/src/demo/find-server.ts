@@ -15,14 +15,17 @@ export interface ServerCommand {
 
 const server = join('server', 'src', 'main.ts')
 
-/** The server of this executable, or of the repository that this file belongs to, upwards from where it is. @throws Failure */
+/** The server of this executable, or of the repository that this file belongs to, from where it is upwards, or of the package beside. @throws Failure */
 export function findServer(): ServerCommand {
   if (isExecutable) return { program: process.execPath, args: ['serve'], cwd: process.cwd() }
-  const advice = 'Run it in a checkout of Parley after “npm ci”, or give it a server: parley demo --server URL'
+  const advice =
+    'Run it in a checkout of Parley after “npm ci”, install @parley/server, or give it a server: parley demo --server URL'
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, server))) {
-      const installed = join(folder, 'node_modules', '.bin', 'bun')
-      if (existsSync(installed)) return { program: installed, args: [server], cwd: folder }
+      // As a package, the server has its Bun beside the scope.
+      const bins = [join(folder, 'node_modules', '.bin'), join(folder, '..', '.bin')]
+      const installed = bins.map(bin => join(bin, 'bun')).find(existsSync)
+      if (installed) return { program: installed, args: [server], cwd: folder }
       if (process.versions.bun !== undefined) return { program: process.execPath, args: [server], cwd: folder }
       throw new Failure('NO_SERVER', 'The server needs Bun, which is not installed.', advice)
     }
