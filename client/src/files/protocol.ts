@@ -22,6 +22,10 @@ import { ParleyError } from '../errors.ts'
  * what was sent; `TIMEOUT`: nobody has decided. Whoever gets the last word, `kept` or `error`, closes the channel; whoever
  * has said it does so after a while, if the other one does not.
  *
+ * A receiver may have the begin of the file from an earlier transfer that was cut off. If the offer says `resume`, it may
+ * ask before it accepts: `have`, with the `offset` up to which it has it. The sender answers `hash`, with the SHA-256 of that
+ * much of its file. If the receiver comes to the same, it accepts from there, and the sender lets it.
+ *
  * If the channel closes without `kept` or `error`, the sender opens another one, also over a new connection, and sends the
  * same offer. Only the same peer can go on with a transfer. To one that has ended the receiver answers as it did
  * before, so a file whose `kept` was lost is not kept twice. A receiver that takes no files may close the channel without a
@@ -51,13 +55,15 @@ export interface Offer {
   readonly mime?: string | undefined
   /** Milliseconds since the epoch, which is not after it. */
   readonly modified?: number | undefined
+  /** 1: this sender answers `have`. */
+  readonly resume?: number | undefined
 }
 
 export type Frame =
   | Offer
   | { readonly type: 'waiting' }
-  | { readonly type: 'accept' | 'progress'; readonly offset: number }
-  | { readonly type: 'done'; readonly sha256: string }
+  | { readonly type: 'have' | 'accept' | 'progress'; readonly offset: number }
+  | { readonly type: 'hash' | 'done'; readonly sha256: string }
   | { readonly type: 'kept'; readonly name: string }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
 
@@ -67,6 +73,8 @@ type Members = { readonly [member: string]: string | number }
 const frames: { readonly [Type in Frame['type']]: Members } = {
   offer: { id: '', name: '', size: 0 },
   waiting: {},
+  have: { offset: 0 },
+  hash: { sha256: '' },
   accept: { offset: 0 },
   progress: { offset: 0 },
   done: { sha256: '' },
@@ -75,7 +83,7 @@ const frames: { readonly [Type in Frame['type']]: Members } = {
 }
 
 /** What an offer may have. */
-const optional: Members = { mime: '', modified: 0 }
+const optional: Members = { mime: '', modified: 0, resume: 0 }
 
 /** All texts are short, and all numbers are counts. */
 const isLike = (value: unknown, example: string | number) =>

@@ -55,8 +55,8 @@ export async function sendOver(
   const source = 'read' in file ? file : fileSource(file)
   const report = (status: TransferStatus) =>
     notify(onProgress, { status, bytes: transfer.written(), size: source.size })
-  const hash = (options.sha256 ?? sha256)()
-  const transfer = outgoing(source, { name: options.name ?? source.name, hash, clock, report })
+  const name = options.name ?? source.name
+  const transfer = outgoing(source, { name, sha256: options.sha256 ?? sha256, clock, report })
 
   /** Aborted when the transfer is over. */
   const over = new AbortController()
