@@ -1,6 +1,7 @@
 import type { Connection, Room } from '@parley/client'
 import type { FileSource } from '@parley/client/files'
 import type { Context } from './command.ts'
+import type { Parts } from './files/parts.ts'
 import { eachLine } from './lines.ts'
 import { type Means, meansOf } from './means.ts'
 import { Receiver } from './receiver.ts'
@@ -12,8 +13,8 @@ import { Transfers } from './transfers.ts'
 const farewellWithin = 3_000
 
 export interface ConversationOptions {
-  /** Where its files go; absolute. */
-  readonly folder: string
+  /** Those of the folder where its files go. */
+  readonly parts: Parts
   /** Whether it is a program of the Python server's time, and is to be spoken to as such. */
   readonly isLegacy: boolean
 }
@@ -37,7 +38,7 @@ export class Conversation {
   private constructor(
     private readonly room: Room,
     connection: Connection,
-    { folder, isLegacy }: ConversationOptions,
+    { parts, isLegacy }: ConversationOptions,
     private readonly context: Context,
   ) {
     const { out, interruption } = context
@@ -47,7 +48,7 @@ export class Conversation {
     this.#connection = connection
     this.#means = meansOf(room, out, isLegacy)
     this.#transfers = new Transfers(out)
-    this.#receiver = new Receiver({ folder, transfers: this.#transfers, signal })
+    this.#receiver = new Receiver({ parts, transfers: this.#transfers, signal })
     const tell = connectionNews(out)
     const meet = (connection: Connection) => {
       this.#means.talk.add(connection)

@@ -1,13 +1,15 @@
+import { ParleyError } from '@parley/client'
 import type { KeptFile } from './exec-hook.ts'
 import { diskSink } from './files/disk-sink.ts'
+import type { Parts } from './files/parts.ts'
 import type { TakenFile } from './means.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface ReceiverOptions {
-  /** Where the files go; absolute. */
-  readonly folder: string
+  /** Those of the folder where the files go. */
+  readonly parts: Parts
   readonly transfers: Transfers
-  /** Ends what is under way; nothing is left of it. */
+  /** Ends what is under way; it may go on when this program is started again. */
   readonly signal: AbortSignal
   /** A file is complete and in its place. */
   readonly kept?: (file: KeptFile) => void
@@ -20,7 +22,19 @@ export class Receiver {
   #ended = 0
   #onEnded = () => {}
 
-  constructor(private readonly options: ReceiverOptions) {}
+  /** Aborted with what the files end with when this program does: their senders may come again. */
+  readonly #stopped = new AbortController()
+
+  constructor(private readonly options: ReceiverOptions) {
+    const stop = () =>
+      this.#stopped.abort(
+        new ParleyError('CHANNEL_CLOSED', 'This program has ended before all of the file was there.', {
+          retryable: true,
+        }),
+      )
+    options.signal.addEventListener('abort', stop)
+    if (options.signal.aborted) stop()
+  }
 
   /** How many files have failed. */
   get failures(): number {
@@ -52,10 +66,11 @@ export class Receiver {
   }
 
   async #receive(file: TakenFile): Promise<void> {
-    const { folder, transfers, signal, kept } = this.options
+    const { parts, transfers, kept } = this.options
+    const { signal } = this.#stopped
     const { peerId: peer, name, size } = file
     const shown = transfers.begin({ direction: 'receiving', peer, name, size })
-    const opening = diskSink(folder, name, size)
+    const opening = diskSink(parts, { name, size })
     try {
       const receipt = await file.save(opening, { signal, onProgress: progress => shown.onProgress(progress) })
       const { path = '' } = await opening
@@ -63,10 +78,10 @@ export class Receiver {
       kept?.({ path, peer, sha256: receipt.sha256 })
     } catch (error) {
       this.#failures++
-      shown.failed(error)
       // If it failed before there was somewhere to write to, that is left.
       const sink = await opening.catch(() => undefined)
       await sink?.abort(error)
+      shown.failed(error, sink?.left)
     }
   }
 }

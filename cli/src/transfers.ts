@@ -1,5 +1,7 @@
+import { basename } from 'node:path'
 import type { FileProgress, FileReceipt } from '@parley/client/files'
 import { explain, told } from './failure.ts'
+import type { PartOfFile } from './files/disk-sink.ts'
 import type { Output } from './output.ts'
 import { printBytes, progressLine, Rate } from './progress.ts'
 import { printable } from './terminal.ts'
@@ -16,7 +18,8 @@ export interface ShownTransfer {
   onProgress(progress: FileProgress): void
   /** @param path where it is, if that is here */
   kept(receipt: FileReceipt, path?: string): void
-  failed(error: unknown): void
+  /** @param left what stays of it here for another time */
+  failed(error: unknown, left?: PartOfFile): void
 }
 
 /** Milliseconds between two `progress` events. */
@@ -42,6 +45,7 @@ export class Transfers {
     const start = now()
     let saidAt = Number.NEGATIVE_INFINITY
     let saidStatus = ''
+    let isWaiting = false
     const withPeer = `${direction === 'sending' ? 'to' : 'from'} ${printable(peer)}`
     out.news(
       { event: 'file_started', ...members },
@@ -52,6 +56,14 @@ export class Transfers {
       onProgress({ status, bytes }) {
         rate.add(bytes)
         const { perSecond } = rate
+        const goesOn = status === 'transferring' && isWaiting && bytes > 0 && bytes < size
+        isWaiting = status !== 'transferring'
+        if (goesOn) {
+          out.news(
+            { event: 'file_resumed', ...members, bytes },
+            `${printable(name)} goes on at ${printBytes(bytes)} of ${printBytes(size)}`,
+          )
+        }
         const note = status === 'transferring' ? undefined : status
         out.live.set(String(transfer), columns =>
           progressLine({ label, bytes, size, rate: perSecond, ...(note && { note }) }, columns),
@@ -73,13 +85,24 @@ export class Transfers {
           return `${paint.green('✓')} ${printable(name)} ${done} ${withPeer} (${printBytes(size)}${speed})${other}`
         })
       },
-      failed(error) {
+      failed(error, left) {
         out.live.delete(String(transfer))
         const explanation = explain(error)
         const { code, sentence } = explanation
+        const goesOn =
+          left &&
+          `${printBytes(left.bytes)} of it stay in ${basename(left.path)}: it goes on from there when it is sent again.`
         out.news(
-          { event: 'file_failed', ...members, code, message: sentence },
-          ({ red }) => `${red('✗')} ${printable(name)}: ${printable(told(explanation))}`,
+          {
+            event: 'file_failed',
+            ...members,
+            ...{ code, message: sentence },
+            ...(left && { part: left.path, bytes: left.bytes }),
+          },
+          ({ red }) => {
+            const text = told({ ...explanation, advice: goesOn ?? explanation.advice })
+            return `${red('✗')} ${printable(name)}: ${printable(text)}`
+          },
         )
       },
     }

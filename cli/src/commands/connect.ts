@@ -4,6 +4,7 @@ import { chatEvents, connectionEvents, fileEvents, identityEvents } from '../eve
 import { exitCodes, UsageError } from '../failure.ts'
 import { openFolder } from '../files/disk-sink.ts'
 import { type DiskSource, diskSource, inputSource } from '../files/disk-source.ts'
+import { findParts } from '../found-parts.ts'
 import { randomPeerId } from '../peer-id.ts'
 import { openServer } from '../server.ts'
 import { looksLikeSession } from '../session.ts'
@@ -72,6 +73,7 @@ export const connect = command({
     const isChatting = values.chat || (paths.length === 0 && message === undefined)
     // Who only talks needs none.
     const folder = values.folder === undefined ? process.cwd() : await openFolder(values.folder)
+    const parts = await findParts(folder, out)
     const sources: DiskSource[] = []
     if (isChatting && paths.includes('-')) throw new UsageError('--send - and --chat both need the input.', 'connect')
     for (const path of paths)
@@ -89,7 +91,7 @@ export const connect = command({
     const accept = (other: string) => other === target
     const room = await parley.join({ roomId, token, peerId, role, accept })
     out.news({ event: 'joined', room_id: roomId, peer_id: peerId, worker: target }, undefined)
-    const conversation = await Conversation.begin(room, target, { folder, isLegacy: values.legacy }, context)
+    const conversation = await Conversation.begin(room, target, { parts, isLegacy: values.legacy }, context)
     let isDone = false
     try {
       const isSaid = message === undefined || (await conversation.say(message))

@@ -19,7 +19,11 @@ export class ArrivingFile implements TakenFile {
 
   save(to: FileSink | Promise<FileSink>, options: TransferOptions = {}): Promise<FileReceipt> {
     this.#options = options
-    this.#work = Promise.resolve(to)
+    // Such a sender sends all of it.
+    this.#work = Promise.resolve(to).then(async sink => {
+      await sink.earlier?.discard()
+      return sink
+    })
     // It is told at the end.
     this.#work.catch(() => {})
     options.signal?.addEventListener('abort', () => this.fail('The receiver has cancelled the file.', 'ABORTED'))

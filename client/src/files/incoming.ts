@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { ParleyError } from '../errors.ts'
 import { type Compared, compared } from './compared.ts'
-import { safeFileName } from './file-name.ts'
 import { blobSink, type FileSink, streamSink } from './file-sink.ts'
 import type { IncomingFile } from './incoming-file.ts'
+import { offered } from './offered.ts'
 import { ackBytes, ackEvery, type Frame, type Offer, violation, windowBytes } from './protocol.ts'
 import type { Sha256 } from './sha256.ts'
 import type { FileReceipt, TransferOptions, TransferStatus } from './transfer.ts'
@@ -37,10 +37,9 @@ export interface Incoming extends IncomingFile {
 const nothing = () => {}
 
 export function incoming(peerId: string, offer: Offer, parts: IncomingParts): Incoming {
-  const { size, mime = '', modified } = offer
+  const about = offered(peerId, offer)
+  const { name, size, type } = about
   const { clock } = parts
-  const name = safeFileName(offer.name)
-  const [type = ''] = mime.match(/^[\w.+-]+\/[\w.+-]+/) ?? []
   const gone = new AbortController()
   let resolve: (receipt: FileReceipt) => void
   let reject: (error: ParleyError) => void
@@ -216,7 +215,9 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     onProgress = options.onProgress
     const cancel = () => {
       const { reason } = signal ?? {}
-      end(isLost(reason) ? reason : new ParleyError('ABORTED', 'The receiver has cancelled the file.', { cause: reason }))
+      end(
+        isLost(reason) ? reason : new ParleyError('ABORTED', 'The receiver has cancelled the file.', { cause: reason }),
+      )
     }
     signal?.addEventListener('abort', cancel)
     if (signal?.aborted) cancel()
@@ -242,11 +243,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   }
 
   return {
-    peerId,
-    name,
-    size,
-    type,
-    modified: modified === undefined ? undefined : new Date(modified),
+    ...about,
     signal: gone.signal,
     save,
     async blob(options) {
