@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
 import { watch } from 'node:fs'
-import { chmod, readdir, readFile, stat, statfs, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, statfs, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   buildCli,
@@ -281,6 +281,31 @@ for (const runtime of runtimes) {
       expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('both need the input')])
     })
 
+    withWebRtc(`sends a folder with all that is in it, on ${runtime}`, async () => {
+      const options = await onRuntime()
+      const { worker, session, inbox } = await startWorker(options)
+      const folder = join(await newFolder(), 'photos')
+      await mkdir(join(folder, 'none', 'at all'), { recursive: true })
+      const names = Array.from({ length: 100 }, (_, i) => `${i % 7} of 7/${i}.txt`)
+      await Promise.all([...Array(7).keys()].map(i => mkdir(join(folder, `${i} of 7`))))
+      await Promise.all(names.map(name => writeFile(join(folder, name), name.repeat(100))))
+      await symlink('/etc/passwd', join(folder, 'link'))
+      const client = await runCli(options, 'connect', session, '--send', `${folder}/`, '--peer-id', 'ada', ...loopback)
+      expect([client.code, client.stdout]).toEqual([0, []])
+      expect(client.stderr).toMatch(/! photos\/link is a link: it is not sent\.\n✓ photos sent to .+: 101 files/)
+      expect(client.stderr).not.toContain('Warning')
+      for (const name of names) expect(await readFile(join(inbox, 'photos', name), 'utf8')).toBe(name.repeat(100))
+      expect(await readdir(join(inbox, 'photos', 'none', 'at all'))).toEqual([])
+      expect((await readdir(join(inbox, 'photos'))).sort()).toEqual([
+        ...(await readdir(folder)).sort().slice(0, 7),
+        'none',
+      ])
+      expect(await worker.event('file_received')).toMatchObject({
+        peer: 'ada',
+        folder: expect.stringMatching(/^photos/),
+      })
+    })
+
     withWebRtc(`waits for a server that is not there yet, on ${runtime}`, async () => {
       const options = await onRuntime()
       const server = await startRestartable()
@@ -436,7 +461,7 @@ for (const runtime of runtimes) {
         [['connect'], 2, 'Which session?'],
         [['connect', 'x'], 2, 'This is not a session: there is no # in it'],
         [['connect', session, '--send', 'no such file'], 1, 'no such file cannot be read: it does not exist (ENOENT).'],
-        [['connect', session, '--send', '.'], 1, '. is a folder (EISDIR).'],
+        [['connect', session, '--legacy', '--send', '.'], 2, '. is a folder, and --legacy sends files only'],
         [['connect', session], 1, '(ROOM_NOT_FOUND). The worker has ended'],
         [['peers', session], 1, '(ROOM_NOT_FOUND).'],
         [['rooms', 'delete', 'x', '--server', server.httpUrl], 1, '(ROOM_NOT_FOUND).'],

@@ -2,10 +2,12 @@ import type { Connection, Room } from '@parley/client'
 import type { FileSource } from '@parley/client/files'
 import type { Context } from './command.ts'
 import type { Parts } from './files/parts.ts'
+import type { Tree } from './files/tree.ts'
 import { eachLine } from './lines.ts'
 import { type Means, meansOf } from './means.ts'
 import { Receiver } from './receiver.ts'
 import { connectionNews, tellState } from './room-news.ts'
+import { sendTree, type TreeSending } from './send-tree.ts'
 import { aborted, stayConnected } from './stay-connected.ts'
 import { Transfers } from './transfers.ts'
 
@@ -118,6 +120,14 @@ export class Conversation {
       shown.failed(error)
       return false
     }
+  }
+
+  /** Sends a folder, and tells how that goes. Whether the other peer keeps all of it that can be sent. */
+  sendFolder(tree: Tree): Promise<boolean> {
+    const { peerId: peer } = this.#connection
+    const { signal } = this.#ending
+    const send: TreeSending['send'] = (source, options) => this.#means.sendFile(peer, source, options)
+    return sendTree(tree, { peer, transfers: this.#transfers, signal, send })
   }
 
   /** Resolves when so many files have come from the other side, and are kept or have failed, or it has gone. */

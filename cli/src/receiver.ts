@@ -1,7 +1,9 @@
 import { ParleyError } from '@parley/client'
 import type { KeptFile } from './exec-hook.ts'
-import { diskSink } from './files/disk-sink.ts'
+import { type DiskSink, diskSink } from './files/disk-sink.ts'
 import type { Parts } from './files/parts.ts'
+import { emptyFolderSink, treeSink } from './files/same-file.ts'
+import { folderType } from './files/tree.ts'
 import type { TakenFile } from './means.ts'
 import type { Transfers } from './transfers.ts'
 
@@ -68,14 +70,19 @@ export class Receiver {
   async #receive(file: TakenFile): Promise<void> {
     const { parts, transfers, kept } = this.options
     const { signal } = this.#stopped
-    const { peerId: peer, name, size } = file
-    const shown = transfers.begin({ direction: 'receiving', peer, name, size })
-    const opening = diskSink(parts, { name, size })
+    const { peerId: peer, name, folders, size } = file
+    const isFolder = file.type === folderType && size === 0
+    const shown = transfers.begin({ direction: 'receiving', peer, name, folder: folders.join('/'), size })
+    const opening: Promise<DiskSink> = isFolder
+      ? Promise.resolve(emptyFolderSink(parts, file))
+      : folders.length > 0
+        ? treeSink(parts, file)
+        : diskSink(parts, file)
     try {
       const receipt = await file.save(opening, { signal, onProgress: progress => shown.onProgress(progress) })
-      const { path = '' } = await opening
-      shown.kept(receipt, path)
-      kept?.({ path, peer, sha256: receipt.sha256 })
+      const { path = '', wasThere } = await opening
+      shown.kept(receipt, path, wasThere)
+      if (!isFolder && !wasThere) kept?.({ path, peer, sha256: receipt.sha256 })
     } catch (error) {
       this.#failures++
       // If it failed before there was somewhere to write to, that is left.

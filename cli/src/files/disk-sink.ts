@@ -17,6 +17,8 @@ export interface DiskSink extends FileSink {
   readonly path: string | undefined
   /** What was left of it for another time, when it was aborted. */
   readonly left: PartOfFile | undefined
+  /** Whether the same file was there before, and nothing has come. */
+  readonly wasThere?: boolean
 }
 
 /** A part that stays, as people are told it. */
@@ -47,6 +49,9 @@ export async function openFolder(path: string): Promise<string> {
   }
 }
 
+/** That a file has on the disk, if nothing else has it. */
+export const safeName = (name: string): string => safeFileName(name, nameBytes)
+
 /** A file that comes. */
 export interface Arrival {
   readonly name: string
@@ -62,7 +67,7 @@ export interface Arrival {
  * @throws Error of Node, as ENOSPC if the disk has not so much space
  */
 export async function diskSink(parts: Parts, { name, size, folders = [] }: Arrival): Promise<DiskSink> {
-  const safe = safeFileName(name, nameBytes)
+  const safe = safeName(name)
   const file = [...folders, safe].join('/')
   const left = await takeLeft(parts, file, size)
   const subfolder = left ? left.part.path.split('/').slice(0, -1) : await openSubfolder(parts.folder, folders)
@@ -203,7 +208,8 @@ function assertOurs(parts: Parts, part: Part): void {
   if (!parts.has(part)) throw new ParleyError('FILE_FAILED', 'Another program goes on with this file.')
 }
 
-async function readAll(handle: FileHandle, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+/** What there is from `offset` on, up to `length` bytes. */
+export async function readAll(handle: FileHandle, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length)
   const { bytesRead } = await handle.read(bytes, 0, length, offset)
   if (bytesRead === 0) throw new ParleyError('FILE_FAILED', 'The part of the file that was there has changed.')

@@ -67,6 +67,11 @@ export class Parts {
     return part
   }
 
+  /** Whether there is something to take. */
+  hasLeft(file: string, size: number): boolean {
+    return [...this.#idle.keys()].some(part => part.file === file && part.size === size)
+  }
+
   /** From now on this file belongs to this program. Call it before anything is written to it. @throws Error of Node */
   add(part: Part): void {
     this.#journal ??= new Journal(join(this.folder, `${journalPrefix}${randomBytes(6).toString('hex')}`))

@@ -4,6 +4,8 @@ import type { TakenFile } from '../means.ts'
 
 /** One file that arrives as deployed programs send it. The sender has no way to be told what becomes of it. */
 export class ArrivingFile implements TakenFile {
+  readonly folders = []
+  readonly type = ''
   #received = 0
   #options: TransferOptions = {}
   /** What is to be done with it, one after the other; rejects once something could not be done. */

@@ -20,6 +20,8 @@ export interface IncomingParts {
   readonly resumeWithin: number
   /** Milliseconds that the decision may take. */
   readonly decideWithin: number
+  /** Whether files of folders are welcome. */
+  readonly folders: boolean
   /** It is over. `outcome` is for the sender if it asks again; without one it may begin again. */
   settled(outcome: Frame | undefined): void
 }
@@ -37,7 +39,7 @@ export interface Incoming extends IncomingFile {
 const nothing = () => {}
 
 export function incoming(peerId: string, offer: Offer, parts: IncomingParts): Incoming {
-  const about = offered(peerId, offer)
+  const about = offered(peerId, offer, parts.folders)
   const { name, size, type } = about
   const { clock } = parts
   const gone = new AbortController()
@@ -256,7 +258,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     },
     end,
     attach(next, again) {
-      if (again.name !== offer.name || again.size !== size) throw violation('offer')
+      if (again.name !== offer.name || again.size !== size || again.folder !== offer.folder) throw violation('offer')
       void detach()
       line = next
       line.hand({
@@ -288,7 +290,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
         },
         broken: end,
       })
-      line.send({ type: 'waiting' })
+      line.send({ type: 'waiting', folders: parts.folders ? 1 : undefined })
       proceed()
     },
   }

@@ -34,6 +34,7 @@ export interface Outgoing {
 
 export interface OutgoingParts {
   readonly name: string
+  readonly folder: string | undefined
   readonly sha256: () => Sha256
   readonly clock: Clock
   report(status: TransferStatus): void
@@ -47,7 +48,9 @@ const answerWithin = 15_000
 
 const nothing = () => {}
 
-export function outgoing(source: FileSource, { name, sha256, clock, report }: OutgoingParts): Outgoing {
+const noFolders = () => new ParleyError('UNSUPPORTED', 'The receiver takes no files of folders.')
+
+export function outgoing(source: FileSource, { name, folder, sha256, clock, report }: OutgoingParts): Outgoing {
   const { size, type, modified } = source
   const offer: Offer = {
     type: 'offer',
@@ -58,6 +61,7 @@ export function outgoing(source: FileSource, { name, sha256, clock, report }: Ou
     mime: type.slice(0, mostCharacters),
     modified: modified && Math.max(0, Math.floor(modified)),
     resume: 1,
+    folder,
   }
   const hash = sha256()
   /** Bytes that were sent, over whatever channel, or compared. The hash is that of these: each is counted once. */
@@ -121,7 +125,10 @@ export function outgoing(source: FileSource, { name, sha256, clock, report }: Ou
         frame(frame) {
           cancelTimer()
           steps ||= 1
-          if (frame.type === 'waiting') report('waiting')
+          if (frame.type === 'waiting') {
+            if (folder !== undefined && !frame.folders) return fail(noFolders())
+            report('waiting')
+          }
           if (frame.type === 'have') {
             if (isAccepted || isCompared || frame.offset > size) throw violation('have')
             isCompared = true

@@ -26,6 +26,10 @@ import { ParleyError } from '../errors.ts'
  * ask before it accepts: `have`, with the `offset` up to which it has it. The sender answers `hash`, with the SHA-256 of that
  * much of its file. If the receiver comes to the same, it accepts from there, and the sender lets it.
  *
+ * A file of a folder has that in its offer: `folder`, the names of the folders above it from the one that is sent, with `/`
+ * between, or '' for the top. A folder that is empty is offered itself, with 0 bytes and the MIME type `inode/directory`. A
+ * receiver that takes folders says so in `waiting`; without that, the sender ends the transfer.
+ *
  * If the channel closes without `kept` or `error`, the sender opens another one, also over a new connection, and sends the
  * same offer. Only the same peer can go on with a transfer. To one that has ended the receiver answers as it did
  * before, so a file whose `kept` was lost is not kept twice. A receiver that takes no files may close the channel without a
@@ -46,6 +50,9 @@ export const ackEvery = 200
 /** Of any text in a frame, in UTF-16. */
 export const mostCharacters = 1024
 
+/** Folders, one in the other. */
+export const mostFolders = 32
+
 export interface Offer {
   readonly type: 'offer'
   readonly id: string
@@ -57,11 +64,14 @@ export interface Offer {
   readonly modified?: number | undefined
   /** 1: this sender answers `have`. */
   readonly resume?: number | undefined
+  /** Of a folder: the names of the folders above it, with `/` between. */
+  readonly folder?: string | undefined
 }
 
 export type Frame =
   | Offer
-  | { readonly type: 'waiting' }
+  /** `folders`: 1, if this receiver takes those. */
+  | { readonly type: 'waiting'; readonly folders?: number | undefined }
   | { readonly type: 'have' | 'accept' | 'progress'; readonly offset: number }
   | { readonly type: 'hash' | 'done'; readonly sha256: string }
   | { readonly type: 'kept'; readonly name: string }
@@ -82,8 +92,8 @@ const frames: { readonly [Type in Frame['type']]: Members } = {
   error: { code: '', message: '' },
 }
 
-/** What an offer may have. */
-const optional: Members = { mime: '', modified: 0, resume: 0 }
+/** What frames may have. */
+const optional: Members = { mime: '', modified: 0, resume: 0, folder: '', folders: 0 }
 
 /** All texts are short, and all numbers are counts. */
 const isLike = (value: unknown, example: string | number) =>
