@@ -1,5 +1,5 @@
 import { explain, systemFailure, told } from './failure.ts'
-import { type FoundParts, type PartState, Parts, partsLast } from './files/parts.ts'
+import { type PartState, Parts, partsLast } from './files/parts.ts'
 import type { Output } from './output.ts'
 import { printBytes } from './progress.ts'
 import { printable } from './terminal.ts'
@@ -10,7 +10,10 @@ const day = 24 * 3600
 export async function findParts(folder: string, out: Output): Promise<Parts> {
   const parts = new Parts(folder)
   try {
-    tellFound(folder, await parts.find(), out)
+    const found = await parts.find()
+    const removed = await parts.removeOld(found)
+    const left = found.filter(state => !removed.includes(state))
+    tellFound(folder, { left, removed }, out)
   } catch (error) {
     const how = explain(systemFailure(`Incomplete files in ${folder} cannot be looked for`, error))
     out.news(
@@ -21,14 +24,19 @@ export async function findParts(folder: string, out: Output): Promise<Parts> {
   return parts
 }
 
-function tellFound(folder: string, { parts, removed }: FoundParts, out: Output): void {
+interface Found {
+  readonly left: readonly PartState[]
+  readonly removed: readonly PartState[]
+}
+
+function tellFound(folder: string, { left, removed }: Found, out: Output): void {
   const shown = printable(folder)
   const last = `${partsLast / 1000 / day} days`
-  if (parts.length > 0) {
-    const seconds = Math.max(0, ...parts.map(({ age }) => Math.round(age / 1000)))
+  if (left.length > 0) {
+    const seconds = Math.max(0, ...left.map(({ age }) => Math.round(age / 1000)))
     out.news(
-      { event: 'parts_found', folder, ...counted(parts), oldest_seconds: seconds },
-      `${files(parts)} in ${shown} (${size(parts)}, ${parts.length === 1 ? '' : 'the oldest '}${printAge(seconds)} old): each goes on when it is sent again, and is removed after ${last}.`,
+      { event: 'parts_found', folder, ...counted(left), oldest_seconds: seconds },
+      `${files(left)} in ${shown} (${size(left)}, ${left.length === 1 ? '' : 'the oldest '}${printAge(seconds)} old): each goes on when it is sent again, and is removed after ${last}.`,
     )
   }
   if (removed.length > 0) {

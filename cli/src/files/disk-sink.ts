@@ -34,6 +34,9 @@ const nameBytes = 240
 /** Bytes that are written at once: a call for each message costs more than the writing. */
 const batchBytes = 512 * 1024
 
+/** Bytes of a file for which it is looked for what programs have left that have ended since this one began. */
+const worthASearch = 1024 * 1024
+
 /** Bytes after which the disk is told to begin: else all of it would be left for the end, and the sender wait for it then. */
 const syncBytes = 32 * 1024 * 1024
 
@@ -69,7 +72,11 @@ export interface Arrival {
 export async function diskSink(parts: Parts, { name, size, folders = [] }: Arrival): Promise<DiskSink> {
   const safe = safeName(name)
   const file = [...folders, safe].join('/')
-  const left = await takeLeft(parts, file, size)
+  let left = await takeLeft(parts, file, size)
+  if (!left && size >= worthASearch) {
+    await parts.find()
+    left = await takeLeft(parts, file, size)
+  }
   const subfolder = left ? left.part.path.split('/').slice(0, -1) : await openSubfolder(parts.folder, folders)
   const folder = join(parts.folder, ...subfolder)
   /** A new part, which belongs to this program before anything is written to it. */

@@ -63,8 +63,9 @@ describe('what a program that was killed has left', () => {
     killed(folder, 'a.bin', 3_000_000)
     expect(await visible(folder)).toEqual(['a.bin.part'])
     const parts = new Parts(folder)
-    const { parts: found, removed } = await parts.find()
-    expect([found.map(({ part, bytes }) => [part.path, bytes]), removed]).toEqual([[['a.bin.part', 1_000_000]], []])
+    const found = await parts.find()
+    expect(found.map(({ part, bytes }) => [part.path, bytes])).toEqual([['a.bin.part', 1_000_000]])
+    expect(await parts.removeOld(found)).toEqual([])
     const sink = await diskSink(parts, { name: 'a.bin', size: 3_000_000 })
     expect(sink.earlier?.size).toBe(1_000_000)
     expect(await sink.earlier?.read(0, 2)).toEqual(new Uint8Array([7, 7]))
@@ -72,6 +73,15 @@ describe('what a program that was killed has left', () => {
     const content = await readFile(join(folder, 'a.bin'))
     expect([content.length, content[999_999], content[1_000_000]]).toEqual([3_000_000, 7, 8])
     expect(await readdir(folder)).toEqual(['a.bin'])
+  })
+
+  test('is found by one that was there before, when a file comes, and once', async () => {
+    const folder = await newFolder()
+    const parts = new Parts(folder)
+    killed(folder, 'a.bin', 3_000_000)
+    killed(folder, 'b.bin', 3_000_000)
+    const sinks = await Promise.all(['a.bin', 'b.bin', 'a.bin'].map(name => diskSink(parts, { name, size: 3_000_000 })))
+    expect(sinks.map(({ earlier }) => earlier?.size).sort()).toEqual([1_000_000, 1_000_000, undefined])
   })
 
   test('is of one file only: of another name, size or folder, everything comes', async () => {
@@ -142,11 +152,16 @@ describe('what a program that was killed has left', () => {
     const at = (ago: number) => new Date(Date.now() - ago)
     await utimes(join(folder, 'old.bin.part'), at(0), at(partsLast + 60_000))
     await utimes(join(folder, 'new.bin.part'), at(0), at(partsLast - 60_000))
-    const { parts, removed } = await new Parts(folder).find()
-    expect([parts, removed].map(all => all.map(({ part, bytes }) => [part.path, bytes]))).toEqual([
-      [['new.bin.part', 1_000_000]],
+    const parts = new Parts(folder)
+    const found = await parts.find()
+    const removed = await parts.removeOld(found)
+    expect([found.length, removed.map(({ part, bytes }) => [part.path, bytes])]).toEqual([
+      2,
       [['old.bin.part', 1_000_000]],
     ])
+    const sizes = await Promise.all(['old.bin', 'new.bin'].map(name => diskSink(parts, { name, size: 3_000_000 })))
+    expect(sizes.map(({ earlier }) => earlier?.size)).toEqual([undefined, 1_000_000])
+    await Promise.all(sizes.map(sink => sink.abort(lost)))
     expect(await visible(folder)).toEqual(['new.bin.part'])
   })
 
@@ -164,7 +179,7 @@ describe('what a program that was killed has left', () => {
     await rename(join(folder, 'below'), join(outside, 'below'))
     await symlink(join(outside, 'below'), join(folder, 'below'))
     const parts = new Parts(folder)
-    expect(await parts.find()).toEqual({ parts: [], removed: [] })
+    expect(await parts.find()).toEqual([])
     expect((await diskSink(parts, { name: 'changed', size: 3_000_000 })).earlier).toBeUndefined()
     expect([await readFile(join(folder, 'changed.part'), 'utf8'), await readdir(join(outside, 'below'))]).toEqual([
       'mine',
@@ -176,11 +191,7 @@ describe('what a program that was killed has left', () => {
     const folder = await newFolder()
     for (const name of ['a', 'b', 'c']) killed(folder, name, 3_000_000)
     const both = await Promise.all([new Parts(folder).find(), new Parts(folder).find()])
-    expect(both.flatMap(({ parts }) => parts.map(({ part }) => part.path)).sort()).toEqual([
-      'a.part',
-      'b.part',
-      'c.part',
-    ])
+    expect(both.flatMap(parts => parts.map(({ part }) => part.path)).sort()).toEqual(['a.part', 'b.part', 'c.part'])
   })
 })
 
@@ -200,7 +211,7 @@ describe('the parts of a program that lives', () => {
     const mine = await diskSink(new Parts(folder), { name: 'a.bin', size: 3_000_000 })
     await mine.write(megabyte(1))
     const other = new Parts(folder)
-    expect(await other.find()).toEqual({ parts: [], removed: [] })
+    expect(await other.find()).toEqual([])
     const sink = await diskSink(other, { name: 'a.bin', size: 3_000_000 })
     expect(sink.earlier).toBeUndefined()
     expect(await visible(folder)).toEqual(['a (1).bin.part', 'a.bin.part'])
@@ -215,7 +226,7 @@ describe('the parts of a program that lives', () => {
     const [journal = ''] = await journals(folder)
     const path = join(folder, journal)
     await writeFile(path, (await readFile(path, 'utf8')).replace(hostname(), 'elsewhere'))
-    const count = async () => (await new Parts(folder).find()).parts.length
+    const count = async () => (await new Parts(folder).find()).length
     expect(await count()).toBe(0)
     const before = new Date(Date.now() - 61_000)
     await utimes(path, before, before)
@@ -228,7 +239,7 @@ describe('the parts of a program that lives', () => {
     await mine.write(megabyte(1))
     await ended(folder)
     const other = new Parts(folder)
-    expect((await other.find()).parts).toHaveLength(1)
+    expect(await other.find()).toHaveLength(1)
     await expect(async () => await mine.write(megabyte(2))).toThrow('Another program goes on with this file.')
     await expect(mine.finish()).rejects.toThrow('Another program goes on with this file.')
     await mine.abort(new Error('enough'))
@@ -271,7 +282,7 @@ describe('a journal', () => {
       await appendFile(path, `${JSON.stringify({ path: to, file: 'x', size: 4, ino })}\n`)
     }
     await appendFile(path, 'null\n[]\n{"path":5}\n{"path":"cut.pa')
-    const { parts } = await new Parts(folder).find()
+    const parts = await new Parts(folder).find()
     expect(parts.map(({ part }) => part.path)).toEqual(['a.part'])
     expect(await readFile(victim, 'utf8')).toBe('mine')
     // One that is empty may be of a program that has just begun.

@@ -8,14 +8,7 @@ import { isLeftBehind, Journal, journalPrefix, type Part, readJournal } from './
 /** Milliseconds after which a part that nothing was written to is removed: a week. */
 export const partsLast = 7 * 24 * 3_600_000
 
-/** What there is of files that no program receives any more. */
-export interface FoundParts {
-  /** Those that may go on. */
-  readonly parts: readonly PartState[]
-  /** Those that were too old and are gone now. */
-  readonly removed: readonly PartState[]
-}
-
+/** What was left of a file. */
 export interface PartState {
   readonly part: Part
   /** Bytes that it has. */
@@ -35,28 +28,32 @@ export class Parts {
   readonly #own = new Map<string, Part>()
   /** Those of them that no transfer has at the moment, and how much they have. */
   readonly #idle = new Map<Part, number>()
+  #search: Promise<unknown> = Promise.resolve()
 
   /** @param folder absolute */
   constructor(readonly folder: string) {}
 
-  /** Takes over what programs have left that have ended, and removes what is too old. */
-  async find(): Promise<FoundParts> {
-    const parts: PartState[] = []
-    const removed: PartState[] = []
-    for (const journal of await this.#left()) {
-      for (const state of await this.#takeOver(journal)) {
-        const { part } = state
-        if (state.age > partsLast) {
-          await rm(this.pathOf(part), { force: true })
-          this.drop(part)
-          removed.push(state)
-        } else {
-          this.leave(part, state.bytes)
-          parts.push(state)
-        }
-      }
+  /** Takes over what programs have left that have ended. Resolves with that. */
+  find(): Promise<PartState[]> {
+    // One search after the other: two would find the same.
+    const found = this.#search.then(async () => {
+      const states: PartState[] = []
+      for (const journal of await this.#left()) states.push(...(await this.#takeOver(journal)))
+      for (const { part, bytes } of states) this.leave(part, bytes)
+      return states
+    })
+    this.#search = found.catch(() => {})
+    return found
+  }
+
+  /** Removes those that are too old. Resolves with them. */
+  async removeOld(states: readonly PartState[]): Promise<PartState[]> {
+    const old = states.filter(({ age }) => age > partsLast)
+    for (const { part } of old) {
+      await rm(this.pathOf(part), { force: true })
+      this.drop(part)
     }
-    return { parts, removed }
+    return old
   }
 
   /** What there is of a file, for one transfer: the longest part. */
