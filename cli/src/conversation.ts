@@ -1,10 +1,13 @@
 import type { Connection, Room } from '@parley/client'
 import type { FileSource } from '@parley/client/files'
 import type { Context } from './command.ts'
+import type { Parts } from './files/parts.ts'
+import type { Tree } from './files/tree.ts'
 import { eachLine } from './lines.ts'
 import { type Means, meansOf } from './means.ts'
 import { Receiver } from './receiver.ts'
 import { connectionNews, tellState } from './room-news.ts'
+import { sendTree, type TreeSending } from './send-tree.ts'
 import { aborted, stayConnected } from './stay-connected.ts'
 import { Transfers } from './transfers.ts'
 
@@ -12,8 +15,8 @@ import { Transfers } from './transfers.ts'
 const farewellWithin = 3_000
 
 export interface ConversationOptions {
-  /** Where its files go; absolute. */
-  readonly folder: string
+  /** Those of the folder where its files go. */
+  readonly parts: Parts
   /** Whether it is a program of the Python server's time, and is to be spoken to as such. */
   readonly isLegacy: boolean
 }
@@ -37,7 +40,7 @@ export class Conversation {
   private constructor(
     private readonly room: Room,
     connection: Connection,
-    { folder, isLegacy }: ConversationOptions,
+    { parts, isLegacy }: ConversationOptions,
     private readonly context: Context,
   ) {
     const { out, interruption } = context
@@ -47,7 +50,7 @@ export class Conversation {
     this.#connection = connection
     this.#means = meansOf(room, out, isLegacy)
     this.#transfers = new Transfers(out)
-    this.#receiver = new Receiver({ folder, transfers: this.#transfers, signal })
+    this.#receiver = new Receiver({ parts, transfers: this.#transfers, signal })
     const tell = connectionNews(out)
     const meet = (connection: Connection) => {
       this.#means.talk.add(connection)
@@ -117,6 +120,14 @@ export class Conversation {
       shown.failed(error)
       return false
     }
+  }
+
+  /** Sends a folder, and tells how that goes. Whether the other peer keeps all of it that can be sent. */
+  sendFolder(tree: Tree): Promise<boolean> {
+    const { peerId: peer } = this.#connection
+    const { signal } = this.#ending
+    const send: TreeSending['send'] = (source, options) => this.#means.sendFile(peer, source, options)
+    return sendTree(tree, { peer, transfers: this.#transfers, signal, send })
   }
 
   /** Resolves when so many files have come from the other side, and are kept or have failed, or it has gone. */

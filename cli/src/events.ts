@@ -20,9 +20,14 @@ export const chatEvents = {
 } as const
 
 export const fileEvents = {
-  file_started: 'transfer (a number), direction ("sending" or "receiving"), peer, name, size',
+  file_started:
+    'transfer (a number), direction ("sending" or "receiving"), peer, name, folder (of a file of a folder), size',
   progress: 'the same, and status ("connecting", "waiting", "transferring"), bytes, bytes_per_second',
+  file_resumed: 'the same as file_started, and bytes: it goes on there, the connection or the receiver was lost before',
   file_sent: 'the same as file_started, and kept_as (the name at the receiver), sha256, ms',
-  file_received: 'the same, and path',
-  file_failed: 'the same as file_started, and code, message',
+  file_received: 'the same, and path; was_there if the same file of a folder was there before',
+  file_failed: 'the same as file_started, and code, message; part and bytes if it may go on from there',
+  parts_found: 'folder, count, bytes, oldest_seconds: incomplete files that go on when they are sent again',
+  parts_unknown: 'code, message: the folder could not be searched for them',
+  parts_removed: 'folder, count, bytes: incomplete files that were too old',
 } as const

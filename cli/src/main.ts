@@ -1,9 +1,12 @@
+import { setMaxListeners } from 'node:events'
 import { explain, told, traceOf } from './failure.ts'
 import { Interruption } from './interruption.ts'
 import { output } from './output.ts'
 import { run } from './run.ts'
 import { printable } from './terminal.ts'
 
+// Many files listen to one signal; Node would take that for a leak and say so.
+setMaxListeners(0)
 const { argv, env, stdin, stdout, stderr } = process
 const args = argv.slice(2)
 const out = output({ isJson: args.includes('--json'), stdout, stderr, env })

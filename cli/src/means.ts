@@ -4,8 +4,8 @@ import {
   type FileSource,
   type IncomingFile,
   onFile,
+  type SendFileOptions,
   sendFile,
-  type TransferOptions,
 } from '@parley/client/files'
 import { Chat } from './chat.ts'
 import { nodeSha256 } from './files/node-sha256.ts'
@@ -13,13 +13,15 @@ import { Legacy } from './legacy/legacy.ts'
 import type { Output } from './output.ts'
 
 /** A file that comes, by whatever means. */
-export type TakenFile = Pick<IncomingFile, 'peerId' | 'name' | 'size' | 'save'>
+export type TakenFile = Pick<IncomingFile, 'peerId' | 'name' | 'folders' | 'size' | 'type' | 'save'>
+
+export type SendOptions = Pick<SendFileOptions, 'signal' | 'onProgress' | 'folder'>
 
 /** How text and files travel between peers. Programs of the Python server's time have ways of their own. */
 export interface Means {
   readonly talk: Pick<Chat, 'add' | 'say' | 'close'> & { open(...args: Parameters<Chat['open']>): Promise<unknown> }
   /** Sends a file, also over a connection that has to be made for it. @throws ParleyError */
-  sendFile(peerId: string, source: FileSource, options: TransferOptions): Promise<FileReceipt>
+  sendFile(peerId: string, source: FileSource, options: SendOptions): Promise<FileReceipt>
   /** Hands each file that comes to `take`, until the result is called: then what is under way ends. */
   onFile(take: (file: TakenFile) => void): Unsubscribe
 }
@@ -49,7 +51,7 @@ export function meansOf(room: Room, out: Output, isLegacy = false): Means {
     },
     onFile(handler) {
       take = handler
-      return onFile(room, handler, { sha256: nodeSha256 })
+      return onFile(room, handler, { sha256: nodeSha256, folders: true })
     },
   }
 }

@@ -1,13 +1,17 @@
+import { ParleyError } from '@parley/client'
 import type { KeptFile } from './exec-hook.ts'
-import { diskSink } from './files/disk-sink.ts'
+import { type DiskSink, diskSink } from './files/disk-sink.ts'
+import type { Parts } from './files/parts.ts'
+import { emptyFolderSink, treeSink } from './files/same-file.ts'
+import { folderType } from './files/tree.ts'
 import type { TakenFile } from './means.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface ReceiverOptions {
-  /** Where the files go; absolute. */
-  readonly folder: string
+  /** Those of the folder where the files go. */
+  readonly parts: Parts
   readonly transfers: Transfers
-  /** Ends what is under way; nothing is left of it. */
+  /** Ends what is under way; it may go on when this program is started again. */
   readonly signal: AbortSignal
   /** A file is complete and in its place. */
   readonly kept?: (file: KeptFile) => void
@@ -16,11 +20,20 @@ export interface ReceiverOptions {
 /** Keeps the files that come in a folder. */
 export class Receiver {
   readonly #running = new Set<Promise<void>>()
+  /** What ends those whose connection was lost, and resolves then, by what they are: a sender may have begun again. */
+  readonly #waiting = new Map<string, () => Promise<void>>()
   #failures = 0
   #ended = 0
   #onEnded = () => {}
 
-  constructor(private readonly options: ReceiverOptions) {}
+  /** Aborted with what the files end with when this program does: their senders may come again. */
+  readonly #stopped = new AbortController()
+
+  constructor(private readonly options: ReceiverOptions) {
+    const stop = () => this.#stopped.abort(lost('This program has ended before all of the file was there.'))
+    options.signal.addEventListener('abort', stop)
+    if (options.signal.aborted) stop()
+  }
 
   /** How many files have failed. */
   get failures(): number {
@@ -52,21 +65,55 @@ export class Receiver {
   }
 
   async #receive(file: TakenFile): Promise<void> {
-    const { folder, transfers, signal, kept } = this.options
-    const { peerId: peer, name, size } = file
-    const shown = transfers.begin({ direction: 'receiving', peer, name, size })
-    const opening = diskSink(folder, name, size)
+    const { transfers, kept } = this.options
+    const { peerId: peer, name, folders, size } = file
+    const isFolder = file.type === folderType && size === 0
+    const shown = transfers.begin({ direction: 'receiving', peer, name, folder: folders.join('/'), size })
+    const key = `${size} ${[...folders, name].join('/')}`
+    const waiting = this.#waiting.get(key)
+    const yielding = new AbortController()
+    const signal = AbortSignal.any([this.#stopped.signal, yielding.signal])
+    let hasEnded = () => {}
+    const ended = new Promise<void>(resolve => {
+      hasEnded = resolve
+    })
+    const giveWay = () => {
+      yielding.abort(lost('The sender has begun again.'))
+      return ended
+    }
+    const opening = this.#open(file, isFolder, waiting)
     try {
-      const receipt = await file.save(opening, { signal, onProgress: progress => shown.onProgress(progress) })
-      const { path = '' } = await opening
-      shown.kept(receipt, path)
-      kept?.({ path, peer, sha256: receipt.sha256 })
+      const receipt = await file.save(opening, {
+        signal,
+        onProgress: progress => {
+          shown.onProgress(progress)
+          if (progress.status === 'connecting') this.#waiting.set(key, giveWay)
+          else if (this.#waiting.get(key) === giveWay) this.#waiting.delete(key)
+        },
+      })
+      const { path = '', wasThere } = await opening
+      shown.kept(receipt, path, wasThere)
+      if (!isFolder && !wasThere) kept?.({ path, peer, sha256: receipt.sha256 })
     } catch (error) {
-      this.#failures++
-      shown.failed(error)
+      if (!yielding.signal.aborted) this.#failures++
       // If it failed before there was somewhere to write to, that is left.
       const sink = await opening.catch(() => undefined)
       await sink?.abort(error)
+      shown.failed(error, sink?.left)
+    } finally {
+      if (this.#waiting.get(key) === giveWay) this.#waiting.delete(key)
+      hasEnded()
     }
   }
+
+  /** @param giveWay ends a transfer of the same file that waits for its sender, so that this one may go on with its part */
+  async #open(file: TakenFile, isFolder: boolean, giveWay: (() => Promise<void>) | undefined): Promise<DiskSink> {
+    const { parts } = this.options
+    await giveWay?.()
+    if (isFolder) return emptyFolderSink(parts, file)
+    return file.folders.length > 0 ? treeSink(parts, file) : diskSink(parts, file)
+  }
 }
+
+/** Only the connection has failed: the file may go on. */
+const lost = (sentence: string): ParleyError => new ParleyError('CHANNEL_CLOSED', sentence, { retryable: true })

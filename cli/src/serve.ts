@@ -2,6 +2,7 @@ import type { Connection, Room } from '@parley/client'
 import type { Context } from './command.ts'
 import type { ExecHook } from './exec-hook.ts'
 import { exitCodes } from './failure.ts'
+import type { Parts } from './files/parts.ts'
 import { eachLine } from './lines.ts'
 import { meansOf } from './means.ts'
 import { Receiver } from './receiver.ts'
@@ -10,8 +11,8 @@ import { aborted } from './stay-connected.ts'
 import { Transfers } from './transfers.ts'
 
 export interface ServeOptions {
-  /** Where received files go; absolute. */
-  readonly folder: string
+  /** Those of the folder where received files go. */
+  readonly parts: Parts
   readonly hook: ExecHook | undefined
   /** Ends when the first peer that has connected has gone. */
   readonly once: boolean
@@ -30,7 +31,7 @@ const farewellWithin = 1_000
  */
 export async function serve(room: Room, options: ServeOptions, context: Context): Promise<number> {
   const { out, interruption, stdin } = context
-  const { folder, hook, once } = options
+  const { parts, hook, once } = options
   // What goes on ends when the user wants it, and also when there is no room any more and nobody to serve.
   const ending = new AbortController()
   const end = () => ending.abort()
@@ -38,7 +39,7 @@ export async function serve(room: Room, options: ServeOptions, context: Context)
 
   const transfers = new Transfers(out)
   const { signal } = ending
-  const receiver = new Receiver({ folder, transfers, signal, kept: file => hook?.add(file) })
+  const receiver = new Receiver({ parts, transfers, signal, kept: file => hook?.add(file) })
   const { talk, onFile } = meansOf(room, out)
   const tell = connectionNews(out)
   const connections = new Set<Connection>()

@@ -3,6 +3,7 @@ import { chatEvents, connectionEvents, fileEvents, identityEvents } from '../eve
 import { ExecHook } from '../exec-hook.ts'
 import { UsageError } from '../failure.ts'
 import { openFolder } from '../files/disk-sink.ts'
+import { findParts } from '../found-parts.ts'
 import { jsonObject } from '../json-option.ts'
 import { ownName } from '../own-name.ts'
 import { makeRoom } from '../own-room.ts'
@@ -88,6 +89,7 @@ export const worker = command({
     const metadata = values.metadata === undefined ? {} : jsonObject(values.metadata, 'metadata', 'worker')
     const hook = values.exec === undefined ? undefined : new ExecHook(values.exec, out)
     const folder = await openFolder(values.folder ?? '.')
+    const parts = await findParts(folder, out)
     const rtc = await webRtc({ bindAddress: values['bind-address'] })
     const url = given?.httpUrl ?? values.server ?? localServer
     const ws = given?.wsUrl ?? values.ws
@@ -110,7 +112,7 @@ export const worker = command({
       const ready = { event: 'ready', session, room_id: roomId, peer_id: peerId, folder }
       out.data(ready, ({ bold }) => bold(`${ownName(env)} connect ${quoted(session)}`))
       out.hint(({ dim }) => dim(`Files go to ${printable(folder)}. Lines that you type go to all. Ctrl-C ends it.`))
-      return await serve(room, { folder, hook, once }, context)
+      return await serve(room, { parts, hook, once }, context)
     } finally {
       await Promise.all([rtc.told(), own?.delete()])
     }

@@ -7,6 +7,7 @@ import { Failure } from '../failure.ts'
 import { diskSink } from '../files/disk-sink.ts'
 import { diskSource } from '../files/disk-source.ts'
 import { nodeSha256 } from '../files/node-sha256.ts'
+import { Parts } from '../files/parts.ts'
 import type { Output } from '../output.ts'
 import { printBytes } from '../progress.ts'
 import { webSocket } from '../server.ts'
@@ -93,7 +94,7 @@ async function transfer(there: Room, here: Room, { folder, timeline, out }: Play
 
   const kept = new Promise<string>((resolve, reject) => {
     onFile(there, async file => {
-      const opening = diskSink(inbox, file.name, file.size)
+      const opening = diskSink(new Parts(inbox), file)
       try {
         await file.save(opening)
         resolve((await opening).path ?? '')

@@ -1,15 +1,22 @@
 import { describe, expect, onTestFinished, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { readdir as entries, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { diskSink, openFolder } from './disk-sink.ts'
+import { type DiskSink, openFolder, diskSink as sinkOf } from './disk-sink.ts'
+import { Parts } from './parts.ts'
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-sink-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
+
+const diskSink = (folder: string, name: string, size: number): Promise<DiskSink> =>
+  sinkOf(new Parts(folder), { name, size })
+
+/** What is visible there. */
+const readdir = async (folder: string) => (await entries(folder)).filter(name => !name.startsWith('.parley-parts-'))
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text))
 
@@ -33,7 +40,7 @@ describe('a received file', () => {
     await sink.write(bytes('def'))
     expect([await readdir(folder), sink.path]).toEqual([['a.txt.part'], undefined])
     expect(await sink.finish()).toBe('a.txt')
-    expect([await readdir(folder), sink.path]).toEqual([['a.txt'], join(folder, 'a.txt')])
+    expect([await entries(folder), sink.path]).toEqual([['a.txt'], join(folder, 'a.txt')])
     expect(await readFile(join(folder, 'a.txt'), 'utf8')).toBe('abcdef')
   })
 
@@ -117,7 +124,8 @@ describe('a received file', () => {
     // A process that may not write more than 64 KiB to a file, and is not ended for it.
     const program = `
       const { diskSink } = await import(${JSON.stringify(join(import.meta.dir, 'disk-sink.ts'))})
-      const sink = await diskSink(${JSON.stringify(folder)}, 'a', 10_000_000)
+      const { Parts } = await import(${JSON.stringify(join(import.meta.dir, 'parts.ts'))})
+      const sink = await diskSink(new Parts(${JSON.stringify(folder)}), { name: 'a', size: 10_000_000 })
       let code
       try {
         for (let i = 0; i < 100; i++) await sink.write(new Uint8Array(65_536))
@@ -129,7 +137,7 @@ describe('a received file', () => {
     const limited = 'trap "" XFSZ; ulimit -f 64; exec "$0" -e "$1"'
     const { stdout, stderr } = spawnSync('bash', ['-c', limited, process.execPath, program], { encoding: 'utf8' })
     expect([stdout, stderr]).toEqual(['EFBIG\n', ''])
-    expect(await readdir(folder)).toEqual([])
+    expect(await entries(folder)).toEqual([])
   })
 })
 

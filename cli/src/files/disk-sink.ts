@@ -1,33 +1,44 @@
 import { constants } from 'node:fs'
-import { access, type FileHandle, link, mkdir, open, rename, rm, statfs } from 'node:fs/promises'
-import { join, resolve, sep } from 'node:path'
+import { access, type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { ParleyError } from '@parley/client'
 import { type FileSink, safeFileName } from '@parley/client/files'
 import { systemFailure } from '../failure.ts'
-import { systemCode } from '../system-errors.ts'
 import { printable } from '../terminal.ts'
+import { claim, inside, keep, syncFolder } from './free-names.ts'
 import { numberedName } from './numbered-name.ts'
+import type { Part } from './part-journal.ts'
+import type { Parts } from './parts.ts'
+import { openSubfolder } from './subfolder.ts'
 
 /** A received file on the disk. Until it is complete, it is `name.part`. */
 export interface DiskSink extends FileSink {
   /** Where it is; absolute. Undefined until it is complete. */
   readonly path: string | undefined
+  /** What was left of it for another time, when it was aborted. */
+  readonly left: PartOfFile | undefined
+  /** Whether the same file was there before, and nothing has come. */
+  readonly wasThere?: boolean
+}
+
+/** A part that stays, as people are told it. */
+export interface PartOfFile {
+  /** Absolute. */
+  readonly path: string
+  readonly bytes: number
 }
 
 /** Bytes that a name may have, so that " (9999)" and ".part" can be added. */
 const nameBytes = 240
 
-/** Names that are tried, before somebody is told to tidy up. */
-const mostNumbers = 10_000
-
 /** Bytes that are written at once: a call for each message costs more than the writing. */
 const batchBytes = 512 * 1024
 
+/** Bytes of a file for which it is looked for what programs have left that have ended since this one began. */
+const worthASearch = 1024 * 1024
+
 /** Bytes after which the disk is told to begin: else all of it would be left for the end, and the sender wait for it then. */
 const syncBytes = 32 * 1024 * 1024
-
-/** What file systems without hard links, or without this right, answer to `link`. */
-const noLinks: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']
 
 /** The folder for received files, made if need be. @throws Failure, if nothing can be written there */
 export async function openFolder(path: string): Promise<string> {
@@ -41,23 +52,69 @@ export async function openFolder(path: string): Promise<string> {
   }
 }
 
+/** That a file has on the disk, if nothing else has it. */
+export const safeName = (name: string): string => safeFileName(name, nameBytes)
+
+/** A file that comes. */
+export interface Arrival {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** The folders below which it is to be; none: it goes into the folder itself. */
+  readonly folders?: readonly string[]
+}
+
 /**
- * Takes a file of that name and size into the folder. What is there already stays: the name gets a number if need be.
- * @param folder absolute
+ * Takes a file into the folder. What is there already stays: the name gets a number if need be. If a part of a file of that
+ * name and size was left there, the sink has it as `earlier`.
  * @throws Error of Node, as ENOSPC if the disk has not so much space
  */
-export async function diskSink(folder: string, name: string, size: number): Promise<DiskSink> {
-  const safe = safeFileName(name, nameBytes)
-  await assertSpace(folder, size)
-  const { handle, path: part } = await claim(folder, number => `${numberedName(safe, number)}.part`)
+export async function diskSink(parts: Parts, { name, size, folders = [] }: Arrival): Promise<DiskSink> {
+  const safe = safeName(name)
+  const file = [...folders, safe].join('/')
+  let left = await takeLeft(parts, file, size)
+  if (!left && size >= worthASearch) {
+    await parts.find()
+    left = await takeLeft(parts, file, size)
+  }
+  const subfolder = left ? left.part.path.split('/').slice(0, -1) : await openSubfolder(parts.folder, folders)
+  const folder = join(parts.folder, ...subfolder)
+  /** A new part, which belongs to this program before anything is written to it. */
+  const begin = async (): Promise<OpenPart> => {
+    await assertSpace(folder, size)
+    const { handle, name: taken } = await claim(folder, number => `${numberedName(safe, number)}.part`)
+    try {
+      const { ino } = await handle.stat()
+      const part = { path: [...subfolder, taken].join('/'), file, size, ino }
+      parts.add(part)
+      return { handle, part, bytes: 0 }
+    } catch (error) {
+      await handle.close()
+      await rm(inside(folder, taken), { force: true })
+      throw error
+    }
+  }
+  let { handle, part, bytes: position } = left ?? (await begin())
   let batch: Uint8Array<ArrayBuffer>[] = []
   let batched = 0
-  let position = 0
   let synced = 0
   let syncing: Promise<unknown> | undefined
+  let flushing: Promise<void> | undefined
   let path: string | undefined
+  let kept: PartOfFile | undefined
+  /** Whether it is a part of this file: one that was left may be of another. */
+  let isOwn = !left
+  let isAborted = false
+
+  async function remove(): Promise<void> {
+    await handle.close().catch(() => {})
+    if (!parts.has(part)) return
+    await rm(parts.pathOf(part), { force: true })
+    parts.drop(part)
+  }
 
   async function flush(): Promise<void> {
+    assertOurs(parts, part)
     let buffers = batch
     batch = []
     batched = 0
@@ -81,10 +138,27 @@ export async function diskSink(folder: string, name: string, size: number): Prom
     get path() {
       return path
     },
+    get left() {
+      return kept
+    },
+    earlier: left && {
+      size: left.bytes,
+      read: (offset, length) => readAll(left.handle, offset, length),
+      async discard() {
+        await left.handle.close()
+        parts.leave(left.part, left.bytes)
+        ;({ handle, part, bytes: position } = await begin())
+        isOwn = true
+        if (isAborted) await remove()
+      },
+    },
     write(bytes) {
+      isOwn = true
       batch.push(bytes)
       batched += bytes.length
-      return batched >= batchBytes ? flush() : undefined
+      if (batched < batchBytes) return undefined
+      flushing = flush()
+      return flushing
     },
     async finish() {
       await flush()
@@ -92,67 +166,61 @@ export async function diskSink(folder: string, name: string, size: number): Prom
       // After a crash there is either the whole file or none.
       await handle.sync()
       await handle.close()
-      const kept = await keep(part, folder, safe)
+      assertOurs(parts, part)
+      const name = await keep(parts.pathOf(part), folder, safe)
+      parts.drop(part)
       await syncFolder(folder)
-      path = inside(folder, kept)
-      return kept
+      path = inside(folder, name)
+      return name
     },
-    async abort() {
+    async abort(reason) {
+      isAborted = true
+      const mayGoOn = !isOwn || (reason instanceof ParleyError && reason.code === 'CHANNEL_CLOSED')
       batch = []
+      if (mayGoOn) await flushing?.catch(() => {})
       await syncing
+      if (!mayGoOn || position === 0) return remove()
       await handle.close().catch(() => {})
-      await rm(part, { force: true })
+      if (isOwn && parts.has(part)) kept = { path: parts.pathOf(part), bytes: position }
+      parts.leave(part, position)
     },
   }
 }
 
-/** Opens a new file under the first of these names that is free. Links are not followed. */
-async function claim(
-  folder: string,
-  nameOf: (number: number) => string,
-): Promise<{ handle: FileHandle; path: string }> {
-  return firstFree(async number => {
-    const path = inside(folder, nameOf(number))
-    return { handle: await open(path, 'wx'), path }
-  })
+interface OpenPart {
+  readonly handle: FileHandle
+  readonly part: Part
+  /** That it has already. */
+  readonly bytes: number
 }
 
-/** Gives the complete file its name, the first that is free, in one step. Resolves with it. */
-async function keep(part: string, folder: string, name: string): Promise<string> {
-  return firstFree(async number => {
-    const kept = numberedName(name, number)
-    const path = inside(folder, kept)
+/** What was left of the file, open, if it still is what it was. */
+async function takeLeft(parts: Parts, file: string, size: number): Promise<OpenPart | undefined> {
+  for (let part = parts.take(file, size); part; part = parts.take(file, size)) {
     try {
-      await link(part, path)
-      await rm(part)
-    } catch (error) {
-      if (!noLinks.includes(systemCode(error))) throw error
-      // An empty file holds the name, until the complete one takes its place.
-      await (await open(path, 'wx')).close()
-      await rename(part, path)
+      const handle = await open(parts.pathOf(part), constants.O_RDWR | (constants.O_NOFOLLOW ?? 0))
+      const { ino, size: bytes } = await handle.stat()
+      if (ino === part.ino && bytes <= size) return { handle, part, bytes }
+      await handle.close()
+    } catch {
+      // It was removed, or may not be read: a new one is begun.
     }
-    return kept
-  })
+    parts.drop(part)
+  }
+  return undefined
 }
 
-async function firstFree<Result>(attempt: (number: number) => Promise<Result>): Promise<Result> {
-  for (let number = 0; ; number++) {
-    try {
-      return await attempt(number)
-    } catch (error) {
-      if (systemCode(error) !== 'EEXIST' || number >= mostNumbers) throw error
-    }
-  }
+/** A program that was stopped for long, as a laptop that slept, may have lost it. */
+function assertOurs(parts: Parts, part: Part): void {
+  if (!parts.has(part)) throw new ParleyError('FILE_FAILED', 'Another program goes on with this file.')
 }
 
-/** The names are made safe before; should one be not, it goes no further than this. */
-function inside(folder: string, name: string): string {
-  const path = join(folder, name)
-  const begin = folder.endsWith(sep) ? folder : folder + sep
-  if (path !== begin + name || /[/\\\0]/.test(name)) {
-    throw new ParleyError('FILE_FAILED', 'A file of that name cannot be kept.')
-  }
-  return path
+/** What there is from `offset` on, up to `length` bytes. */
+export async function readAll(handle: FileHandle, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length)
+  const { bytesRead } = await handle.read(bytes, 0, length, offset)
+  if (bytesRead === 0) throw new ParleyError('FILE_FAILED', 'The part of the file that was there has changed.')
+  return bytes.subarray(0, bytesRead)
 }
 
 async function assertSpace(folder: string, size: number): Promise<void> {
@@ -160,20 +228,6 @@ async function assertSpace(folder: string, size: number): Promise<void> {
   // Some file systems do not know.
   if (blocks > 0 && size > bavail * bsize) {
     throw Object.assign(new Error('There is not enough space on the disk.'), { code: 'ENOSPC' })
-  }
-}
-
-/** Makes sure that the new name survives a crash, where the system can do that. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  } catch {
-    // Windows cannot; the file itself is written.
   }
 }
 

@@ -4,6 +4,8 @@ import type { TakenFile } from '../means.ts'
 
 /** One file that arrives as deployed programs send it. The sender has no way to be told what becomes of it. */
 export class ArrivingFile implements TakenFile {
+  readonly folders = []
+  readonly type = ''
   #received = 0
   #options: TransferOptions = {}
   /** What is to be done with it, one after the other; rejects once something could not be done. */
@@ -19,7 +21,11 @@ export class ArrivingFile implements TakenFile {
 
   save(to: FileSink | Promise<FileSink>, options: TransferOptions = {}): Promise<FileReceipt> {
     this.#options = options
-    this.#work = Promise.resolve(to)
+    // Such a sender sends all of it.
+    this.#work = Promise.resolve(to).then(async sink => {
+      await sink.earlier?.discard()
+      return sink
+    })
     // It is told at the end.
     this.#work.catch(() => {})
     options.signal?.addEventListener('abort', () => this.fail('The receiver has cancelled the file.', 'ABORTED'))

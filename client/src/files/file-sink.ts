@@ -1,5 +1,20 @@
+/** What a sink has of a file from an earlier transfer that was cut off. */
+export interface EarlierPart {
+  /** Bytes. No more than the file has. */
+  readonly size: number
+  /** The `length` bytes at `offset`, all of which are within `size`. Asked for in order. */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>
+  /** It is not the begin of this file, or nobody can tell: the file is written from its start. Called before `write`. */
+  discard(): Promise<void>
+}
+
 /** Where a received file goes. Each call waits for the one before it, except `abort`. */
 export interface FileSink {
+  /**
+   * What may be the begin of the file. If the sender has the same there (by SHA-256), only the rest comes, and is written
+   * behind it.
+   */
+  readonly earlier?: EarlierPart | undefined
   /**
    * Adds to the end; what it returns is waited for, which makes the sender wait, too. The bytes may be kept.
    * @throws anything, as Node's and the browsers' errors, of which both sides are told the cause but not the sentence; a
@@ -8,7 +23,10 @@ export interface FileSink {
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void> | void
   /** All bytes were written and are those that were sent. Resolves with the name under which they are kept. */
   finish(): Promise<string>
-  /** There will be no more of it: nothing shall be left. May be called while `write` is not done, which may then fail. */
+  /**
+   * There will be no more of it: nothing shall be left, unless it is to be an `earlier` part some time: the reason is a
+   * ParleyError, CHANNEL_CLOSED if the connection was lost. May be called while `write` is not done, which may then fail.
+   */
   abort(reason: unknown): Promise<void>
 }
 

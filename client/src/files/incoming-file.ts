@@ -7,6 +7,11 @@ export interface IncomingFile {
   readonly peerId: string
   /** As `safeFileName` makes it of what the other peer says. */
   readonly name: string
+  /**
+   * The folders above it, if it is of a folder that the other peer sends, from the outermost on. Each is as safe as `name`. A
+   * folder without files comes as a file of 0 bytes and the type `inode/directory`. None without `folders` of `onFile`.
+   */
+  readonly folders: readonly string[]
   /** Bytes. It is not more that will arrive. */
   readonly size: number
   /** MIME type as the other peer says, '' if it does not. Content of another peer may be anything. */

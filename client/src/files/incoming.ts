@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts'
 import { ParleyError } from '../errors.ts'
-import { safeFileName } from './file-name.ts'
+import { type Compared, compared } from './compared.ts'
 import { blobSink, type FileSink, streamSink } from './file-sink.ts'
 import type { IncomingFile } from './incoming-file.ts'
+import { offered } from './offered.ts'
 import { ackBytes, ackEvery, type Frame, type Offer, violation, windowBytes } from './protocol.ts'
 import type { Sha256 } from './sha256.ts'
 import type { FileReceipt, TransferOptions, TransferStatus } from './transfer.ts'
-import { cannotKeep, couldNot, errorFrame, errorOf, lost, notify } from './trouble.ts'
+import { cannotKeep, couldNot, errorFrame, errorOf, isLost, lost, notify } from './trouble.ts'
 import type { TakeTurn } from './turns.ts'
 import type { Wire } from './wire.ts'
 
@@ -19,6 +20,8 @@ export interface IncomingParts {
   readonly resumeWithin: number
   /** Milliseconds that the decision may take. */
   readonly decideWithin: number
+  /** Whether files of folders are welcome. */
+  readonly folders: boolean
   /** It is over. `outcome` is for the sender if it asks again; without one it may begin again. */
   settled(outcome: Frame | undefined): void
 }
@@ -36,10 +39,9 @@ export interface Incoming extends IncomingFile {
 const nothing = () => {}
 
 export function incoming(peerId: string, offer: Offer, parts: IncomingParts): Incoming {
-  const { size, mime = '', modified } = offer
+  const about = offered(peerId, offer, parts.folders)
+  const { name, size, type } = about
   const { clock } = parts
-  const name = safeFileName(offer.name)
-  const [type = ''] = mime.match(/^[\w.+-]+\/[\w.+-]+/) ?? []
   const gone = new AbortController()
   let resolve: (receipt: FileReceipt) => void
   let reject: (error: ParleyError) => void
@@ -53,7 +55,13 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   let onProgress: TransferOptions['onProgress']
   /** Where the content goes, once the file was taken. */
   let sink: FileSink | undefined
-  const hash = parts.sha256()
+  /** The sink is being opened, or what it has already read or discarded. */
+  let isPreparing = true
+  /** What the sink has already and the sender has not been asked about. */
+  let earlier: Compared | undefined
+  /** Where the sender was asked. */
+  let asked: Wire | undefined
+  let hash = parts.sha256()
   /** Bytes that have arrived; the hash is that of these. */
   let received = 0
   /** Bytes that are in the sink. */
@@ -87,7 +95,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
 
   /** Goes on with what can be done now: that is writing, the end, or asking for more. */
   const proceed = () => {
-    if (!sink || isWriting || isFinal) return
+    if (!sink || isPreparing || isWriting || isFinal) return
     if (queue.length > 0) void write(sink)
     else if (digest) void finish(sink, digest)
     else if (line && !leave) ask(line)
@@ -96,11 +104,33 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   /** Tells the sender to send, when it is its turn. All that has arrived is written: so no more than a window ever waits. */
   const ask = (current: Wire) => {
     const turn = parts.takeTurn(() => {
-      current.send({ type: 'accept', offset: written })
-      tell()
+      if (!earlier) return accept(current)
+      asked = current
+      current.send({ type: 'have', offset: earlier.size })
+      report('waiting')
     })
     if (line === current) leave = turn
     else turn()
+  }
+
+  const accept = (current: Wire) => {
+    current.send({ type: 'accept', offset: written })
+    tell()
+  }
+
+  /** The sender has said what its file has where the sink has something already. */
+  const match = async (current: Wire, { part, size, sha256, hash: running }: Compared, theirs: string) => {
+    earlier = undefined
+    if (sha256 === theirs) {
+      hash = running
+      received = written = size
+    } else {
+      isPreparing = true
+      await part.discard()
+      isPreparing = false
+    }
+    if (line === current && !isFinal) accept(current)
+    else proceed()
   }
 
   const write = async (sink: FileSink) => {
@@ -145,8 +175,8 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     isFinal = true
     cancelDecision()
     // Whoever comes back after too long a time may begin again.
-    parts.settled(error.code === 'CHANNEL_CLOSED' ? undefined : errorFrame(error))
-    const parted = detach(isKnown ? undefined : error)
+    parts.settled(isLost(error) ? undefined : errorFrame(error))
+    const parted = detach(isKnown || isLost(error) ? undefined : error)
     gone.abort(error)
     queue = []
     try {
@@ -185,16 +215,25 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     if (!decide()) throw new ParleyError('INVALID_ARGUMENT', 'The file was taken or declined before.')
     const { signal } = options
     onProgress = options.onProgress
-    const cancel = () =>
-      end(new ParleyError('ABORTED', 'The receiver has cancelled the file.', { cause: signal?.reason }))
+    const cancel = () => {
+      const { reason } = signal ?? {}
+      end(
+        isLost(reason) ? reason : new ParleyError('ABORTED', 'The receiver has cancelled the file.', { cause: reason }),
+      )
+    }
     signal?.addEventListener('abort', cancel)
     if (signal?.aborted) cancel()
     try {
       const opened = await to
       const made = 'getWriter' in opened ? streamSink(opened, name) : opened
       if (isFinal) await made.abort(gone.signal.reason)
-      else sink = made
-      proceed()
+      else {
+        sink = made
+        if (made.earlier && offer.resume) earlier = await compared(made.earlier, parts.sha256, gone.signal)
+        else await made.earlier?.discard()
+        isPreparing = false
+        proceed()
+      }
     } catch (cause) {
       failed(cause)
     }
@@ -206,11 +245,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   }
 
   return {
-    peerId,
-    name,
-    size,
-    type,
-    modified: modified === undefined ? undefined : new Date(modified),
+    ...about,
     signal: gone.signal,
     save,
     async blob(options) {
@@ -223,12 +258,16 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     },
     end,
     attach(next, again) {
-      if (again.name !== offer.name || again.size !== size) throw violation('offer')
+      if (again.name !== offer.name || again.size !== size || again.folder !== offer.folder) throw violation('offer')
       void detach()
       line = next
       line.hand({
         frame(frame) {
           if (frame.type === 'error' && !isFinal) void fail(errorOf(frame), true)
+          if (frame.type === 'hash') {
+            if (!earlier || asked !== next) throw violation('hash')
+            match(next, earlier, frame.sha256).catch(failed)
+          }
           if (frame.type !== 'done') return
           if (told === undefined || digest || received < size) throw violation('done')
           digest = frame.sha256
@@ -251,7 +290,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
         },
         broken: end,
       })
-      line.send({ type: 'waiting' })
+      line.send({ type: 'waiting', folders: parts.folders ? 1 : undefined })
       proceed()
     },
   }

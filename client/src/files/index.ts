@@ -1,5 +1,5 @@
 export { safeFileName } from './file-name.ts'
-export type { FileSink } from './file-sink.ts'
+export type { EarlierPart, FileSink } from './file-sink.ts'
 export { type FileSource, fileSource } from './file-source.ts'
 export type { FileHandler, IncomingFile } from './incoming-file.ts'
 export type { FileReceiverOptions } from './receive-files.ts'

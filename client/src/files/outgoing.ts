@@ -34,7 +34,8 @@ export interface Outgoing {
 
 export interface OutgoingParts {
   readonly name: string
-  readonly hash: Sha256
+  readonly folder: string | undefined
+  readonly sha256: () => Sha256
   readonly clock: Clock
   report(status: TransferStatus): void
 }
@@ -47,7 +48,9 @@ const answerWithin = 15_000
 
 const nothing = () => {}
 
-export function outgoing(source: FileSource, { name, hash, clock, report }: OutgoingParts): Outgoing {
+const noFolders = () => new ParleyError('UNSUPPORTED', 'The receiver takes no files of folders.')
+
+export function outgoing(source: FileSource, { name, folder, sha256, clock, report }: OutgoingParts): Outgoing {
   const { size, type, modified } = source
   const offer: Offer = {
     type: 'offer',
@@ -57,8 +60,11 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
     size,
     mime: type.slice(0, mostCharacters),
     modified: modified && Math.max(0, Math.floor(modified)),
+    resume: 1,
+    folder,
   }
-  /** Bytes that were sent, over whatever channel. The hash is that of these: each is counted once. */
+  const hash = sha256()
+  /** Bytes that were sent, over whatever channel, or compared. The hash is that of these: each is counted once. */
   let reached = 0
   let written = 0
   let steps = 0
@@ -67,17 +73,25 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
   let unanswered = 0
   let mayGoOn = false
 
-  const readAt = async (offset: number): Promise<Uint8Array<ArrayBuffer> | undefined> => {
-    if (offset === size) return undefined
-    const block = await source.read(offset, Math.min(blockBytes, size - offset))
+  const readAt = async (offset: number, end = size): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    if (offset === end) return undefined
+    const block = await source.read(offset, Math.min(blockBytes, end - offset))
     if (block.length === 0) throw new ParleyError('FILE_FAILED', 'The file has become shorter.')
     return block
+  }
+
+  /** @param end of these bytes within the file */
+  const count = (bytes: Uint8Array, end: number) => {
+    if (end <= reached) return
+    hash.update(bytes.subarray(Math.max(0, bytes.length - end + reached)))
+    reached = end
   }
 
   const over = ({ channel, maxMessageSize }: OpenedChannel, stop: AbortSignal) =>
     new Promise<FileReceipt>((resolve, reject) => {
       const chunk = Math.min(chunkBytes, maxMessageSize || chunkBytes)
       let isAccepted = false
+      let isCompared = false
       let isOver = false
       /** What is sent next. */
       let position = 0
@@ -99,6 +113,7 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
         reject(error)
       }
       const onStop = () => fail(stop.reason)
+      const unreadable = (cause: unknown) => isOver || fail(couldNot('The sender could not read the file', cause))
 
       const hear = (offset: number) => {
         written = offset
@@ -110,13 +125,21 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
         frame(frame) {
           cancelTimer()
           steps ||= 1
-          if (frame.type === 'waiting') report('waiting')
+          if (frame.type === 'waiting') {
+            if (folder !== undefined && !frame.folders) return fail(noFolders())
+            report('waiting')
+          }
+          if (frame.type === 'have') {
+            if (isAccepted || isCompared || frame.offset > size) throw violation('have')
+            isCompared = true
+            compare(frame.offset).catch(unreadable)
+          }
           if (frame.type === 'accept') {
             if (isAccepted || frame.offset > reached) throw violation('accept')
             isAccepted = true
             position = frame.offset
             hear(position)
-            send().catch(cause => isOver || fail(couldNot('The sender could not read the file', cause)))
+            send().catch(unreadable)
           }
           if (frame.type === 'progress') {
             if (!isAccepted || frame.offset < written || frame.offset > position) throw violation('progress')
@@ -143,6 +166,20 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
         broken: fail,
       })
 
+      /** Says what the receiver would have, if it had the begin of this file up to there. */
+      const compare = async (end: number) => {
+        const begin = sha256()
+        for (let at = 0; ; ) {
+          const block = await readAt(at, end)
+          if (isOver) return
+          if (!block) break
+          at += block.length
+          begin.update(block)
+          count(block, at)
+        }
+        line.send({ type: 'hash', sha256: begin.hex() })
+      }
+
       const send = async () => {
         let next = readAt(position)
         for (let block = await next; block; block = await next) {
@@ -159,8 +196,7 @@ export function outgoing(source: FileSource, { name, hash, clock, report }: Outg
             const bytes = block.subarray(at, at + chunk)
             line.send(bytes)
             position += bytes.length
-            hash.update(bytes.subarray(Math.max(0, bytes.length - position + reached)))
-            reached = Math.max(reached, position)
+            count(bytes, position)
           }
         }
         digest ??= hash.hex()

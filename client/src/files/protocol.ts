@@ -22,6 +22,14 @@ import { ParleyError } from '../errors.ts'
  * what was sent; `TIMEOUT`: nobody has decided. Whoever gets the last word, `kept` or `error`, closes the channel; whoever
  * has said it does so after a while, if the other one does not.
  *
+ * A receiver may have the begin of the file from an earlier transfer that was cut off. If the offer says `resume`, it may
+ * ask before it accepts: `have`, with the `offset` up to which it has it. The sender answers `hash`, with the SHA-256 of that
+ * much of its file. If the receiver comes to the same, it accepts from there, and the sender lets it.
+ *
+ * A file of a folder has that in its offer: `folder`, the names of the folders above it from the one that is sent, with `/`
+ * between, or '' for the top. A folder that is empty is offered itself, with 0 bytes and the MIME type `inode/directory`. A
+ * receiver that takes folders says so in `waiting`; without that, the sender ends the transfer.
+ *
  * If the channel closes without `kept` or `error`, the sender opens another one, also over a new connection, and sends the
  * same offer. Only the same peer can go on with a transfer. To one that has ended the receiver answers as it did
  * before, so a file whose `kept` was lost is not kept twice. A receiver that takes no files may close the channel without a
@@ -42,6 +50,9 @@ export const ackEvery = 200
 /** Of any text in a frame, in UTF-16. */
 export const mostCharacters = 1024
 
+/** Folders, one in the other. */
+export const mostFolders = 32
+
 export interface Offer {
   readonly type: 'offer'
   readonly id: string
@@ -51,13 +62,18 @@ export interface Offer {
   readonly mime?: string | undefined
   /** Milliseconds since the epoch, which is not after it. */
   readonly modified?: number | undefined
+  /** 1: this sender answers `have`. */
+  readonly resume?: number | undefined
+  /** Of a folder: the names of the folders above it, with `/` between. */
+  readonly folder?: string | undefined
 }
 
 export type Frame =
   | Offer
-  | { readonly type: 'waiting' }
-  | { readonly type: 'accept' | 'progress'; readonly offset: number }
-  | { readonly type: 'done'; readonly sha256: string }
+  /** `folders`: 1, if this receiver takes those. */
+  | { readonly type: 'waiting'; readonly folders?: number | undefined }
+  | { readonly type: 'have' | 'accept' | 'progress'; readonly offset: number }
+  | { readonly type: 'hash' | 'done'; readonly sha256: string }
   | { readonly type: 'kept'; readonly name: string }
   | { readonly type: 'error'; readonly code: string; readonly message: string }
 
@@ -67,6 +83,8 @@ type Members = { readonly [member: string]: string | number }
 const frames: { readonly [Type in Frame['type']]: Members } = {
   offer: { id: '', name: '', size: 0 },
   waiting: {},
+  have: { offset: 0 },
+  hash: { sha256: '' },
   accept: { offset: 0 },
   progress: { offset: 0 },
   done: { sha256: '' },
@@ -74,8 +92,8 @@ const frames: { readonly [Type in Frame['type']]: Members } = {
   error: { code: '', message: '' },
 }
 
-/** What an offer may have. */
-const optional: Members = { mime: '', modified: 0 }
+/** What frames may have. */
+const optional: Members = { mime: '', modified: 0, resume: 0, folder: '', folders: 0 }
 
 /** All texts are short, and all numbers are counts. */
 const isLike = (value: unknown, example: string | number) =>

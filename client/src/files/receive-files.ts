@@ -14,6 +14,11 @@ export interface FileReceiverOptions {
   readonly sha256?: () => Sha256
   /** Default: that of the platform. */
   readonly clock?: Clock
+  /**
+   * Whether folders may be sent: the handler minds `folders` of a file. Default: false, so that whoever sends a folder is told
+   * that this peer takes none.
+   */
+  readonly folders?: boolean
   /** Milliseconds that a sender whose connection was lost is waited for. Default: two minutes. */
   readonly resumeWithin?: number
   /** Milliseconds that a file may wait for a decision. Default: ten minutes. */
@@ -52,7 +57,14 @@ export class FileReceiver {
   readonly #options: Required<FileReceiverOptions>
 
   constructor(options: FileReceiverOptions = {}) {
-    this.#options = { clock: systemClock, sha256, resumeWithin: 120_000, decideWithin: 600_000, ...options }
+    this.#options = {
+      clock: systemClock,
+      sha256,
+      folders: false,
+      resumeWithin: 120_000,
+      decideWithin: 600_000,
+      ...options,
+    }
   }
 
   /**

@@ -11,7 +11,8 @@ import type { FileReceipt } from './transfer.ts'
  * Sends a file to a peer, connecting to it if there is no connection, and again if that drops: then the file goes on
  * where it was. Resolves when the other peer has all of it, has found it to be what was sent, and keeps it.
  * @throws ParleyError DECLINED, ABORTED (by either side), FILE_FAILED if either side cannot read or write it, CORRUPTED,
- *   TIMEOUT if nobody there decides; CHANNEL_CLOSED if the connection does not come back; what `Room.connect` throws
+ *   TIMEOUT if nobody there decides; UNSUPPORTED if the receiver takes no files of folders; CHANNEL_CLOSED if the connection
+ *   does not come back; what `Room.connect` throws
  */
 export function sendFile(
   room: Room,

@@ -27,6 +27,11 @@ export type OpenChannel = (request: ChannelRequest) => Promise<OpenedChannel>
 export interface SendFileOptions extends TransferOptions {
   /** Instead of that of the file; a Blob has none. */
   readonly name?: string
+  /**
+   * Of a file of a folder that is sent: the names of the folders above it, from that folder on, with `/` between; '' for a
+   * folder without files, which is a source of 0 bytes and the type `inode/directory`.
+   */
+  readonly folder?: string
   /** Milliseconds without a connection after which there is no further attempt. Default: a minute. */
   readonly giveUpAfter?: number
   /** Default: one in JavaScript. That of `node:crypto` is several times as fast. */
@@ -44,19 +49,20 @@ const passing: readonly string[] = ['CHANNEL_CLOSED', 'PEER_NOT_FOUND']
  * Sends a file. Resolves when the other peer has all of it, has found it to be what was sent, and keeps it. If the
  * connection drops, it goes on from there when there is one again.
  * @throws ParleyError DECLINED, ABORTED (by either side), FILE_FAILED if either side cannot read or write it, CORRUPTED,
- *   TIMEOUT if nobody there decides; CHANNEL_CLOSED if the connection does not come back; what `open` throws
+ *   TIMEOUT if nobody there decides; UNSUPPORTED if the receiver takes no files of folders; CHANNEL_CLOSED if the connection
+ *   does not come back; what `open` throws
  */
 export async function sendOver(
   open: OpenChannel,
   file: Blob | FileSource,
   options: SendFileOptions = {},
 ): Promise<FileReceipt> {
-  const { signal, clock = systemClock, random = Math.random, giveUpAfter = 60_000, onProgress } = options
+  const { signal, clock = systemClock, random = Math.random, giveUpAfter = 60_000, onProgress, folder } = options
   const source = 'read' in file ? file : fileSource(file)
   const report = (status: TransferStatus) =>
     notify(onProgress, { status, bytes: transfer.written(), size: source.size })
-  const hash = (options.sha256 ?? sha256)()
-  const transfer = outgoing(source, { name: options.name ?? source.name, hash, clock, report })
+  const name = options.name ?? source.name
+  const transfer = outgoing(source, { name, folder, sha256: options.sha256 ?? sha256, clock, report })
 
   /** Aborted when the transfer is over. */
   const over = new AbortController()

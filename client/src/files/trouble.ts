@@ -38,6 +38,10 @@ export const errorOf = ({ code, message }: Frame & { type: 'error' }): ParleyErr
 export const lost = (): ParleyError =>
   new ParleyError('CHANNEL_CLOSED', 'The connection was lost before all of the file had arrived.', { retryable: true })
 
+/** Whether it is only the connection that has failed: the file may go on some time. */
+export const isLost = (error: unknown): error is ParleyError =>
+  error instanceof ParleyError && error.code === 'CHANNEL_CLOSED'
+
 /** Calls somebody else's function. What it throws is reported as the error of an event listener, and stops nothing. */
 export function notify<Value>(listener: ((value: Value) => void) | undefined, value: Value): void {
   try {
