@@ -12,6 +12,7 @@ const chapters = [
   'sendFile',
   'onFile',
   'nodeDataChannel',
+  'useRoom',
   'signIn',
   'serverAddress',
   'fileSource',
