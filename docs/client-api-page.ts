@@ -12,6 +12,7 @@ const chapters = [
   'sendFile',
   'onFile',
   'nodeDataChannel',
+  'useRoom',
   'signIn',
   'serverAddress',
   'fileSource',
@@ -36,7 +37,7 @@ export function clientApiPage(exports: readonly Export[], sizes: { main: string;
 
 \`@parley/client\` is for browsers, Node and Bun. It has no dependencies and weighs ${sizes.main}, minified and gzipped; who
 sends or takes files also loads \`@parley/client/files\`, ${sizes.files}. Begin with [five minutes](five-minutes.md); this page
-has the rest.
+has the rest. [Audio and video](media.md) and [files](files.md) have pages of their own.
 
 ${contents.map(line => `- ${line}`).join('\n')}
 

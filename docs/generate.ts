@@ -14,6 +14,7 @@ const clientEntries = new Map([
   ['index.ts', '@parley/client'],
   ['files/index.ts', '@parley/client/files'],
   ['node-datachannel.ts', '@parley/client/node-datachannel'],
+  ['react.ts', '@parley/client/react'],
 ])
 
 /**

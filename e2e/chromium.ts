@@ -13,7 +13,8 @@ export const hasChromium = executablePath !== null
  */
 export const loopbackArgs = ['--allow-loopback-in-peer-connection'] as const
 
-async function launch(extraArgs: readonly string[]): Promise<Browser> {
+/** A browser without a window, for several tests: close it. */
+export async function launchWith(extraArgs: readonly string[]): Promise<Browser> {
   if (!executablePath) throw new Error('There is no chromium on this machine.')
   // Its sandbox needs rights that a container does not give.
   const args = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-background-networking', ...extraArgs]
@@ -22,14 +23,14 @@ async function launch(extraArgs: readonly string[]): Promise<Browser> {
 
 /** A browser without a window. It ends with the test at the latest. */
 export async function startChromium(extraArgs: readonly string[] = []): Promise<Browser> {
-  const browser = await launch(extraArgs)
+  const browser = await launchWith(extraArgs)
   onTestFinished(() => browser.close())
   return browser
 }
 
 /** Starts the browser for tests that run in others, too. `crash` ends the process of one of its pages. */
 export async function launchChromium(): Promise<AnyBrowser & { crash(page: AnyPage): Promise<void> }> {
-  const browser = await launch(loopbackArgs)
+  const browser = await launchWith(loopbackArgs)
   const pages = new Map<AnyPage, Page>()
   return {
     async open(url) {

@@ -9,8 +9,12 @@ const root = join(import.meta.dir, '../..')
 const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['protocol/src/', ['protocol/src/']],
   ['protocol/fixtures/', ['protocol/fixtures/']],
+  ['client/src/react.ts', ['client/src/', 'react']],
   ['client/src/', ['client/src/', '@parley/protocol']],
-  ['client/examples/', ['client/examples/', '@parley/client', 'node:', 'node-datachannel', 'react', 'ws']],
+  [
+    'client/examples/',
+    ['client/examples/', '@parley/client', 'node:', 'node-datachannel', 'react', 'svelte', 'vue', 'ws'],
+  ],
   ['client/test/', ['*']],
   ['console/', ['console/', '@parley/client', '@parley/protocol']],
   ['cli/test/', ['*']],

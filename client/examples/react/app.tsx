@@ -1,7 +1,7 @@
-import { type CreatedRoom, Parley, ParleyError } from '@parley/client'
+import { type JoinOptions, Parley, ParleyError } from '@parley/client'
 import { type FormEvent, StrictMode, useState } from 'react'
 import { createRoot } from 'react-dom/client'
-import { type Session, type UseParley, useParley } from './use-parley.ts'
+import { type UseChat, useChat } from './use-chat.ts'
 
 // What is behind the # is never sent to a web server: #server=http://localhost:8001&room=…&token=…&name=ada
 const given = new URLSearchParams(location.hash.slice(1))
@@ -20,12 +20,12 @@ function App() {
   )
 }
 
-function sessionOfLink(): Session | undefined {
+function sessionOfLink(): JoinOptions | undefined {
   const [roomId, token, peerId] = ['room', 'token', 'name'].map(name => given.get(name))
   return roomId && token ? { roomId, token, ...(peerId && { peerId }) } : undefined
 }
 
-function NewRoom({ onCreated }: { readonly onCreated: (room: CreatedRoom) => void }) {
+function NewRoom({ onCreated }: { readonly onCreated: (room: JoinOptions) => void }) {
   const [trouble, setTrouble] = useState('')
   const create = () => parley.createRoom().then(onCreated, error => setTrouble(sentence(error)))
   return (
@@ -38,15 +38,20 @@ function NewRoom({ onCreated }: { readonly onCreated: (room: CreatedRoom) => voi
   )
 }
 
-function InRoom({ session }: { readonly session: Session }) {
-  const view = useParley(parley, session)
-  const { state, peers } = view
+function InRoom({ session }: { readonly session: JoinOptions }) {
+  const view = useChat(parley, session)
+  const { state, error, peers, rejoin } = view
   return (
     <>
       <p role="status">
         {state.status}
-        {'error' in state && state.error ? `: ${state.error.message}` : ''}
+        {error && `: ${error.message}`}
       </p>
+      {state.status === 'closed' && (
+        <button type="button" onClick={rejoin}>
+          Enter again
+        </button>
+      )}
       <p>
         <a href={linkTo(session)} target="_blank" rel="noreferrer">
           Link for the others
@@ -62,23 +67,17 @@ function InRoom({ session }: { readonly session: Session }) {
   )
 }
 
-function linkTo({ roomId, token }: Session): string {
+function linkTo({ roomId, token }: JoinOptions): string {
   const { httpUrl: server, wsUrl: ws } = parley.address
   return `${location.pathname}#${new URLSearchParams({ server, ws, room: roomId, token })}`
 }
 
-function OtherPeer({ peerId, view }: { readonly peerId: string; readonly view: UseParley }) {
-  const [trouble, setTrouble] = useState('')
-  const status = view.connections.get(peerId) ?? 'closed'
-  // What a promise rejects with belongs on the screen; otherwise it would be an unhandled rejection.
-  const attempt = (act: Promise<void>) => {
-    setTrouble('')
-    act.catch(error => setTrouble(sentence(error)))
-  }
+function OtherPeer({ peerId, view }: { readonly peerId: string; readonly view: UseChat }) {
+  const { status, error } = view.connections.get(peerId) ?? { status: 'closed' }
   const say = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = event.currentTarget
-    attempt(view.say(peerId, String(new FormData(form).get('text'))))
+    void view.say(peerId, String(new FormData(form).get('text')))
     form.reset()
   }
   return (
@@ -86,7 +85,7 @@ function OtherPeer({ peerId, view }: { readonly peerId: string; readonly view: U
       <h2>{peerId}</h2>
       <p>{status === 'closed' ? 'not connected' : status}</p>
       {status === 'closed' ? (
-        <button type="button" onClick={() => attempt(view.connect(peerId))}>
+        <button type="button" onClick={() => view.connect(peerId)}>
           Connect
         </button>
       ) : (
@@ -107,7 +106,7 @@ function OtherPeer({ peerId, view }: { readonly peerId: string; readonly view: U
         <input name="text" required autoComplete="off" aria-label={`Text for ${peerId}`} />
         <button type="submit">Send</button>
       </form>
-      <p role="alert">{trouble}</p>
+      <p role="alert">{error?.message}</p>
     </li>
   )
 }
