@@ -12,11 +12,11 @@ export interface OwnNames {
 
 const withoutCommand = '\n\nWithout a command the server starts.'
 
-/** From the sources, or of an executable. */
-export const ownNames: OwnNames = Bun.isStandaloneExecutable ? ofExecutable(process.argv0) : fromSources()
-
 /** From the registry, both programs have their scope: the package `parley` there is somebody else's. */
 const isInstalled = /[\\/]node_modules[\\/]/.test(import.meta.dir)
+
+/** From the sources, or of an executable. */
+export const ownNames: OwnNames = Bun.isStandaloneExecutable ? ofExecutable(process.argv0) : fromSources()
 
 function fromSources(): OwnNames {
   const start = isInstalled ? 'npx @parley/server' : 'npm start --'
