@@ -24,7 +24,7 @@ needs(tools)('the start says where it listens, and three lines that work as they
   expect(output).toContain(`Data        ${parley.dataDir}\n`)
 
   const lines = parley.stdout.filter(line => /^ {2}(export|npx bun) /.test(line))
-  expect(output).toContain(`  npx parley worker --server ${parley.httpUrl} --ws ${parley.wsUrl}\n`)
+  expect(output).toContain(`  npx parley worker --server ${parley.httpUrl}\n`)
   expect(lines).toHaveLength(3)
   const terminal = spawn('bash', ['-c', lines.join('\n')], { cwd: root, detached: true })
   const ended = once(terminal, 'close')
