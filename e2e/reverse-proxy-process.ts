@@ -66,7 +66,11 @@ interface Running {
 }
 
 function run(command: string, args: readonly string[], env: Record<string, string> = {}): Running {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] })
+  // In a group of its own, as its workers may outlive it.
+  const child = spawn(command, args, {
+    ...{ env: { ...process.env, ...env }, detached: true },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const lines = new Inbox<string>()
   const log: string[] = []
   createInterface({ input: child.stderr }).on('line', line => {
@@ -76,11 +80,8 @@ function run(command: string, args: readonly string[], env: Record<string, strin
   const ended = once(child, 'close')
   ended.then(() => lines.close(new Error([`${command} has ended and said:`, ...log].join('\n'))))
   onTestFinished(async () => {
-    // Those that were left for open connections, too: the leader ends all.
-    child.kill('SIGTERM')
-    const timer = setTimeout(() => child.kill('SIGKILL'), 2_000)
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
     await ended
-    clearTimeout(timer)
   })
   return { signal: name => void child.kill(name), says: text => lines.find(line => line.includes(text)) }
 }

@@ -160,6 +160,10 @@ withOpenssl('a certificate that changes is served to new connections, and the op
   const metrics = await fetch(`${httpUrl}/metrics`, { tls })
   expect(await metrics.text()).toMatch(/^parley_tls_certificate_expires_timestamp_seconds \d{10}$/m)
 
+  // As browsers open them in advance: nothing is asked on it.
+  const idle = connect({ host: '127.0.0.1', port: Number(new URL(httpUrl).port), servername: 'localhost', ...tls })
+  onTestFinished(() => void idle.destroy())
+  await once(idle, 'secureConnect')
   expect((await parley.stop()).code).toBe(0)
   expect(parley.stderr.join('\n')).not.toContain('cut off')
   for (const { key } of [next, other]) {
