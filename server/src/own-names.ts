@@ -19,7 +19,7 @@ const isInstalled = /[\\/]node_modules[\\/]/.test(import.meta.dir)
 export const ownNames: OwnNames = Bun.isStandaloneExecutable ? ofExecutable(process.argv0) : fromSources()
 
 function fromSources(): OwnNames {
-  const start = isInstalled ? 'npx @parley/server' : 'npm start --'
+  const start = isInstalled ? 'parley-server' : 'npm start --'
   const cli = isInstalled ? 'npx @parley/cli' : 'npx parley'
   return { usage: `${start} [COMMAND] [OPTIONS]${withoutCommand}`, cli, bun: 'npx bun' }
 }
