@@ -2,6 +2,7 @@ import { describe, expect } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { BunPlugin } from 'bun'
 import type { Browser, Page } from 'playwright-core'
 import { buildSdk } from '../release/build.ts'
 import { hasChromium, loopbackArgs, openPage, startChromium, type WatchedPage } from './chromium.ts'
@@ -190,12 +191,26 @@ describe('the example for browsers', () => {
   })
 })
 
+/** Has a bundle use React 18. */
+const react18: BunPlugin = {
+  name: 'react 18',
+  setup(build) {
+    build.onResolve({ filter: /^react(-dom)?($|\/)/ }, ({ path }) => ({
+      path: Bun.resolveSync(path.replace(/^react(-dom)?/, '$&-18'), join(root, 'e2e')),
+    }))
+  },
+}
+
 describe('the example for React', () => {
-  inChromium('is in the room once, also in StrictMode, and talks', async () => {
+  inChromium('is in the room once, also in StrictMode, and talks; with React 18, too', async () => {
     const page = await readFile(join(root, 'client/examples/react/index.html'), 'utf8')
+    const with18 = await bundle('client/examples/react/app.tsx', [react18])
+    expect(with18).toContain('18.3.1')
     const { origin } = servePages({
       '/': html(page.replace('app.tsx', 'app.js')),
       '/app.js': script(await bundle('client/examples/react/app.tsx')),
+      '/18/': html(page.replace('app.tsx', 'app.js')),
+      '/18/app.js': script(with18),
     })
     const [{ httpUrl, wsUrl }, browser] = await startFor(origin)
     const { page: ada, complaints: hers } = await open(browser)
@@ -205,7 +220,7 @@ describe('the example for React', () => {
     await ada.getByRole('button', { name: 'New room' }).click()
     await ada.getByText('connected', { exact: true }).waitFor()
     const link = await ada.getByRole('link', { name: 'Link for the others' }).getAttribute('href')
-    await bob.goto(`${origin}${link}&name=bob`)
+    await bob.goto(`${origin}/18${link}&name=bob`)
     await ada.getByRole('heading', { name: 'bob' }).waitFor()
     await ada.getByRole('button', { name: 'Connect', exact: true }).click()
     for (const page of [ada, bob]) await page.getByRole('button', { name: 'Disconnect' }).waitFor()
