@@ -2,10 +2,12 @@ import { describe, expect } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { BunPlugin } from 'bun'
 import type { Browser, Page } from 'playwright-core'
 import { buildSdk } from '../release/build.ts'
 import { hasChromium, loopbackArgs, openPage, startChromium, type WatchedPage } from './chromium.ts'
 import { newFolder } from './cli-process.ts'
+import { svelteFiles, vueFiles } from './framework-plugins.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { bundle, filesOf, html, type Pages, script, servePages } from './page-server.ts'
 import { type ParleyProcess, root, startParley } from './parley-process.ts'
@@ -190,12 +192,26 @@ describe('the example for browsers', () => {
   })
 })
 
+/** Has a bundle use React 18. */
+const react18: BunPlugin = {
+  name: 'react 18',
+  setup(build) {
+    build.onResolve({ filter: /^react(-dom)?($|\/)/ }, ({ path }) => ({
+      path: Bun.resolveSync(path.replace(/^react(-dom)?/, '$&-18'), join(root, 'e2e')),
+    }))
+  },
+}
+
 describe('the example for React', () => {
-  inChromium('is in the room once, also in StrictMode, and talks', async () => {
+  inChromium('is in the room once, also in StrictMode, and talks; with React 18, too', async () => {
     const page = await readFile(join(root, 'client/examples/react/index.html'), 'utf8')
+    const with18 = await bundle('client/examples/react/app.tsx', [react18])
+    expect(with18).toContain('18.3.1')
     const { origin } = servePages({
       '/': html(page.replace('app.tsx', 'app.js')),
       '/app.js': script(await bundle('client/examples/react/app.tsx')),
+      '/18/': html(page.replace('app.tsx', 'app.js')),
+      '/18/app.js': script(with18),
     })
     const [{ httpUrl, wsUrl }, browser] = await startFor(origin)
     const { page: ada, complaints: hers } = await open(browser)
@@ -205,7 +221,7 @@ describe('the example for React', () => {
     await ada.getByRole('button', { name: 'New room' }).click()
     await ada.getByText('connected', { exact: true }).waitFor()
     const link = await ada.getByRole('link', { name: 'Link for the others' }).getAttribute('href')
-    await bob.goto(`${origin}${link}&name=bob`)
+    await bob.goto(`${origin}/18${link}&name=bob`)
     await ada.getByRole('heading', { name: 'bob' }).waitFor()
     await ada.getByRole('button', { name: 'Connect', exact: true }).click()
     for (const page of [ada, bob]) await page.getByRole('button', { name: 'Disconnect' }).waitFor()
@@ -225,6 +241,48 @@ describe('the example for React', () => {
     await ada.getByText('not connected').waitFor()
     await bob.close()
     await ada.getByText('Nobody else is here yet.').waitFor()
+    expect([...hers, ...his]).toEqual([])
+  })
+})
+
+describe('the examples for Vue and Svelte', () => {
+  inChromium('see each other in a room', async () => {
+    const app = async (folder: string, plugin: BunPlugin) => {
+      const page = await readFile(join(root, 'client/examples', folder, 'index.html'), 'utf8')
+      return {
+        [`/${folder}/`]: html(page.replace('main.ts', 'main.js')),
+        [`/${folder}/main.js`]: script(await bundle(`client/examples/${folder}/main.ts`, [plugin])),
+      }
+    }
+    const { origin } = servePages({ ...(await app('vue', vueFiles)), ...(await app('svelte', svelteFiles)) })
+    const [{ httpUrl, wsUrl }, browser] = await startFor(origin)
+    const { page: ada, complaints: hers } = await open(browser)
+    const { page: bob, complaints: his } = await open(browser)
+    // Vite defines them.
+    await ada.addInitScript(() =>
+      Object.assign(window, {
+        __VUE_OPTIONS_API__: true,
+        __VUE_PROD_DEVTOOLS__: false,
+        __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: false,
+      }),
+    )
+
+    for (const [one, other, mine, others] of [
+      [ada, bob, 'vue', 'svelte'],
+      [bob, ada, 'svelte', 'vue'],
+    ] as const) {
+      await one.goto(`${origin}/${mine}/#${new URLSearchParams({ server: httpUrl, ws: wsUrl })}`)
+      await one.getByRole('button', { name: 'New room' }).click()
+      await one.getByText('connected', { exact: true }).waitFor()
+      const link = await one.getByRole('link', { name: 'Link for the others' }).getAttribute('href')
+      await other.goto(`${origin}${link?.replace(mine, others)}&name=carol`)
+      // A page does not load again by a change of what is behind the #.
+      await other.reload()
+      await one.getByRole('listitem').getByText('carol').waitFor()
+      await other.getByRole('listitem').waitFor()
+      await other.goto('about:blank')
+      await one.getByText('Nobody else is here yet.').waitFor()
+    }
     expect([...hers, ...his]).toEqual([])
   })
 })

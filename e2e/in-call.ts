@@ -44,7 +44,7 @@ export const sees = (page: Page, peer: string): Promise<void> =>
     }
   }, peer)
 
-/** Resolves when what has been heard of that peer for a second is sound, or is silence. */
+/** Resolves when what has been heard of that peer for 0.7 s is sound, or is silence. */
 export const hears = (page: Page, peer: string, what: 'sound' | 'silence'): Promise<void> =>
   page.evaluate(
     async ([peer, what]) => {
@@ -56,7 +56,7 @@ export const hears = (page: Page, peer: string, what: 'sound' | 'silence'): Prom
       for (;;) {
         const after = await look()
         // That is longer than the pause between two beeps of a fake microphone.
-        if (after.seconds >= before.seconds + 1) {
+        if (after.seconds >= before.seconds + 0.7) {
           const isSound = after.energy > before.energy + 0.0001
           if (isSound === (what === 'sound')) return
           before = after

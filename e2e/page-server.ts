@@ -1,5 +1,6 @@
 import { onTestFinished } from 'bun:test'
 import { join } from 'node:path'
+import type { BunPlugin } from 'bun'
 import { root } from './parley-process.ts'
 
 /** Content by path; that of `/` is a page. */
@@ -37,10 +38,14 @@ export async function filesOf(folder: string, base: string): Promise<Pages> {
   )
 }
 
-/** A module and all that it imports, as one script for browsers. `path` begins at the root of the repository. */
-export async function bundle(path: string): Promise<string> {
+/**
+ * A module and all that it imports, as one script for browsers. `path` begins at the root of the repository.
+ * @param plugins for what Bun does not read by itself
+ */
+export async function bundle(path: string, plugins: BunPlugin[] = []): Promise<string> {
   const { outputs } = await Bun.build({
     entrypoints: [join(root, path)],
+    plugins,
     target: 'browser',
     format: 'esm',
     // The sources of our own packages: what was built from them may be older.

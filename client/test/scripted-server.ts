@@ -70,13 +70,16 @@ const welcome = {
 /** A WebSocket server that says what the test has it say: for what a real one does only when something breaks. */
 export interface ScriptedServer {
   readonly wsUrl: string
+  /** How many connections there have been. */
+  readonly arrived: number
   /** The next connection. */
   accept(): Promise<ScriptedConnection>
 }
 
 /** Listens on a free port until the end of the test. */
 export function startScriptedServer(): ScriptedServer {
-  const arrived: ScriptedConnection[] = []
+  const unclaimed: ScriptedConnection[] = []
+  let arrived = 0
   const waiting: ((connection: ScriptedConnection) => void)[] = []
   const server: Server<{ connection?: ScriptedConnection }> = Bun.serve<{ connection?: ScriptedConnection }>({
     hostname: '127.0.0.1',
@@ -86,9 +89,10 @@ export function startScriptedServer(): ScriptedServer {
       open(socket) {
         const connection = new ScriptedConnection(socket)
         socket.data.connection = connection
+        arrived++
         const taker = waiting.shift()
         if (taker) taker(connection)
-        else arrived.push(connection)
+        else unclaimed.push(connection)
       },
       message: (socket, text) => socket.data.connection?.push(JSON.parse(String(text))),
       close: (socket, code) => socket.data.connection?.tellClosed(code),
@@ -97,8 +101,11 @@ export function startScriptedServer(): ScriptedServer {
   onTestFinished(() => server.stop(true))
   return {
     wsUrl: `ws://127.0.0.1:${server.port}`,
+    get arrived() {
+      return arrived
+    },
     accept() {
-      const connection = arrived.shift()
+      const connection = unclaimed.shift()
       return connection ? Promise.resolve(connection) : new Promise(resolve => waiting.push(resolve))
     },
   }

@@ -110,6 +110,8 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'puppeteer-core',
       'cognito-local',
       'oidc-provider',
+      'svelte',
+      'vue',
     ],
   ],
   ['fuzz/', ['fuzz/', '@parley/protocol', 'server/test/', 'server/src/api/openapi.ts', 'node:', 'bun', 'ajv']],
