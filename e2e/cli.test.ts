@@ -354,7 +354,7 @@ for (const runtime of runtimes) {
       await truncate(path, 2_000_000_000)
       const client = startCli(options, 'connect', session, '--json', ...loopback)
       const sender = startCli(options, 'connect', session, '--send', path, '--json', ...loopback)
-      await Promise.all([client.event('connected'), worker.event('progress', ({ bytes }) => Number(bytes) > 0)])
+      await Promise.all([client.event('connected'), worker.event('progress', ({ bytes }) => Number(bytes) > 1_000_000)])
       expect(await visible(inbox)).toEqual(['big.bin.part'])
       worker.signal('SIGINT')
       const ends = await Promise.all([worker.ended, client.ended, sender.ended])

@@ -49,7 +49,7 @@ withShell('zsh')('zsh takes the script, and completes with it', async () => {
     )
   expect(complete('')).toContain('worker:Makes a room and waits in it for others\\: takes their files and text')
   const options = complete('connect', '--')
-  expect(options).toContain('*--send[Sends these files and folders, all at once]:PATH:_files')
+  expect(options).toContain('*--send[Sends these files and folders]:PATH:_files')
   expect(options.join()).not.toContain('bind-address')
 })
 

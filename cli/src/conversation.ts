@@ -1,5 +1,6 @@
 import type { Connection, Room } from '@parley/client'
 import type { FileSource } from '@parley/client/files'
+import { atMost } from './at-most.ts'
 import type { Context } from './command.ts'
 import type { Parts } from './files/parts.ts'
 import type { Tree } from './files/tree.ts'
@@ -7,7 +8,7 @@ import { eachLine } from './lines.ts'
 import { type Means, meansOf } from './means.ts'
 import { Receiver } from './receiver.ts'
 import { connectionNews, tellState } from './room-news.ts'
-import { sendTree, type TreeSending } from './send-tree.ts'
+import { filesAtOnce, sendTree, type TreeSending } from './send-tree.ts'
 import { aborted, stayConnected } from './stay-connected.ts'
 import { Transfers } from './transfers.ts'
 
@@ -32,6 +33,8 @@ export class Conversation {
   /** Resolves when it has ended in either way. */
   readonly #over: Promise<true>
   readonly #offFile: () => void
+  /** The other side takes 256 files at a time, however many are sent. */
+  readonly #turn = atMost(filesAtOnce)
   #connection: Connection
   /** Resolves when the connection that is being made is there. */
   #again: Promise<false> = Promise.resolve(false)
@@ -114,7 +117,7 @@ export class Conversation {
     const shown = this.#transfers.begin({ direction: 'sending', peer, name, size })
     const options = { signal: this.#ending.signal, onProgress: shown.onProgress }
     try {
-      shown.kept(await this.#means.sendFile(peer, source, options))
+      shown.kept(await this.#turn(() => this.#means.sendFile(peer, source, options)))
       return true
     } catch (error) {
       shown.failed(error)
@@ -126,7 +129,7 @@ export class Conversation {
   sendFolder(tree: Tree): Promise<boolean> {
     const { peerId: peer } = this.#connection
     const { signal } = this.#ending
-    const send: TreeSending['send'] = (source, options) => this.#means.sendFile(peer, source, options)
+    const send: TreeSending['send'] = (source, options) => this.#turn(() => this.#means.sendFile(peer, source, options))
     return sendTree(tree, { peer, transfers: this.#transfers, signal, send })
   }
 

@@ -71,14 +71,20 @@ export class Receiver {
     const shown = transfers.begin({ direction: 'receiving', peer, name, folder: folders.join('/'), size })
     const key = `${size} ${[...folders, name].join('/')}`
     const waiting = this.#waiting.get(key)
-    const yielding = new AbortController()
-    const signal = AbortSignal.any([this.#stopped.signal, yielding.signal])
+    /** Of this file alone. */
+    const ending = new AbortController()
+    const { signal } = ending
+    const stop = () => ending.abort(this.#stopped.signal.reason)
+    this.#stopped.signal.addEventListener('abort', stop)
+    if (this.#stopped.signal.aborted) stop()
+    let hasYielded = false
     let hasEnded = () => {}
     const ended = new Promise<void>(resolve => {
       hasEnded = resolve
     })
     const giveWay = () => {
-      yielding.abort(lost('The sender has begun again.'))
+      hasYielded = true
+      ending.abort(lost('The sender has begun again.'))
       return ended
     }
     const opening = this.#open(file, isFolder, waiting)
@@ -95,13 +101,14 @@ export class Receiver {
       shown.kept(receipt, path, wasThere)
       if (!isFolder && !wasThere) kept?.({ path, peer, sha256: receipt.sha256 })
     } catch (error) {
-      if (!yielding.signal.aborted) this.#failures++
+      if (!hasYielded) this.#failures++
       // If it failed before there was somewhere to write to, that is left.
       const sink = await opening.catch(() => undefined)
       await sink?.abort(error)
       shown.failed(error, sink?.left)
     } finally {
       if (this.#waiting.get(key) === giveWay) this.#waiting.delete(key)
+      this.#stopped.signal.removeEventListener('abort', stop)
       hasEnded()
     }
   }

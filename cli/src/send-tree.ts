@@ -8,7 +8,7 @@ import type { Transfers } from './transfers.ts'
 import { shownTree } from './tree-transfer.ts'
 
 /** Files that are on their way or wait at the receiver, which takes fewer at a time. So none waits for a round trip. */
-const atOnce = 32
+export const filesAtOnce = 32
 
 /** What fails a file and says nothing of the others. */
 const ofOneFile: readonly string[] = ['FILE_FAILED', 'CORRUPTED', 'DECLINED']
@@ -61,7 +61,7 @@ export async function sendTree(tree: Tree, { peer, transfers, signal, send }: Tr
       await sendOne(entry)
     }
   }
-  await Promise.all(Array.from({ length: atOnce }, line))
+  await Promise.all(Array.from({ length: filesAtOnce }, line))
   signal.removeEventListener('abort', abort)
   return shown.end()
 }

@@ -37,6 +37,30 @@ describe('a transfer', () => {
     expect(lines[1]).toBe('✗ a.bin: The receiver could not write the file: the disk is full (FILE_FAILED, ENOSPC).')
   })
 
+  test('that goes on where it was is told, and its speed is that of the rest', () => {
+    const { lines, time, shown } = begin(false)
+    shown.onProgress({ ...at(0), status: 'waiting' })
+    shown.onProgress(at(4_000_000))
+    time.now = 2_000
+    shown.onProgress({ ...at(8_000_000), status: 'connecting' })
+    shown.onProgress(at(8_000_000))
+    shown.kept({ ...receipt, name: 'a\x1b.bin' })
+    expect(lines.slice(1)).toEqual([
+      'a.bin goes on at 4.0 MB of 10.0 MB',
+      'a.bin goes on at 8.0 MB of 10.0 MB',
+      '✓ a.bin sent to ada (10.0 MB, 3.0 MB/s)',
+    ])
+  })
+
+  test('that failed and left a part is told with what to do', () => {
+    const { lines, shown } = begin(false)
+    const error = new ParleyError('CHANNEL_CLOSED', 'The connection was lost.')
+    shown.failed(error, { path: '/x/a.bin.part', bytes: 4_000_000 })
+    expect(lines[1]).toBe(
+      '✗ a.bin: The connection was lost (CHANNEL_CLOSED). 4.0 MB of it stay in a.bin.part: it goes on from there when it is sent again.',
+    )
+  })
+
   test('is told to scripts, progress twice a second, and each change of its status', () => {
     const { time, shown, events } = begin(true)
     shown.onProgress({ ...at(0), status: 'waiting' })

@@ -52,6 +52,8 @@ export class Transfers {
     let saidAt = Number.NEGATIVE_INFINITY
     let saidStatus = ''
     let isWaiting = false
+    /** Bytes that were there before. */
+    let from: number | undefined
     const withPeer = `${direction === 'sending' ? 'to' : 'from'} ${printable(peer)}`
     out.news(
       { event: 'file_started', ...members },
@@ -63,6 +65,7 @@ export class Transfers {
         rate.add(bytes)
         const { perSecond } = rate
         const goesOn = status === 'transferring' && isWaiting && bytes > 0 && bytes < size
+        if (status === 'transferring') from ??= isWaiting ? bytes : 0
         isWaiting = status !== 'transferring'
         if (goesOn) {
           out.news(
@@ -95,7 +98,7 @@ export class Transfers {
             ? undefined
             : ({ green }) => {
                 if (wasThere) return `${green('✓')} ${shown} was there already`
-                const speed = ms > 0 ? `, ${printBytes((size / ms) * 1000)}/s` : ''
+                const speed = ms > 0 ? `, ${printBytes(((size - (from ?? 0)) / ms) * 1000)}/s` : ''
                 return `${green('✓')} ${shown} ${done} ${withPeer} (${printBytes(size)}${speed})${other}`
               },
         )

@@ -29,7 +29,7 @@ export const connect = command({
       type: 'string',
       value: 'PATH',
       multiple: true,
-      meaning: 'Sends these files and folders, all at once; - is the standard input.',
+      meaning: 'Sends these files and folders; - is the standard input.',
     },
     message: { type: 'string', value: 'TEXT', short: 'm', meaning: 'Says this.' },
     chat: { type: 'boolean', meaning: 'Talks after that is done. Default: if there is nothing else to do.' },
