@@ -79,9 +79,10 @@ export async function serve(room: Room, options: ServeOptions, context: Context)
   } finally {
     end()
     await receiver.idle()
-    offFile()
     await Promise.all([hook?.stop(), talk.close(farewellWithin)])
     room.leave()
     for (const connection of connections) connection.close()
+    // Not before: a sender that comes again in between would be told that nobody here takes files.
+    offFile()
   }
 }
