@@ -23,7 +23,8 @@ let tarballs: string[]
 
 /** Everything that a command says. @throws Error if it fails */
 async function run(cwd: string, ...command: string[]): Promise<string> {
-  const child = Bun.spawn(command, { cwd, stdout: 'pipe', stderr: 'pipe' })
+  const env = { ...process.env, NO_COLOR: '1' }
+  const child = Bun.spawn(command, { cwd, env, stdout: 'pipe', stderr: 'pipe' })
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
   if ((await child.exited) !== 0) throw new Error(`${command.join(' ')} failed:\n${out}${err}`)
   return out

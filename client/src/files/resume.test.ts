@@ -139,6 +139,7 @@ test('a file goes on that has been sent to its end, with a hash that cannot be a
   const asked = waiting<IncomingFile>()
   const { sink } = recordingSink()
   const link = linkTo(file => asked.push(file))
+  const first = link.receiver
   link.onArrival = data => {
     if (!`${data}`.includes('"done"') || link.channels.length > 1) return data
     // The program has ended; the next one knows nothing of it.
@@ -148,8 +149,10 @@ test('a file goes on that has been sent to its end, with a hash that cannot be a
     return '{"type":"lost"}'
   }
   const done = sendOver(link.open, new Blob([content(100_000)]), { random: () => 0, sha256: nodeHash })
-  void (await asked.next()).save(recordingSink().sink)
+  const saved = errorOf((await asked.next()).save(recordingSink().sink))
   expect((await done).sha256).toBe(sha256Of(content(100_000)))
+  first.close()
+  expect((await saved).code).toBe('ABORTED')
 })
 
 describe('a comparison', () => {

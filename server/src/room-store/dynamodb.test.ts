@@ -66,7 +66,7 @@ roomStoreContract('dynamodb', async () => {
 })
 
 /** Time goes faster, for tests in which it has to run out. */
-function fastClock(times = 10): Clock {
+function fastClock(times = 3): Clock {
   const start = Date.now()
   return {
     now: () => start + (Date.now() - start) * times,
