@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { host } from '../release/binary/targets.ts'
 import { buildBinary } from '../release/binary.ts'
 import { createRoom, signIn } from './api.ts'
+import { readCompose, serviceOf } from './compose.ts'
 import { buildah, buildImage, containerTools, debian, podman } from './container.ts'
-import { runImage, runInImage, startContainer } from './container-process.ts'
+import { runImage, runInImage, startContainer, startProgram } from './container-process.ts'
+import { freePorts } from './free-ports.ts'
 import { needs } from './needs.ts'
 import { root } from './parley-process.ts'
 import { PlainPeer } from './plain-peer.ts'
@@ -16,11 +18,14 @@ import { dataChannel, quickReference, webrtcNeeds } from './scenarios.ts'
 const withImage = needs(containerTools)
 const executable = '/usr/local/bin/parley'
 let image = ''
+/** Cognito and DynamoDB, emulated. */
+let emulated = ''
 
 if (Object.values(containerTools).every(Boolean)) {
   // On a machine that has none of it yet, Debian is put together first.
   beforeAll(async () => {
     image = await buildImage('docker/Dockerfile')
+    emulated = await buildImage('docker/aws-emulated/Dockerfile')
   }, 600_000)
 }
 
@@ -162,6 +167,41 @@ withImage('it says why it does not start', async () => {
     expect.stringContaining('PARLEY_HTTP_PROT is not a setting; is PARLEY_HTTP_PORT meant?'),
     expect.stringContaining('PARLEY_DATA_DIR: the folder /srv/parley cannot be used (EROFS)'),
   ])
+})
+
+/** The services of the file, on this machine's network: their names are its loopback there, their ports free ones. */
+withImage("the emulated AWS works with the original container's environment", async () => {
+  const [cognito, dynamodb, table, parley] = ['cognito', 'dynamodb', 'table', 'parley'].map(name =>
+    serviceOf(readCompose('compose.aws-emulated.yaml'), name),
+  )
+  const where = { ...cognito?.environment, HOST: '127.0.0.1', PORT: '0' }
+  const line = await startProgram(emulated, where, cognito?.command ?? [], /running on http:/)
+  const cognitoUrl = /http:\/\/[\d.]+:\d+/.exec(line)?.[0] ?? ''
+
+  const [port] = await freePorts(1)
+  const command = (dynamodb?.command ?? []).map(word => (word === '4567' ? String(port) : word))
+  await startProgram(emulated, {}, command, /listening/)
+  const tableSettings = onLoopback(table?.environment)
+  for (const _ of ['made', 'found']) {
+    const { code, stdout } = await runImage(emulated, tableSettings, ...(table?.command ?? []))
+    expect([code, stdout]).toEqual([0, 'The table rooms is there.\n'])
+  }
+
+  const turn = { TURN_HOST: 'turn.example', TURN_PORT: '3478', TURN_USERNAME: 'user', TURN_PASSWORD: 'password' }
+  const settings = { ...onLoopback(parley?.environment), ...turn }
+  const container = await startContainer({ image: image, settings })
+  expect((await fetch(`${container.httpUrl}/readyz`)).status).toBe(200)
+  const secrets = await quickReference(container)
+  await container.stop()
+  for (const secret of [...secrets, turn.TURN_PASSWORD]) expect(container.log.join('\n')).not.toContain(secret)
+
+  function onLoopback(environment: Readonly<Record<string, string>> = {}): Record<string, string> {
+    const moved = Object.entries(environment).map(([name, value]) => [
+      name,
+      value.replace('http://cognito:9229', cognitoUrl).replace('http://dynamodb:4567', `http://127.0.0.1:${port}`),
+    ])
+    return Object.fromEntries(moved)
+  }
 })
 
 /** Bytes of the layers of an image as a registry keeps them. */

@@ -37,6 +37,14 @@ export const podman = (...args: readonly string[]): Promise<string> => {
   return output(program, [...common, ...args])
 }
 
+/** Once, before anything is built that is still to be used. All tests of images are in one file, since they share the store. */
+let tidied: Promise<void> | undefined
+
+async function tidy(): Promise<void> {
+  const kept = (await buildah('images', '--all', '--quiet')).split('\n')
+  if (kept.length > enough) await buildah('rmi', '--all', '--force')
+}
+
 /**
  * Builds a Dockerfile of the repository as it stands.
  * @param dockerfile its path below the root
@@ -44,8 +52,8 @@ export const podman = (...args: readonly string[]): Promise<string> => {
  */
 export async function buildImage(dockerfile: string, ...args: readonly string[]): Promise<string> {
   await mkdir(folder, { recursive: true })
-  const kept = (await buildah('images', '--all', '--quiet')).split('\n')
-  if (kept.length > enough) await buildah('rmi', '--all', '--force')
+  tidied ??= tidy()
+  await tidied
   if (!(await isThere(debian))) await makeDebian()
   if (!(await isThere(node))) await makeNode()
   const secrets = await mkdtemp(join(tmpdir(), 'parley-npmrc-'))
