@@ -147,7 +147,7 @@ describe('the example for audio and video', () => {
     expect(call.complaints()).toEqual([])
   })
 
-  inChromium('is for three, of whom one has no camera at first, and one must click before anything plays', async () => {
+  inChromium('is for three: one has no camera at first, and one must click before anything plays', async () => {
     const call = await startCall()
     const ada = await call.enter('ada')
     await ada.evaluate(blockPlaying)

@@ -1,15 +1,13 @@
-import { expect, onTestFinished } from 'bun:test'
-import { once } from 'node:events'
+import { expect } from 'bun:test'
 import { writeFile } from 'node:fs/promises'
-import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { connect } from 'node:tls'
 import { serverAddress } from '@parley/client'
 import { Authority } from '../server/test/authority.ts'
 import { createRoom, signIn } from './api.ts'
 import { newFolder } from './cli-process.ts'
 import { freePorts } from './free-ports.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
+import { fromOtherAddress } from './other-address.ts'
 import { root, startParley } from './parley-process.ts'
 import { PlainPeer } from './plain-peer.ts'
 import { startProgram } from './program.ts'
@@ -43,7 +41,7 @@ for (const proxy of reverseProxies) {
         },
       })
       const { reload } = await proxy.start({ port, upstream, cert, key, both })
-      const place = `localhost:${await tlsFromOtherAddress(port, authority.cert)}`
+      const place = `localhost:${await fromOtherAddress(port, authority.cert)}`
       const [httpUrl, wsUrl] = [`http://${place}`, `ws://${place}`]
 
       // Its last steps delete by the client's address, which none but that of the peers may.
@@ -97,31 +95,3 @@ for (const proxy of reverseProxies) {
 }
 
 type Four = [string, string, string, string]
-
-/**
- * A port for clients without TLS, whose connections go on to `port` with TLS, and from another address than those of
- * this machine usually come from. It is there until the end of the test.
- */
-async function tlsFromOtherAddress(port: number, ca: string): Promise<number> {
-  const sockets = new Set<Socket>()
-  const server = createServer(near => {
-    const tcp = createConnection({ host: '127.0.0.1', port, localAddress: '127.0.0.2' })
-    const far = connect({ socket: tcp, servername: 'localhost', ca })
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket)
-      socket.on('error', () => other.destroy())
-      socket.on('close', () => other.destroy())
-      socket.pipe(other)
-    }
-  })
-  onTestFinished(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return (server.address() as AddressInfo).port
-}

@@ -1,5 +1,8 @@
+/** Does what it is given when its turn comes. */
+export type Turn = <Result>(act: () => Promise<Result>) => Promise<Result>
+
 /** Does what it is given, at most so many at a time, in the order in which they come. */
-export function atMost(count: number): <Result>(act: () => Promise<Result>) => Promise<Result> {
+export function atMost(count: number): Turn {
   const waiting: (() => void)[] = []
   let free = count
   return async act => {

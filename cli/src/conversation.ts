@@ -8,7 +8,7 @@ import { eachLine } from './lines.ts'
 import { type Means, meansOf } from './means.ts'
 import { Receiver } from './receiver.ts'
 import { connectionNews, tellState } from './room-news.ts'
-import { filesAtOnce, sendTree, type TreeSending } from './send-tree.ts'
+import { sendTree, type TreeSending } from './send-tree.ts'
 import { aborted, stayConnected } from './stay-connected.ts'
 import { Transfers } from './transfers.ts'
 
@@ -33,8 +33,8 @@ export class Conversation {
   /** Resolves when it has ended in either way. */
   readonly #over: Promise<true>
   readonly #offFile: () => void
-  /** The other side takes 256 files at a time, however many are sent. */
-  readonly #turn = atMost(filesAtOnce)
+  /** The other side transfers fewer at a time, so none waits for a round trip; and takes 256, however many are sent. */
+  readonly #turn = atMost(32)
   #connection: Connection
   /** Resolves when the connection that is being made is there. */
   #again: Promise<false> = Promise.resolve(false)
@@ -129,8 +129,8 @@ export class Conversation {
   sendFolder(tree: Tree): Promise<boolean> {
     const { peerId: peer } = this.#connection
     const { signal } = this.#ending
-    const send: TreeSending['send'] = (source, options) => this.#turn(() => this.#means.sendFile(peer, source, options))
-    return sendTree(tree, { peer, transfers: this.#transfers, signal, send })
+    const send: TreeSending['send'] = (source, options) => this.#means.sendFile(peer, source, options)
+    return sendTree(tree, { peer, transfers: this.#transfers, signal, turn: this.#turn, send })
   }
 
   /** Resolves when so many files have come from the other side, and are kept or have failed, or it has gone. */

@@ -7,6 +7,7 @@ import { ParleyError } from '@parley/client'
 import { FileReceiver } from '../../client/src/files/receive-files.ts'
 import { sendOver } from '../../client/src/files/send-file.ts'
 import { FileLink } from '../../client/test/file-link.ts'
+import { atMost } from './at-most.ts'
 import { Parts } from './files/parts.ts'
 import { readTree } from './files/tree.ts'
 import { output } from './output.ts'
@@ -62,6 +63,7 @@ async function receiving(options: { readonly folders: boolean } = { folders: tru
       peer: 'bob',
       transfers: here.transfers,
       signal: new AbortController().signal,
+      turn: atMost(32),
       send: (source, options) => sendOver(link.open, source, options),
     })
     await receiver.idle()
@@ -164,7 +166,7 @@ describe('a folder', () => {
     const tree = await readTree(path)
     await rm(join(path, 'a.txt'))
     const { transfers } = events
-    const all2 = { peer: 'bob', transfers, signal: new AbortController().signal }
+    const all2 = { peer: 'bob', transfers, signal: new AbortController().signal, turn: atMost(32) }
     const other = await receiving()
     const sent = sendTree(tree, { ...all2, send: (source, options) => sendOver(other.link.open, source, options) })
     expect(await sent).toBe(false)

@@ -1,14 +1,12 @@
 import { ParleyError } from '@parley/client'
 import type { FileReceipt, FileSource } from '@parley/client/files'
+import type { Turn } from './at-most.ts'
 import { Failure } from './failure.ts'
 import { diskSource } from './files/disk-source.ts'
 import { folderSource, type Tree, type TreeEntry } from './files/tree.ts'
 import type { SendOptions } from './means.ts'
 import type { Transfers } from './transfers.ts'
 import { shownTree } from './tree-transfer.ts'
-
-/** Files that are on their way or wait at the receiver, which takes fewer at a time. So none waits for a round trip. */
-export const filesAtOnce = 32
 
 /** What fails a file and says nothing of the others. */
 const ofOneFile: readonly string[] = ['FILE_FAILED', 'CORRUPTED', 'DECLINED']
@@ -17,12 +15,14 @@ export interface TreeSending {
   readonly peer: string
   readonly transfers: Transfers
   readonly signal: AbortSignal
+  /** Bounds how many files are open and on their way. */
+  readonly turn: Turn
   /** @throws ParleyError */
   send(source: FileSource, options: SendOptions): Promise<FileReceipt>
 }
 
 /** Sends a folder. Whether the other peer keeps all of it that can be sent. */
-export async function sendTree(tree: Tree, { peer, transfers, signal, send }: TreeSending): Promise<boolean> {
+export async function sendTree(tree: Tree, { peer, transfers, signal, turn, send }: TreeSending): Promise<boolean> {
   const shown = shownTree(tree, peer, transfers)
   /** Aborted when the rest makes no sense any more. */
   const stop = new AbortController()
@@ -31,6 +31,7 @@ export async function sendTree(tree: Tree, { peer, transfers, signal, send }: Tr
   if (signal.aborted) abort()
 
   const sendOne = async (entry: TreeEntry): Promise<void> => {
+    if (stop.signal.aborted) return
     const { name, folder, size } = entry
     const one = transfers.begin({ direction: 'sending', peer, name, folder, size, isOneOfMany: true })
     let source: (FileSource & { close?(): Promise<void> }) | undefined
@@ -54,14 +55,7 @@ export async function sendTree(tree: Tree, { peer, transfers, signal, send }: Tr
     }
   }
 
-  const rest = tree.entries.values()
-  const line = async () => {
-    for (const entry of rest) {
-      if (stop.signal.aborted) return
-      await sendOne(entry)
-    }
-  }
-  await Promise.all(Array.from({ length: filesAtOnce }, line))
+  await Promise.all(tree.entries.map(entry => turn(() => sendOne(entry))))
   signal.removeEventListener('abort', abort)
   return shown.end()
 }

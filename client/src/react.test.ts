@@ -182,7 +182,7 @@ test('the program hears of the room once, and what it has begun ends with it', a
   expect(heard).toEqual(['in room', 'out'])
 })
 
-test('the program hears of each connection once, whoever has begun it', async () => {
+test('the program hears of each connection once, from whichever side it was begun', async () => {
   const { nodeDataChannel } = await import('./node-datachannel.ts')
   const RTCPeerConnection = nodeDataChannel(await import('node-datachannel'), { bindAddress: '127.0.0.1' })
   const { server, render, shown } = prepare({ RTCPeerConnection })

@@ -15,7 +15,7 @@ export interface Part {
   readonly ino: number
 }
 
-/** No file that is received is hidden, so nobody else's has such a name. */
+/** Received files are never hidden, so none of them has such a name. */
 export const journalPrefix = '.parley-parts-'
 
 /** Milliseconds between two signs of life. */
@@ -65,7 +65,7 @@ export class Journal {
     try {
       utimesSync(this.path, now, now)
     } catch {
-      // Whoever needs the journal looks whether it is there.
+      // Where the journal is needed, it is checked that it is there.
     }
   }
 

@@ -45,7 +45,7 @@ const mostCharacters = 1024
 export const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(
     found => found.isDirectory(),
-    // Whoever reads it says what is wrong.
+    // Reading it tells what is wrong.
     () => false,
   )
 

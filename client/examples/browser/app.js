@@ -245,7 +245,7 @@ document.querySelector('#copy').addEventListener('click', async ({ target }) => 
 })
 
 // The others see at once that this page is gone, instead of when the server misses it. A browser may show the page
-// again as it was, with a room that was left: then it begins anew.
+// again as it was, with a room that was left: then it begins again.
 addEventListener('pagehide', () => room?.leave())
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
 addEventListener('hashchange', () => location.reload())

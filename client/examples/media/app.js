@@ -102,7 +102,7 @@ async function call(peerId) {
 /** Connections that are not closed, and are listened to: `connect` may give one that is there already. */
 const watched = new Set()
 
-/** Sends and plays on a connection, whoever has begun it. */
+/** Sends and plays on a connection, from whichever side it was begun. */
 async function watch(connection) {
   if (watched.has(connection)) return
   watched.add(connection)
@@ -226,7 +226,7 @@ find('#leave').addEventListener('click', () => {
 })
 
 // The others see at once that this page is gone. A browser may show it again as it was, with a room that was left: then
-// it begins anew.
+// it begins again.
 addEventListener('pagehide', () => room?.leave())
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
 addEventListener('hashchange', () => location.reload())

@@ -15,7 +15,7 @@ export interface FileReceiverOptions {
   /** Default: that of the platform. */
   readonly clock?: Clock
   /**
-   * Whether folders may be sent: the handler minds `folders` of a file. Default: false, so that whoever sends a folder is told
+   * Whether folders may be sent: the handler minds `folders` of a file. Default: false, so that the sender of a folder is told
    * that this peer takes none.
    */
   readonly folders?: boolean

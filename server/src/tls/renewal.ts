@@ -18,7 +18,7 @@ const looksEvery = 5_000
 /**
  * Takes a new certificate when the files change. Their contents are compared: certbot and Kubernetes put other files in
  * their place, whose times may be older. A pair that cannot be used is complained of once, when it has been found
- * twice: whoever replaces two files may be between the two.
+ * twice: somebody who replaces two files may be between the two.
  * @param first the pair in force
  * @returns what looks at once, for a signal; it resolves when that is done, and never rejects
  */
