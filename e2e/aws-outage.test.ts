@@ -21,7 +21,7 @@ afterEach(() => {
 })
 afterAll(() => aws.stop())
 
-const startOnAws = () => startParley({ command: 'bun', settings: aws.settings })
+const startOnAws = () => startParley({ settings: aws.settings })
 
 /** Two registered peers, and what they need to come back. */
 async function twoPeers({ httpUrl, wsUrl }: ParleyProcess) {
@@ -176,7 +176,7 @@ test('a room is deleted though Cognito does not answer, and its users are once i
   const before = await users()
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
-  const parley = await startParley({ command: 'bun', dataDir, settings: aws.settings })
+  const parley = await startParley({ dataDir, settings: aws.settings })
   const { room } = await twoPeers(parley)
   aws.cognito.fault('hung', /AdminDeleteUser/)
   const start = performance.now()
@@ -189,7 +189,7 @@ test('a room is deleted though Cognito does not answer, and its users are once i
   expect(await users()).toHaveLength(before.length + 1)
 
   aws.cognito.fault('none')
-  await startParley({ command: 'bun', dataDir, settings: aws.settings })
+  await startParley({ dataDir, settings: aws.settings })
   while ((await users()).length > before.length);
   expect(await users()).toEqual(before)
 })

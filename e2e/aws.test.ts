@@ -19,7 +19,7 @@ afterAll(async () => {
 
 /** A server with what the original's container was given. */
 const startOnAws = (settings: Record<string, string> = {}): Promise<ParleyProcess> =>
-  startParley({ command: 'bun', settings: { ...aws.settings, ...settings } })
+  startParley({ settings: { ...aws.settings, ...settings } })
 
 test('the quick reference works on Cognito and DynamoDB, to the letter, and leaves nothing behind', async () => {
   const before = await aws.emulator.usernames(aws.pool.userPoolId)
@@ -148,7 +148,7 @@ test("on an instance, the credentials are those of the instance's role", async (
   // No file of whoever runs the tests is asked.
   const noFiles = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' }
   const onInstance = { ...settings, ...noFiles, AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.url }
-  await quickReference(await startParley({ command: 'bun', settings: onInstance }))
+  await quickReference(await startParley({ settings: onInstance }))
   // One for each client, and no more while they last.
   expect(metadata.given()).toBeWithin(1, 3)
 })
@@ -160,7 +160,7 @@ test('without credentials, who asks is told in time, and the log says what is mi
     AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
     AWS_EC2_METADATA_DISABLED: 'true',
   }
-  const parley = await startParley({ command: 'bun', settings: { ...settings, ...none } })
+  const parley = await startParley({ settings: { ...settings, ...none } })
   const before = await aws.emulator.usernames(aws.pool.userPoolId)
   const { status, body } = await post(`${parley.httpUrl}/anonymous-signin`)
   expect({ status, code: body.code }).toEqual({ status: 503, code: 'UNAVAILABLE' })

@@ -2,7 +2,7 @@ import { describe, expect } from 'bun:test'
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Page } from './browsers.ts'
+import { type Page, sharedBrowsers } from './browsers.ts'
 import { hasChromium } from './chromium.ts'
 import { newFolder, startCli } from './cli-process.ts'
 import { hasDataChannel, needs } from './needs.ts'
@@ -11,6 +11,9 @@ import { agreeing, chat, connect, hear, inBoth, link, passes, restarting, say } 
 
 const inChromium = needs({ chromium: hasChromium })
 const withCli = needs({ chromium: hasChromium, 'node-datachannel': await hasDataChannel() })
+
+const start = sharedBrowsers()
+const chromium = () => start('chromium')
 
 type TwoTabs = (ada: Page, bob: Page, place: Place) => Promise<void>
 
@@ -21,7 +24,7 @@ const outage = /^WebSocket connection to .* failed/
 function twoTabs(name: string, body: TwoTabs, settings: Readonly<Record<string, string>> = {}): void {
   inChromium(name, async () => {
     const place = await startPlace(settings)
-    const [ada, bob] = await Promise.all([place.enter('ada'), place.enter('bob')])
+    const [ada, bob] = await Promise.all([place.enter('ada', chromium()), place.enter('bob', chromium())])
     await ada.evaluate(() => window.tab.sees('bob'))
     await body(ada, bob, place)
     expect(place.complaints().filter(complaint => !outage.test(complaint))).toEqual([])
@@ -31,8 +34,8 @@ function twoTabs(name: string, body: TwoTabs, settings: Readonly<Record<string, 
 describe('two tabs', () => {
   twoTabs('connect and chat both ways', connect)
 
-  twoTabs('end with one connection when both connect in the same instant, 200 times', async (ada, bob) => {
-    for (let round = 0; round < 200; round++) {
+  twoTabs('end with one connection when both connect in the same instant, 50 times', async (ada, bob) => {
+    for (let round = 0; round < 50; round++) {
       await Promise.all([ada.evaluate(() => window.tab.connect('bob')), bob.evaluate(() => window.tab.connect('ada'))])
       expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
       const [first, second] = round % 2 === 0 ? [ada, bob] : [bob, ada]
@@ -43,23 +46,23 @@ describe('two tabs', () => {
     }
   })
 
-  twoTabs('send each other a file of 20 MB at the same time', async (ada, bob) => {
+  twoTabs('send each other a file of 6 MB at the same time', async (ada, bob) => {
     const [hers, his] = await Promise.all([
-      ada.evaluate(() => window.tab.sendFile('bob', 'hers.bin', 20_000_000)),
-      bob.evaluate(() => window.tab.sendFile('ada', 'his.bin', 20_000_000)),
+      ada.evaluate(() => window.tab.sendFile('bob', 'hers.bin', 6_000_000)),
+      bob.evaluate(() => window.tab.sendFile('ada', 'his.bin', 6_000_000)),
     ])
-    expect(await hear(bob)).toEqual({ name: 'hers.bin', size: 20_000_000, sha256: hers.sha256 })
-    expect(await hear(ada)).toEqual({ name: 'his.bin', size: 20_000_000, sha256: his.sha256 })
+    expect(await hear(bob)).toEqual({ name: 'hers.bin', size: 6_000_000, sha256: hers.sha256 })
+    expect(await hear(ada)).toEqual({ name: 'his.bin', size: 6_000_000, sha256: his.sha256 })
     for (const { progress } of [hers, his]) {
       expect(progress).toEqual(progress.toSorted((one, other) => one - other))
-      expect([progress[0], progress.at(-1)]).toEqual([0, 20_000_000])
+      expect([progress[0], progress.at(-1)]).toEqual([0, 6_000_000])
     }
     expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
   })
 
   twoTabs('go on with a file over another connection when the first is closed', async (ada, bob) => {
-    const sent = await ada.evaluate(() => window.tab.sendFile('bob', 'hers.bin', 20_000_000, 5_000_000))
-    expect(await hear(bob)).toEqual({ name: 'hers.bin', size: 20_000_000, sha256: sent.sha256 })
+    const sent = await ada.evaluate(() => window.tab.sendFile('bob', 'hers.bin', 6_000_000, 2_000_000))
+    expect(await hear(bob)).toEqual({ name: 'hers.bin', size: 6_000_000, sha256: sent.sha256 })
     expect(sent.isClosed).toBe(true)
     // Nothing that has been written is written again.
     expect(sent.progress).toEqual(sent.progress.toSorted((one, other) => one - other))
@@ -100,10 +103,10 @@ describe('two tabs', () => {
     expect(await ada.evaluate(() => window.tab.ended()?.retryable)).not.toBe(true)
   })
 
-  twoTabs('learn that the other tab has crashed', async (ada, bob, place) => {
+  twoTabs('learn that the other tab has crashed', async (ada, bob) => {
     await connect(ada, bob)
     const start = performance.now()
-    await place.crash(bob)
+    await (await chromium()).crash?.(bob)
     await ada.evaluate(() => window.tab.status('closed'))
     expect(performance.now() - start).toBeLessThan(8_000)
     expect((await ada.evaluate(() => window.tab.ended()))?.code).toBe('CHANNEL_CLOSED')
@@ -112,15 +115,15 @@ describe('two tabs', () => {
   twoTabs('connect anew when one has crashed and comes back', async (ada, bob, place) => {
     await connect(ada, bob)
     const used = ada.evaluate(() => window.tab.connectWhenJoined('bob'))
-    await place.crash(bob)
+    await (await chromium()).crash?.(bob)
     await ada.waitForFunction(() => !window.tab.room.peers.has('bob'))
-    const again = await place.enter('bob')
+    const again = await place.enter('bob', chromium())
     expect(await used).toBe(false)
     await chat(ada, again)
   })
 
   twoTabs('do not wait for one that leaves while it is called', async (ada, _bob, place) => {
-    const far = await place.enter('far', { isDeaf: true })
+    const far = await place.enter('far', chromium(), { isDeaf: true })
     const code = ada.evaluate(() => window.tab.codeOfConnect('far'))
     await far.evaluate(() => window.tab.hear())
     // Otherwise the server would have an answer to a candidate that comes too late.
@@ -133,7 +136,7 @@ describe('two tabs', () => {
   })
 
   twoTabs('are told why there will be no connection', async (ada, _bob, place) => {
-    await place.enter('shy', { isShy: true })
+    await place.enter('shy', chromium(), { isShy: true })
     expect(await ada.evaluate(() => window.tab.codeOfConnect('shy'))).toBe('DECLINED')
     expect(await ada.evaluate(() => window.tab.codeOfConnect('nobody'))).toBe('PEER_NOT_FOUND')
   })
@@ -214,8 +217,8 @@ describe('a connection', () => {
   inChromium('is tried once more when there is no way at first', async () => {
     const place = await startPlace()
     // It takes 10 s until then.
-    const ada = await place.enter('ada', { speed: 4 })
-    const bob = await place.enter('bob', { speed: 4 })
+    const ada = await place.enter('ada', chromium(), { speed: 4 })
+    const bob = await place.enter('bob', chromium(), { speed: 4 })
     await inBoth([ada, bob], () => window.tab.loseCandidates())
     await ada.evaluate(() => window.tab.sees('bob'))
     await connect(ada, bob)
@@ -251,7 +254,7 @@ describe('a connection', () => {
 
   twoTabs('is lost, and told so, when nothing arrives after ICE was restarted', async (_, bob, place) => {
     // Its seconds are short.
-    const ada = await place.enter('carol', { speed: 20 })
+    const ada = await place.enter('carol', chromium(), { speed: 20 })
     await connect(ada, bob)
     await bob.evaluate(() => {
       RTCDataChannel.prototype.send = () => {}
@@ -297,7 +300,7 @@ describe('a connection', () => {
 })
 
 describe('a tab and the CLI', () => {
-  const bytes = 20_000_000
+  const bytes = 6_000_000
   const sha256 = (content: Buffer) => createHash('sha256').update(content).digest('hex')
 
   /** What `parley` is started with, and a session in which it meets that peer. */
@@ -308,12 +311,12 @@ describe('a tab and the CLI', () => {
     return { folder, options, session, args: ['--json', '--folder', folder, '--bind-address', '127.0.0.1'] }
   }
 
-  withCli('connect, chat, and exchange files of 20 MB, when the tab begins', async () => {
+  withCli('connect, chat, and exchange files of 6 MB, when the tab begins', async () => {
     const place = await startPlace()
     const { folder, options, session, args } = await cli(place, 'worker')
     const worker = startCli(options, 'worker', '--room', session, '--peer-id', 'worker', ...args)
     await worker.event('ready')
-    const ada = await place.enter('ada')
+    const ada = await place.enter('ada', chromium())
     await ada.evaluate(() => window.tab.connect('worker'))
     await ada.evaluate(() => window.tab.openChat())
     await say(ada, 'hello worker')
@@ -332,9 +335,9 @@ describe('a tab and the CLI', () => {
     expect(place.complaints()).toEqual([])
   })
 
-  withCli('connect, chat, and exchange files of 20 MB, when the CLI begins', async () => {
+  withCli('connect, chat, and exchange files of 6 MB, when the CLI begins', async () => {
     const place = await startPlace()
-    const ada = await place.enter('ada')
+    const ada = await place.enter('ada', chromium())
     const { folder, options, session, args } = await cli(place, 'ada')
     const path = join(folder, 'dice.bin')
     const content = randomBytes(bytes)

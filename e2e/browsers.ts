@@ -29,6 +29,8 @@ export interface Browser {
   open(url: string): Promise<OpenedPage>
   /** Whether it has not ended. */
   isRunning(): boolean
+  /** Ends the process of one of its pages, as a crash does, if the browser can be told that. */
+  crash?(page: Page): Promise<void>
   close(): Promise<void>
 }
 

@@ -43,7 +43,7 @@ async function contents(folder: string) {
 }
 
 test('a check says what the server would be, beside one that runs on the same ports and folder, and touches neither', async () => {
-  const running = await startParley({ command: 'bun', settings: { PARLEY_STUN_URLS: 'stun:stun.example.com' } })
+  const running = await startParley({ settings: { PARLEY_STUN_URLS: 'stun:stun.example.com' } })
   await signIn(running.httpUrl)
   await writeFile(join(running.dataDir, 'pending-sign-outs.json'), 'not readable')
   const before = await contents(running.dataDir)

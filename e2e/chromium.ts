@@ -28,8 +28,8 @@ export async function startChromium(extraArgs: readonly string[] = []): Promise<
   return browser
 }
 
-/** Starts the browser for tests that run in others, too. `crash` ends the process of one of its pages. */
-export async function launchChromium(): Promise<AnyBrowser & { crash(page: AnyPage): Promise<void> }> {
+/** Starts the browser for tests that run in others, too. */
+export async function launchChromium(): Promise<AnyBrowser> {
   const browser = await launchWith(loopbackArgs)
   const pages = new Map<AnyPage, Page>()
   return {

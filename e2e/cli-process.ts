@@ -20,7 +20,7 @@ const commands: { readonly [R in Runtime]: readonly [string, ...string[]] } = {
 
 /** Makes what Node runs from the sources as they are now. */
 export function buildCli(): void {
-  const { status, stderr } = spawnSync('npm', ['run', 'build:cli'], { cwd: root, encoding: 'utf8' })
+  const { status, stderr } = spawnSync(process.execPath, ['release/build.ts', 'cli'], { cwd: root, encoding: 'utf8' })
   if (status !== 0) throw new Error(`The CLI cannot be built: ${stderr}`)
 }
 

@@ -29,7 +29,7 @@ const visible = async (folder: string) => (await readdir(folder)).filter(name =>
 
 /** A worker that is ready, and what it works with. */
 async function startWorker(options: CliOptions, ...args: string[]) {
-  const server = await startParley({ command: 'bun' })
+  const server = await startParley()
   const address = ['--server', server.httpUrl, '--ws', server.wsUrl]
   const inbox = join(await newFolder(), 'inbox')
   const worker = startCli(options, 'worker', ...address, '--json', '--folder', inbox, ...loopback, ...args)
@@ -84,7 +84,7 @@ for (const runtime of runtimes) {
 
     withWebRtc(`prints one line for the other side, without colours, on ${runtime}`, async () => {
       const options = await onRuntime()
-      const server = await startParley({ command: 'bun' })
+      const server = await startParley()
       const address = ['--server', server.httpUrl, '--ws', server.wsUrl]
       const cwd = await newFolder()
       const worker = startCli({ ...options, cwd }, 'worker', ...address, ...loopback)
@@ -134,7 +134,7 @@ for (const runtime of runtimes) {
 
     withWebRtc(`keeps its room for as long as it is there, on ${runtime}`, async () => {
       const options = await onRuntime()
-      const server = await startParley({ command: 'bun', settings: { PARLEY_ROOM_TTL_SECONDS: '6' } })
+      const server = await startParley({ settings: { PARLEY_ROOM_TTL_SECONDS: '6' } })
       const worker = startCli(
         options,
         'worker',
@@ -221,7 +221,7 @@ for (const runtime of runtimes) {
       expect(await client.event('chat')).toMatchObject({ text: 'always' })
 
       const ports = { PARLEY_HTTP_PORT: new URL(server.httpUrl).port, PARLEY_WS_PORT: new URL(server.wsUrl).port }
-      await startParley({ command: 'bun', dataDir: server.dataDir, settings: ports })
+      await startParley({ dataDir: server.dataDir, settings: ports })
       await Promise.all([client.event('server', isBack), worker.event('server', isBack)])
       const other = await runCli(options, 'connect', session, '--message', 'me, too', ...loopback)
       expect(other.code).toBe(0)
@@ -387,7 +387,7 @@ for (const runtime of runtimes) {
 
     withWebRtc(`is one user in three workers that start at once, on ${runtime}`, async () => {
       const options = await onRuntime()
-      const { httpUrl, wsUrl } = await startParley({ command: 'bun' })
+      const { httpUrl, wsUrl } = await startParley()
       const start = () => startCli(options, 'worker', '--server', httpUrl, '--ws', wsUrl, '--json', ...loopback)
       const ready = await Promise.all([start(), start(), start()].map(worker => worker.event('ready')))
       const { stdout } = await runCli(options, 'rooms', '--server', httpUrl, '--json')
@@ -445,7 +445,7 @@ for (const runtime of runtimes) {
 
     test(`says in one sentence what is wrong, on ${runtime}`, async () => {
       const options = await onRuntime()
-      const server = await startParley({ command: 'bun' })
+      const server = await startParley()
       const session = `${server.httpUrl}#nowhere/${'t'.repeat(32)}/worker/${encodeURIComponent(server.wsUrl)}`
       const cases: [args: string[], code: number, sentence: string][] = [
         [['wroker'], 2, 'There is no command “wroker”; is “worker” meant? (USAGE). “parley --help” explains it.'],
@@ -535,7 +535,7 @@ for (const runtime of runtimes) {
 
     test(`examines a server on ${runtime}`, async () => {
       const options = await onRuntime()
-      const { httpUrl, wsUrl } = await startParley({ command: 'bun' })
+      const { httpUrl, wsUrl } = await startParley()
       const { code, stdout } = await runCli(options, 'doctor', httpUrl, '--ws', wsUrl, '--json')
       const events: CliEvent[] = stdout.map(line => JSON.parse(line))
       expect(events.find(({ name }) => name === 'sign-in')).toMatchObject({ event: 'check', status: 'ok' })

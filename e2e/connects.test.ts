@@ -29,7 +29,7 @@ async function firstAnswer(connection: Connection): Promise<unknown> {
 
 /** Enters a room beside an aiortc of that kind. */
 async function besideAiortc(kind: 'worker' | 'deaf-worker' | 'client') {
-  const urls = await startParley({ command: 'bun' })
+  const urls = await startParley()
   const room = await (await parleyAt(urls)).createRoom()
   const ada = await enter(urls, room, 'ada')
   const arrival = ada.once('peerJoined')
@@ -64,7 +64,7 @@ describe('an aiortc hears the first message on a channel that is opened as soon 
 })
 
 withWebRtc('the offer to a peer that may not trickle has its candidates, and they also follow at once', async () => {
-  const urls = await startParley({ command: 'bun' })
+  const urls = await startParley()
   const created = await (await parleyAt(urls)).createRoom()
   const ada = await enter(urls, created, 'ada')
   const room = { room_id: created.roomId, token: created.token }
@@ -94,7 +94,7 @@ const rounds = 5
 describe('while signals are late', () => {
   // With a fixed hold, a quarter takes a second longer: this would pass once in 100,000 times.
   withWebRtc('40 connections of 40 take no second longer than their signals', async () => {
-    const urls = await startParley({ command: 'bun' })
+    const urls = await startParley()
     const room = await (await parleyAt(urls)).createRoom()
     const enterLate = (peerId: string) => enter(urls, room, peerId, { parley: { WebSocket: lateSocket(delay) } })
     const connectAll = async (pair: number) => {

@@ -19,7 +19,7 @@ const worker = 'Worker-3108'
 
 /** A server with the default settings, a room, and a peer that is told who comes and goes in it. */
 async function start() {
-  const parley = await startParley({ command: 'bun' })
+  const parley = await startParley()
   const { httpUrl, wsUrl } = parley
   const owner = await signIn(httpUrl)
   const room = await createRoom(httpUrl, owner)

@@ -10,7 +10,7 @@ const test = needs({ bash: runs('bash', '--version') })
 
 for (const port of ['HTTP', 'WebSocket'] as const) {
   test(`more connections to the ${port} port than descriptors neither spin nor disturb who is there`, async () => {
-    const parley = await startParley({ command: 'bun', openFiles: 256 })
+    const parley = await startParley({ openFiles: 256 })
     const { httpUrl, wsUrl } = parley
     const idToken = await signIn(httpUrl)
     const room = await createRoom(httpUrl, idToken)

@@ -157,7 +157,7 @@ describe('a server that works', () => {
 
   test('on one port, or with its WebSocket at /ws, is found by its HTTP address', async () => {
     const [port = ''] = (await freePorts(1)).map(String)
-    const onePort = await startParley({ command: 'bun', settings: { PARLEY_HTTP_PORT: port, PARLEY_WS_PORT: port } })
+    const onePort = await startParley({ settings: { PARLEY_HTTP_PORT: port, PARLEY_WS_PORT: port } })
     for (const { httpUrl } of [onePort, await startParley()]) {
       const { wsUrl } = serverAddress(httpUrl)
       expect(wsUrl).toBe(`${httpUrl.replace('http', 'ws')}/ws`)

@@ -43,7 +43,7 @@ async function startWorker({ httpUrl, wsUrl }: ParleyProcess): Promise<Program &
 
 describe('the examples for Node and Bun', () => {
   inNode('talk to each other, send a file, and end by themselves', async () => {
-    const worker = await startWorker(await startParley({ command: 'bun' }))
+    const worker = await startWorker(await startParley())
     const bytes = randomBytes(300_000)
     const file = join(await newFolder(), 'a file.bin')
     await writeFile(file, bytes)
@@ -76,7 +76,7 @@ describe('the examples for Node and Bun', () => {
 
   inNode('say what is wrong', async () => {
     const program = join(root, 'client/examples/bun.ts')
-    const { httpUrl, wsUrl } = await startParley({ command: 'bun' })
+    const { httpUrl, wsUrl } = await startParley()
     const lost = `${httpUrl}#nowhere/token/worker/${encodeURIComponent(wsUrl)}`
     const { code, stderr } = await startProgram({ cwd: root, env: loopback }, bun, program, lost).ended
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^ROOM_NOT_FOUND: /)])
@@ -87,7 +87,7 @@ describe('the examples for Node and Bun', () => {
 /** A server that pages of `origin` may use, and a browser for them. */
 async function startFor(origin: string): Promise<[ParleyProcess, Browser]> {
   const settings = { PARLEY_ALLOWED_ORIGINS: origin }
-  return Promise.all([startParley({ command: 'bun', settings }), startChromium(loopbackArgs)])
+  return Promise.all([startParley({ settings }), startChromium(loopbackArgs)])
 }
 
 const open = (browser: Browser): Promise<WatchedPage> => openPage(browser, { permissions: ['microphone'] })

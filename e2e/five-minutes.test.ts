@@ -32,7 +32,7 @@ interface Folder {
 }
 
 async function newFolder(): Promise<Folder> {
-  const { httpUrl, wsUrl } = await startParley({ command: 'bun' })
+  const { httpUrl, wsUrl } = await startParley()
   const path = await mkdtemp(join(tmpdir(), 'parley-guide-'))
   onTestFinished(() => rm(path, { recursive: true, force: true }))
   await writeFile(join(path, 'package.json'), '{ "type": "module" }')

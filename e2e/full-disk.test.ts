@@ -63,7 +63,7 @@ needs({ 'the right to mount a tmpfs': canMount })(
   'a full data folder is not ready, tells the operator why, and costs nobody what is established; with space all is well',
   async () => {
     const dataDir = smallDisk()
-    const { httpUrl, wsUrl, stderr } = await startParley({ dataDir, command: 'bun' })
+    const { httpUrl, wsUrl, stderr } = await startParley({ dataDir })
     await readiness(httpUrl, 200)
     const idToken = await signIn(httpUrl)
     const room = await createRoom(httpUrl, idToken)
@@ -99,13 +99,13 @@ test('a data folder that was removed, and one that was put in its place, are not
   const parent = await mkdtemp(join(tmpdir(), 'parley-e2e-'))
   onTestFinished(() => rm(parent, { recursive: true, force: true }))
   const dataDir = join(parent, 'data')
-  const { httpUrl, stderr } = await startParley({ dataDir, command: 'bun' })
+  const { httpUrl, stderr } = await startParley({ dataDir })
   await readiness(httpUrl, 200)
   await rm(dataDir, { recursive: true })
   await readiness(httpUrl, 503)
   await logged(stderr, '"level":40', `${join(dataDir, 'rooms.sqlite')} was removed or replaced`)
   // A second server makes both new; the first one writes where nobody will read it.
-  const second = await startParley({ dataDir, command: 'bun' })
+  const second = await startParley({ dataDir })
   await readiness(second.httpUrl, 200)
   expect((await fetch(`${httpUrl}/readyz`)).status).toBe(503)
 })

@@ -24,7 +24,7 @@ async function newFile(name: string, bytes: number) {
 }
 
 declare('parley connect --legacy and an aiortc worker exchange files in both directions', async () => {
-  const urls = await startParley({ command: 'bun' })
+  const urls = await startParley()
   const { roomId, token } = await (await parleyAt(urls)).createRoom()
   const [theirs, ours] = [await newFile('model.bin', 300_000), await newFile('odd: name.mp4', 500_001)]
   const worker = startAiortcFilePeer('worker', urls.httpUrl, urls.wsUrl, roomId, token, theirs.path)
@@ -47,7 +47,7 @@ declare('parley connect --legacy and an aiortc worker exchange files in both dir
 })
 
 declare('parley worker takes the file of an aiortc client, and serves whoever comes then', async () => {
-  const urls = await startParley({ command: 'bun' })
+  const urls = await startParley()
   const inbox = await newFolder()
   const address = ['--server', urls.httpUrl, '--ws', urls.wsUrl]
   const options = { runtime: 'bun', home: await newFolder() } as const

@@ -41,7 +41,7 @@ const state = (room: Room, wanted: Room['state']['status']) =>
 
 /** A server with a room in it, and the one who has made the room. */
 async function place(): Promise<{ urls: Urls; room: CreatedRoom; owner: Parley }> {
-  const urls = await startParley({ command: 'bun' })
+  const urls = await startParley()
   const owner = await parleyAt(urls)
   return { urls, owner, room: await owner.createRoom() }
 }

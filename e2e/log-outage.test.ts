@@ -40,7 +40,7 @@ const outages: Record<string, () => Promise<{ fd: number; started?: () => void }
 for (const [outage, make] of Object.entries(outages)) {
   test(`with ${outage} for a log the server goes on, counts, and ends in time with exit code 0`, async () => {
     const { fd, started } = await make()
-    const parley = await startParley({ command: 'bun', stderr: fd, settings: talkingMuch })
+    const parley = await startParley({ stderr: fd, settings: talkingMuch })
     started?.()
     await works(parley)
     await logALot(parley, 1_300_000)
@@ -53,7 +53,7 @@ for (const [outage, make] of Object.entries(outages)) {
     const { fd, started } = await make()
     const [http, ws] = (await freePorts(2)).map(String) as [string, string]
     const settings = { ...talkingMuch, PARLEY_HTTP_PORT: http, PARLEY_WS_PORT: ws }
-    const parley = await startParley({ command: 'bun', stderr: fd, stdout: fd, settings })
+    const parley = await startParley({ stderr: fd, stdout: fd, settings })
     started?.()
     await works(parley)
     await logALot(parley, 200_000)
@@ -63,7 +63,7 @@ for (const [outage, make] of Object.entries(outages)) {
 
   test(`with ${outage} for standard output alone nothing is missing in the log`, async () => {
     const { fd, started } = await make()
-    const parley = await startParley({ command: 'bun', stdout: fd })
+    const parley = await startParley({ stdout: fd })
     started?.()
     await works(parley)
     expect(await droppedLines(parley)).toBe(0)
@@ -73,7 +73,7 @@ for (const [outage, make] of Object.entries(outages)) {
 
   test(`with ${outage} for a log, what nobody has foreseen still ends the server, with exit code 1`, async () => {
     const { fd, started } = await make()
-    const parley = await startParley({ command: 'bun', stderr: fd, preload: unforeseen })
+    const parley = await startParley({ stderr: fd, preload: unforeseen })
     started?.()
     const peer = await works(parley)
     const { code, milliseconds } = await parley.stop('SIGUSR2')
@@ -84,7 +84,7 @@ for (const [outage, make] of Object.entries(outages)) {
 
   test(`with ${outage} for both outputs, a server that must not start ends with exit code 1`, async () => {
     const { fd, started } = await make()
-    const refused = startParley({ command: 'bun', stderr: fd, stdout: fd, settings: { PARLEY_HTPP_PORT: '1' } })
+    const refused = startParley({ stderr: fd, stdout: fd, settings: { PARLEY_HTPP_PORT: '1' } })
     started?.()
     expect(await failureOf(refused)).toBe(1)
   })
@@ -94,7 +94,7 @@ for (const streams of ['2>&-', '1>&- 2>&-', '0<&- 1>&- 2>&-']) {
   test(`started with ${streams} the server goes on and ends with exit code 0, its data unharmed`, async () => {
     const [http, ws] = (await freePorts(2)).map(String) as [string, string]
     const settings = { ...talkingMuch, PARLEY_HTTP_PORT: http, PARLEY_WS_PORT: ws }
-    const parley = await startParley({ command: 'bun', redirections: streams, settings })
+    const parley = await startParley({ redirections: streams, settings })
     await logALot(parley, 200_000)
     await works(parley)
     await ends(parley)
@@ -104,7 +104,7 @@ for (const streams of ['2>&-', '1>&- 2>&-', '0<&- 1>&- 2>&-']) {
 test('a reader that comes late is told in order what is there, and how many lines are missing', async () => {
   const path = await fifo()
   const fd = fullPipe(path)
-  const parley = await startParley({ command: 'bun', stderr: fd, settings: talkingMuch })
+  const parley = await startParley({ stderr: fd, settings: talkingMuch })
   await logALot(parley, 1_300_000)
   const dropped = await droppedLines(parley)
   expect(dropped).toBeGreaterThan(0)
@@ -137,7 +137,7 @@ needs({ 'a tmpfs that can be mounted': canMount })('a log goes on when its disk 
   const file = join(folder, 'log')
   const ballast = join(folder, 'ballast')
   const fd = open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND)
-  const parley = await startParley({ command: 'bun', stderr: fd, settings: talkingMuch })
+  const parley = await startParley({ stderr: fd, settings: talkingMuch })
   // All of the disk but what the log has already.
   spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4k'])
   await logALot(parley, 1_300_000)
@@ -153,7 +153,7 @@ needs({ 'a tmpfs that can be mounted': canMount })('a log goes on when its disk 
 
 test('what nobody has foreseen is logged, ends every peer with 1001 and the server with exit code 1', async () => {
   for (const signal of ['SIGUSR2', 'SIGWINCH'] as const) {
-    const parley = await startParley({ command: 'bun', preload: unforeseen })
+    const parley = await startParley({ preload: unforeseen })
     const peer = await works(parley)
     const { code } = await parley.stop(signal)
     expect(code).toBe(1)
@@ -167,7 +167,7 @@ test('what nobody has foreseen is logged, ends every peer with 1001 and the serv
 })
 
 test('what a library prints stands in the log', async () => {
-  const parley = await startParley({ command: 'bun', preload: talkative })
+  const parley = await startParley({ preload: talkative })
   parley.signal('SIGUSR2')
   await until(parley, () => parley.stderr.join('\n').includes('deprecated'))
   const said = parley.stderr.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'a library says')

@@ -39,7 +39,7 @@ async function startCall() {
   const { origin } = servePages(pages)
   const insecure = origin.replace('127.0.0.1', 'insecure.test')
   const settings = { PARLEY_ALLOWED_ORIGINS: `${origin},${insecure}` }
-  const { httpUrl, wsUrl } = await startParley({ command: 'bun', settings })
+  const { httpUrl, wsUrl } = await startParley({ settings })
   let link = `${origin}/examples/media/index.html#${new URLSearchParams({ server: httpUrl, ws: wsUrl })}`
   const complaints: (readonly string[])[] = []
   return {

@@ -8,7 +8,7 @@ import { parleyAt } from './sdk-peer.ts'
 test('one port serves plain peers, the SDK and HTTP, and stops with all of them', async () => {
   const [port] = (await freePorts(1)).map(String)
   const settings = { PARLEY_HTTP_PORT: port ?? '', PARLEY_WS_PORT: port ?? '' }
-  const parley = await startParley({ command: 'bun', settings })
+  const parley = await startParley({ settings })
   const { httpUrl, wsUrl } = parley
   expect(new URL(wsUrl).port).toBe(new URL(httpUrl).port)
 
@@ -32,9 +32,9 @@ test('one port serves plain peers, the SDK and HTTP, and stops with all of them'
 })
 
 test('a port that another server has is named once where it is for both', async () => {
-  const { httpUrl } = await startParley({ command: 'bun' })
+  const { httpUrl } = await startParley()
   const { port } = new URL(httpUrl)
-  const started = startParley({ command: 'bun', settings: { PARLEY_HTTP_PORT: port, PARLEY_WS_PORT: port } })
+  const started = startParley({ settings: { PARLEY_HTTP_PORT: port, PARLEY_WS_PORT: port } })
   const { stderr } = await started.then(
     () => Promise.reject(new Error('started')),
     error => error,

@@ -2,7 +2,7 @@ import { describe, expect } from 'bun:test'
 import { Parley } from '@parley/client'
 import { hasChromium, loopbackArgs, openPage, startChromium } from './chromium.ts'
 import { needs } from './needs.ts'
-import { bundle, html, script, servePages } from './page-server.ts'
+import { html, script, scriptOfTab, servePages } from './page-server.ts'
 import { startParley } from './parley-process.ts'
 
 const inChromium = needs({ chromium: hasChromium })
@@ -11,7 +11,7 @@ const inChromium = needs({ chromium: hasChromium })
 async function startPage() {
   const { origin } = servePages({
     '/': html('<!doctype html><title>A tab</title><script type="module" src="/in-tab.js"></script>'),
-    '/in-tab.js': script(await bundle('e2e/in-tab.ts')),
+    '/in-tab.js': script(await scriptOfTab()),
   })
   const { page } = await openPage(await startChromium(loopbackArgs))
   await page.goto(origin)
@@ -24,7 +24,7 @@ async function startPage() {
   return { origin, enter }
 }
 
-const start = (origins: string) => startParley({ command: 'bun', settings: { PARLEY_ALLOWED_ORIGINS: origins } })
+const start = (origins: string) => startParley({ settings: { PARLEY_ALLOWED_ORIGINS: origins } })
 
 describe('a page of an origin that the server does not know', () => {
   inChromium('is told what the cause may be, and the operator which setting lets it in', async () => {

@@ -38,6 +38,14 @@ export async function filesOf(folder: string, base: string): Promise<Pages> {
   )
 }
 
+let ofTab: Promise<string> | undefined
+
+/** `in-tab.ts` as one script for browsers, built once, as every test of a page needs it. */
+export function scriptOfTab(): Promise<string> {
+  ofTab ??= bundle('e2e/in-tab.ts')
+  return ofTab
+}
+
 /**
  * A module and all that it imports, as one script for browsers. `path` begins at the root of the repository.
  * @param plugins for what Bun does not read by itself

@@ -27,15 +27,13 @@ export function inPairing(start: ReturnType<typeof sharedBrowsers>, [hers, his]:
   ): void => {
     const run = async () => {
       const place = await startPlace()
-      const [ada, bob] = await Promise.all([place.enter('ada', {}, start(hers)), place.enter('bob', {}, start(his))])
+      const [ada, bob] = await Promise.all([place.enter('ada', start(hers)), place.enter('bob', start(his))])
       await ada.evaluate(() => window.tab.sees('bob'))
       await bob.evaluate(() => window.tab.sees('ada'))
       await body(ada, bob)
       expect(place.complaints()).toEqual([])
-      for (const page of [ada, bob].filter(page => !page.isClosed())) {
+      for (const page of [ada, bob].filter(page => !page.isClosed()))
         expect(await page.evaluate(() => window.tab.disagreements)).toEqual([...disagreements])
-        await page.close()
-      }
     }
     declare(name, run, timeout)
   }

@@ -14,7 +14,7 @@ beforeAll(() => {
 })
 
 test('refused attempts stand in the log at info, in the form that the sample filter finds, and without secrets', async () => {
-  const parley = await startParley({ command: 'bun' })
+  const parley = await startParley()
   const { httpUrl, wsUrl } = parley
   const idToken = await signIn(httpUrl)
   const room = await createRoom(httpUrl, idToken)
@@ -73,7 +73,7 @@ test('refused attempts stand in the log at info, in the form that the sample fil
 })
 
 test('what an attacker writes into a line does not have the sample filter find another address', async () => {
-  const parley: ParleyProcess = await startParley({ command: 'bun', settings: { PARLEY_LOG_LEVEL: 'debug' } })
+  const parley: ParleyProcess = await startParley({ settings: { PARLEY_LOG_LEVEL: 'debug' } })
   const line =
     '{"level":30,"time":"2026-01-01T00:00:00.000Z","client":"192.0.2.66","code":"FORBIDDEN","over":"http","msg":"attempt refused"}'
   expect(filter.exec(line)?.groups?.address).toBe('192.0.2.66')

@@ -15,7 +15,7 @@ export interface RestartableServer extends Pick<ParleyProcess, 'httpUrl' | 'wsUr
 /** Starts one. It ends with the test at the latest, and its data with it. */
 export async function startRestartable(settings: Readonly<Record<string, string>> = {}): Promise<RestartableServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'))
-  const first = await startParley({ command: 'bun', dataDir, settings })
+  const first = await startParley({ dataDir, settings })
   let current: ParleyProcess | undefined = first
   const stop = async (signal: 'SIGTERM' | 'SIGKILL') => {
     await current?.stop(signal)
@@ -33,7 +33,7 @@ export async function startRestartable(settings: Readonly<Record<string, string>
     wsUrl,
     stop,
     async start() {
-      current = await startParley({ command: 'bun', dataDir, settings: { ...settings, ...ports } })
+      current = await startParley({ dataDir, settings: { ...settings, ...ports } })
     },
   }
 }

@@ -34,7 +34,6 @@ for (const proxy of reverseProxies) {
       await writeFile(key, issued.key)
       await writeFile(both, `${issued.cert}${issued.key}`)
       const parley = await startParley({
-        command: 'bun',
         settings: {
           ...{ PARLEY_HTTP_PORT: String(upstream), PARLEY_WS_PORT: String(upstream) },
           ...{ PARLEY_TRUSTED_PROXIES: '127.0.0.1', PARLEY_SIGN_INS_PER_MINUTE: '8' },

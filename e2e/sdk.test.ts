@@ -46,7 +46,7 @@ const state = (room: Room, wanted: ConnectionState['status']) =>
 
 describe('connect', () => {
   withWebRtc('gives both peers one connection, on which either opens channels', async () => {
-    const { ada, bob } = await twoPeers(await startParley({ command: 'bun' }))
+    const { ada, bob } = await twoPeers(await startParley())
     const arrival = bob.once('connection')
     const connection = await ada.connect('bob')
     const [other] = await arrival
@@ -67,7 +67,7 @@ describe('connect', () => {
   })
 
   withWebRtc('keeps what arrives on a channel that nobody listens to yet', async () => {
-    const { ada, bob } = await twoPeers(await startParley({ command: 'bun' }))
+    const { ada, bob } = await twoPeers(await startParley())
     bob.on('connection', async theirs => {
       const channel = await theirs.open('greeting')
       channel.send('one')
@@ -83,7 +83,7 @@ describe('connect', () => {
   })
 
   withWebRtc('ends with one connection when both connect in the same instant, 200 times', async () => {
-    const { ada, bob } = await twoPeers(await startParley({ command: 'bun' }))
+    const { ada, bob } = await twoPeers(await startParley())
     for (let round = 0; round < 200; round++) {
       const [hers, his] = await Promise.all([ada.connect('bob'), bob.connect('ada')])
       expect([ada.connection('bob'), bob.connection('ada')]).toEqual([hers, his])
@@ -101,7 +101,7 @@ describe('connect', () => {
   })
 
   withWebRtc('rejects with a code when there is nobody, or nobody who wants', async () => {
-    const parley = await startParley({ command: 'bun' })
+    const parley = await startParley()
     const room = await (await parleyAt(parley)).createRoom()
     const ada = await enter(parley, room, 'ada')
     await enter(parley, room, 'shy', { accept: () => false })
@@ -114,7 +114,7 @@ describe('connect', () => {
   })
 
   withWebRtc('gives up after 30 s, and tells whether the other has not answered or cannot be reached', async () => {
-    const urls = await startParley({ command: 'bun' })
+    const urls = await startParley()
     const room = await (await parleyAt(urls)).createRoom()
     const clock = manualClock()
     // There is no TURN server, so it may use nothing.
@@ -141,7 +141,7 @@ describe('connect', () => {
   })
 
   withWebRtc('makes a new connection when the other peer has begun afresh', async () => {
-    const parley = await startParley({ command: 'bun' })
+    const parley = await startParley()
     const { room, ada, bob } = await twoPeers(parley)
     const old = await ada.connect('bob')
     // Another program of the same identity takes the name over, as a page does that is loaded again.
@@ -156,7 +156,7 @@ describe('connect', () => {
   })
 
   test('says that there is no WebRTC; signals arrive as they were sent', async () => {
-    const parley = await startParley({ command: 'bun' })
+    const parley = await startParley()
     const room = await (await parleyAt(parley)).createRoom()
     const plain = { parley: { RTCPeerConnection: nothing } }
     const ada = await enter(parley, room, 'ada', plain)
@@ -232,7 +232,7 @@ describe('while the server is away', () => {
 
 describe('a room', () => {
   test('tells who comes, changes and goes, and what they say', async () => {
-    const parley = await startParley({ command: 'bun' })
+    const parley = await startParley()
     const { room, ada, bob } = await twoPeers(parley)
     const events: unknown[] = []
     ada.on('peerJoined', ({ id, role }) => events.push(['joined', id, role]))
@@ -262,7 +262,7 @@ describe('a room', () => {
   })
 
   test('belongs to its creator also after the ID token was renewed', async () => {
-    const urls = await startParley({ command: 'bun' })
+    const urls = await startParley()
     const parley = await parleyAt(urls)
     const { roomId } = await parley.createRoom({ name: 'mine', ttlSeconds: 60, maxPeers: 3, metadata: { a: 1 } })
     await (await parley.signIn()).renew()
@@ -273,7 +273,7 @@ describe('a room', () => {
   })
 
   test('shows no secret in a log', async () => {
-    const urls = await startParley({ command: 'bun' })
+    const urls = await startParley()
     const parley = await parleyAt(urls)
     const created = await parley.createRoom()
     const room = await parley.join(created)
@@ -287,7 +287,7 @@ describe('a room', () => {
   })
 
   test('that is deleted is closed with its code', async () => {
-    const urls = await startParley({ command: 'bun' })
+    const urls = await startParley()
     const parley = await parleyAt(urls)
     const room = await parley.createRoom()
     const ada = await enter(urls, room, 'ada')
@@ -300,7 +300,7 @@ describe('a room', () => {
   })
 
   test('that does not let one in says why', async () => {
-    const urls = await startParley({ command: 'bun' })
+    const urls = await startParley()
     const room = await (await parleyAt(urls)).createRoom({ maxPeers: 1 })
     expect((await errorOf(enter(urls, { ...room, token: 'x' }, 'ada'))).code).toBe('INVALID_ROOM_TOKEN')
     expect((await errorOf(enter(urls, { ...room, roomId: 'x' }, 'ada'))).code).toBe('ROOM_NOT_FOUND')
@@ -323,7 +323,7 @@ describe('a peer without this library', () => {
   }
 
   withAiortc('is connected to', async () => {
-    const urls = await startParley({ command: 'bun' })
+    const urls = await startParley()
     const room = await (await parleyAt(urls)).createRoom()
     const worker = startAiortc('worker', urls.httpUrl, urls.wsUrl, room.roomId, room.token)
     await worker.expect('registered')
@@ -336,7 +336,7 @@ describe('a peer without this library', () => {
   })
 
   withAiortc('connects', async () => {
-    const urls = await startParley({ command: 'bun' })
+    const urls = await startParley()
     const client = startAiortc('client', urls.httpUrl, urls.wsUrl)
     const { room_id, token } = await client.expect('room')
     const ada = await enter(urls, { roomId: String(room_id), token: String(token) }, 'ada')

@@ -9,7 +9,6 @@ const deadAfter = 40
 
 test('a plain peer whose network has died makes way within 5 s for one that comes back under its name as somebody else', async () => {
   const { httpUrl, wsUrl } = await startParley({
-    command: 'bun',
     settings: { PARLEY_DEAD_AFTER_SECONDS: String(deadAfter) },
   })
   const room = await createRoom(httpUrl, await signIn(httpUrl))

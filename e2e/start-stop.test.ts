@@ -17,7 +17,7 @@ const stopWithin = 5_000
 const tools = { curl: runs('curl', '--version'), bash: runs('bash', '--version') }
 
 needs(tools)('the start says where it listens, and three lines that work as they stand', async () => {
-  const parley = await startParley()
+  const parley = await startParley({ command: 'npm' })
   const output = parley.stdout.join('\n')
   expect(output).toContain(`HTTP API    ${parley.httpUrl}\n`)
   expect(output).toContain(`WebSocket   ${parley.wsUrl}\n`)
@@ -57,7 +57,7 @@ test('rooms and ID tokens survive a restart', async () => {
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} closes every peer with 1001 and ends the server with exit code 0`, async () => {
-    const parley = await startParley()
+    const parley = await startParley({ command: 'npm' })
     const { ada, bob } = await twoPeers(parley)
     const { code, milliseconds } = await parley.stop(signal)
     expect(code).toBe(0)
@@ -66,7 +66,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 
   test(`${signal} twice to npm and server, as a terminal may send it, does the same`, async () => {
-    const parley = await startParley()
+    const parley = await startParley({ command: 'npm' })
     const { ada, bob } = await twoPeers(parley)
     parley.signal(signal, 'group')
     const { milliseconds } = await parley.stop(signal, 'group')
@@ -76,7 +76,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 
   test(`${signal} twice in a row, without npm, ends the server with exit code 0`, async () => {
-    const parley = await startParley({ command: 'bun' })
+    const parley = await startParley()
     const { ada, bob } = await twoPeers(parley)
     parley.signal(signal)
     expect((await parley.stop(signal)).code).toBe(0)
@@ -87,7 +87,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} to npm alone, as a supervisor sends it, ends the server with exit code 0`, async () => {
-    const parley = await startParley()
+    const parley = await startParley({ command: 'npm' })
     expect((await parley.stop(signal, 'started')).code).toBe(0)
     expect(() => process.kill(parley.pid, 0)).toThrow('ESRCH')
   })
@@ -189,7 +189,7 @@ const events = ({ stderr }: ParleyProcess): string[] =>
 /** How a start with these settings fails. */
 async function refusal(settings: Record<string, string>): Promise<StartFailure> {
   try {
-    const parley = await startParley({ command: 'bun', settings })
+    const parley = await startParley({ settings })
     throw new Error(`Parley has started at ${parley.httpUrl}.`)
   } catch (error) {
     if (error instanceof StartFailure) return error

@@ -1,9 +1,8 @@
 import { onTestFinished } from 'bun:test'
 import { type CreatedRoom, Parley } from '@parley/client'
 import type { Browser, OpenedPage, Page } from './browsers.ts'
-import { launchChromium } from './chromium.ts'
 import type { EnterOptions } from './in-tab.ts'
-import { bundle, html, script, servePages } from './page-server.ts'
+import { html, script, scriptOfTab, servePages } from './page-server.ts'
 import { type RestartableServer, startRestartable } from './restartable.ts'
 import { startSilentProxy } from './silent-proxy.ts'
 
@@ -11,14 +10,12 @@ import { startSilentProxy } from './silent-proxy.ts'
 export interface Place {
   readonly server: RestartableServer
   readonly room: CreatedRoom
-  /** A new page that is in the room. Its `tab` is that of in-tab.ts. Default for `browser`: Chromium, one for the place. */
-  enter(peerId: string, options?: EnterOptions, browser?: Promise<Browser>): Promise<Page>
+  /** A new page of a browser, which is in the room. Its `tab` is that of in-tab.ts. */
+  enter(peerId: string, browser: Promise<Browser>, options?: EnterOptions): Promise<Page>
   /** Has a page that was loaded again enter as well. */
   enterAgain(page: Page, peerId: string, options?: EnterOptions): Promise<void>
   /** Has the network be gone for all WebSockets that there are, without a word. New ones work. */
   cutNetwork(): void
-  /** Ends the process of a page of Chromium's, as a crash does. */
-  crash(page: Page): Promise<void>
   /** What the pages have complained about so far. */
   complaints(): string[]
 }
@@ -27,23 +24,16 @@ export interface Place {
 export async function startPlace(settings: Readonly<Record<string, string>> = {}): Promise<Place> {
   const { origin } = servePages({
     '/': html('<!doctype html><title>A tab</title><script type="module" src="/in-tab.js"></script>'),
-    '/in-tab.js': script(await bundle('e2e/in-tab.ts')),
+    '/in-tab.js': script(await scriptOfTab()),
   })
   const server = await startRestartable({ PARLEY_ALLOWED_ORIGINS: origin, ...settings })
   const { httpUrl } = server
   const { wsUrl, die } = await startSilentProxy(server.wsUrl)
   const room = await new Parley(httpUrl, { wsUrl }).createRoom()
   const tabs: OpenedPage[] = []
-  let own: ReturnType<typeof launchChromium> | undefined
-
-  /** Chromium, which ends with the test. */
-  const ownBrowser = () => {
-    own ??= launchChromium().then(browser => {
-      onTestFinished(() => browser.close())
-      return browser
-    })
-    return own
-  }
+  onTestFinished(async () => {
+    await Promise.all(tabs.filter(({ page }) => !page.isClosed()).map(({ page }) => page.close()))
+  })
 
   const enter = (page: Page, peerId: string, options: EnterOptions = {}) =>
     page.evaluate(given => window.tab.enter(...given), [httpUrl, wsUrl, room, peerId, options] as const)
@@ -51,7 +41,7 @@ export async function startPlace(settings: Readonly<Record<string, string>> = {}
   return {
     server,
     room,
-    async enter(peerId, options, browser = ownBrowser()) {
+    async enter(peerId, browser, options) {
       const tab = await (await browser).open(origin)
       tabs.push(tab)
       await enter(tab.page, peerId, options)
@@ -59,7 +49,6 @@ export async function startPlace(settings: Readonly<Record<string, string>> = {}
     },
     enterAgain: enter,
     cutNetwork: die,
-    crash: async page => (await ownBrowser()).crash(page),
     complaints: () => tabs.flatMap(({ complaints }) => complaints),
   }
 }

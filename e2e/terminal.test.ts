@@ -43,10 +43,10 @@ needs(tools)('PARLEY_LOG_FORMAT=json has JSON on a terminal, too', async () => {
 })
 
 test('elsewhere the log is JSON, unless it is told to be for people', async () => {
-  const json = await startParley({ command: 'bun' })
+  const json = await startParley()
   await json.stop()
   expect(JSON.parse(json.stderr[0] ?? '')).toMatchObject({ level: 30, msg: 'listening' })
-  const people = await startParley({ command: 'bun', settings: { PARLEY_LOG_FORMAT: 'pretty' } })
+  const people = await startParley({ settings: { PARLEY_LOG_FORMAT: 'pretty' } })
   await people.stop()
   expect(people.stderr[0]).toMatch(/^\d\d:\d\d:\d\d INFO {2}listening host=/)
 })

@@ -33,7 +33,6 @@ if (isComplete(parts)) {
     await workspace.serveProvider(server)
     inARow(testsOfServer.map(name => [name, server, 'test', `-filter=tests/${name}.tftest.hcl`]))
     inARow([
-      ...folders.map(folder => [`${folder} is valid`, folder, 'validate']),
       ['modules/rooms-table', 'modules/rooms-table', 'test'],
       ...environments.map(folder => withVariables(folder, folder, 'example', 'terraform.tfvars.example')),
       ...originals.map(name => withVariables(name, production, name, `tests/${name}.tfvars.example`)),
@@ -69,9 +68,6 @@ withTerraform('every file is formatted as Terraform does it', async () => {
   expect(code, output).toBe(0)
 })
 
-for (const folder of folders) {
-  withTerraform(`${folder} is valid`, () => succeeds(`${folder} is valid`))
-}
 for (const name of testsOfServer) {
   withTerraform(`the module's tests of ${name} pass`, () => succeeds(name))
 }

@@ -75,7 +75,7 @@ async function runHealthcheck({ httpUrl }: ParleyProcess) {
 
 withWebRtc('with a certificate, both ports speak TLS to every kind of client', async () => {
   const { ca, authority, settings } = await certified()
-  const parley = await startParley({ command: 'bun', settings })
+  const parley = await startParley({ settings })
   const { httpUrl, wsUrl } = parley
   expect([httpUrl, wsUrl]).toEqual([
     expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/),
@@ -128,7 +128,7 @@ withWebRtc('with a certificate, both ports speak TLS to every kind of client', a
 
 withOpenssl('a certificate that changes is served to new connections, and the open ones stay', async () => {
   const { authority, issue, replace, settings } = await certified()
-  const parley = await startParley({ command: 'bun', settings })
+  const parley = await startParley({ settings })
   const { httpUrl, wsUrl } = parley
   const tls = { ca: authority.cert }
   // Bun's own, with options where a browser's has subprotocols.
@@ -175,7 +175,7 @@ withOpenssl('what is wrong with a certificate keeps the server from starting, an
   const { issue, replace, settings } = await certified()
   await replace({ cert: issue().cert, key: issue().key })
   const sentence = 'PARLEY_TLS_KEY: the private key does not belong to the certificate of PARLEY_TLS_CERT.'
-  const failure = await startParley({ command: 'bun', settings }).catch(error => error)
+  const failure = await startParley({ settings }).catch(error => error)
   expect([failure.code, failure.stderr]).toEqual([1, [`parley: ${sentence}`]])
   const run = async (command: string, env: Record<string, string>) => {
     const program = startProgram({ cwd: root, env }, bun, 'server/src/main.ts', command)

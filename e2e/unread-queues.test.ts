@@ -13,7 +13,6 @@ const deaf = 60
 
 test('memory grows by the budget of all queues at most, whatever is sent to peers that do not read', async () => {
   const parley = await startParley({
-    command: 'bun',
     // By default nobody could send so much to so many in so short a time.
     settings: { PARLEY_QUEUE_MEMORY_BYTES: String(budget), PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000000' },
   })

@@ -11,7 +11,6 @@ import { settingsInForce, settingsInForceJson } from './command-line/in-force.ts
 import type { Config, IdentityChoice, StoreChoice } from './config.ts'
 import { descriptorLimit, watchDescriptors } from './descriptors.ts'
 import { healthcheck } from './healthcheck.ts'
-import { cognito } from './identity/cognito.ts'
 import type { Identity } from './identity/identity.ts'
 import { local } from './identity/local.ts'
 import { oidc } from './identity/oidc.ts'
@@ -20,7 +19,6 @@ import { openLog, reasons, standardError } from './log.ts'
 import { ownNames } from './own-names.ts'
 import { preflight } from './preflight.ts'
 import { logRender } from './pretty-log.ts'
-import { dynamodb } from './room-store/dynamodb.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { sqlite } from './room-store/sqlite.ts'
 import { createServer } from './server.ts'
@@ -80,7 +78,7 @@ void complain(store)
 
 async function start() {
   const identity = await openIdentity(config.identity)
-  const store = openStore(config.store)
+  const store = await openStore(config.store)
   const server = createServer(config, {
     ...{ identity, store, backplane: inProcess(), clock, log, version },
     certificate: tls?.certificate,
@@ -89,12 +87,22 @@ async function start() {
 }
 
 async function openIdentity(choice: IdentityChoice): Promise<Identity> {
-  if (choice.kind === 'cognito') return cognito({ ...choice, folder }, clock, log)
+  if (choice.kind === 'cognito') return (await loadCognito())({ ...choice, folder }, clock, log)
   return choice.kind === 'oidc' ? oidc(choice, clock) : local({ ...choice, folder }, clock)
 }
 
-function openStore(choice: StoreChoice): RoomStore {
-  return choice.kind === 'dynamodb' ? dynamodb(choice, clock) : sqlite(join(folder, 'rooms.sqlite'), clock)
+async function openStore(choice: StoreChoice): Promise<RoomStore> {
+  if (choice.kind === 'dynamodb') return (await loadDynamodb())(choice, clock)
+  return sqlite(join(folder, 'rooms.sqlite'), clock)
+}
+
+// A third of a start is loading the SDK of AWS: without that, an embedded server is ready sooner.
+async function loadCognito() {
+  return (await import('./identity/cognito.ts')).cognito
+}
+
+async function loadDynamodb() {
+  return (await import('./room-store/dynamodb.ts')).dynamodb
 }
 
 /** Takes a new certificate when its files change, also at `SIGHUP`, by which operators say that they have. */
@@ -180,9 +188,11 @@ async function servicesOf({ identity, store }: Config): Promise<ReadonlyMap<stri
   const nowhere = join(tmpdir(), crypto.randomUUID())
   const quiet = openLog('silent', stderr)
   if (identity.kind === 'cognito')
-    services.set('Cognito', async () => (await cognito({ ...identity, folder: nowhere }, clock, quiet)).keys())
+    services.set('Cognito', async () =>
+      (await (await loadCognito())({ ...identity, folder: nowhere }, clock, quiet)).keys(),
+    )
   if (identity.kind === 'oidc') services.set(identity.issuer, async () => (await oidc(identity, clock)).ready())
-  if (store.kind === 'dynamodb') services.set('DynamoDB', () => dynamodb(store, clock).ready())
+  if (store.kind === 'dynamodb') services.set('DynamoDB', async () => (await loadDynamodb())(store, clock).ready())
   return services
 }
 
