@@ -4,7 +4,6 @@ import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BunPlugin } from 'bun'
 import type { Browser, Page } from 'playwright-core'
-import { buildSdk } from '../release/build.ts'
 import { hasChromium, loopbackArgs, openPage, startChromium, type WatchedPage } from './chromium.ts'
 import { newFolder } from './cli-process.ts'
 import { svelteFiles, vueFiles } from './framework-plugins.ts'
@@ -12,12 +11,13 @@ import { hasDataChannel, needs, runs } from './needs.ts'
 import { bundle, filesOf, html, type Pages, script, servePages } from './page-server.ts'
 import { type ParleyProcess, root, startParley } from './parley-process.ts'
 import { type Program, startProgram } from './program.ts'
-import { installSdk } from './sdk-build.ts'
+import { sharedSdk } from './sdk-build.ts'
 
 const dataChannel = { 'node-datachannel': await hasDataChannel() }
 const inNode = needs({ ...dataChannel, node: runs('node', '--version') })
 const inChromium = needs({ chromium: hasChromium })
 
+const sdk = sharedSdk()
 const loopback = { BIND_ADDRESS: '127.0.0.1' }
 const bun = join(root, 'node_modules/.bin/bun')
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -25,7 +25,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 /** A folder in which node.mjs is, and the SDK as it is now, built, as if it had been installed there. */
 async function installed(): Promise<string> {
   const folder = await newFolder()
-  await installSdk(join(folder, 'node_modules'))
+  await sdk.install(join(folder, 'node_modules'))
   for (const name of ['node-datachannel', 'ws']) {
     await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name))
   }
@@ -95,10 +95,8 @@ const open = (browser: Browser): Promise<WatchedPage> => openPage(browser, { per
 describe('the example for browsers', () => {
   /** The page, and the SDK beside it where its import map looks for it. */
   async function files(): Promise<Pages> {
-    const built = await newFolder()
-    await buildSdk(built)
-    const sdk = await filesOf('dist', join(built, 'client'))
-    return { ...(await filesOf('examples/browser', join(root, 'client'))), ...sdk }
+    const built = await filesOf('dist', join(await sdk.folder(), 'client'))
+    return { ...(await filesOf('examples/browser', join(root, 'client'))), ...built }
   }
 
   async function enter(page: Page, name: string): Promise<void> {

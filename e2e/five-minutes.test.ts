@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { hasDataChannel, needs, runs } from './needs.ts'
 import { root, startParley } from './parley-process.ts'
 import { startProgram } from './program.ts'
-import { installSdk } from './sdk-build.ts'
+import { sharedSdk } from './sdk-build.ts'
 
 const component = { 'node-datachannel': await hasDataChannel() }
 const inBun = needs(component)
 const inNode = needs({ ...component, node: runs('node', '--version') })
 
+const sdk = sharedSdk()
 const bun = join(root, 'node_modules/.bin/bun')
 
 const guide = await readFile(join(root, 'docs/five-minutes.md'), 'utf8')
@@ -78,7 +79,7 @@ describe('docs/five-minutes.md', () => {
   inNode('does what it says on Node', async () => {
     const folder = await newFolder()
     const modules = join(folder.path, 'node_modules')
-    await installSdk(modules)
+    await sdk.install(modules)
     for (const name of ['node-datachannel', 'ws']) await symlink(join(root, 'node_modules', name), join(modules, name))
     await follow('node', folder, forNode)
   })

@@ -22,8 +22,7 @@ export interface Workspace {
   /** Gets the provider and the modules of a folder ready. @throws Error with Terraform's complaint */
   init(module: string): Promise<void>
   /**
-   * Starts the provider of a folder that is ready, once, to serve all runs from now on. They must mock it: a provider that
-   * goes on running can be configured only once.
+   * Starts the provider of a folder that is ready, once, to serve all runs from now on.
    */
   serveProvider(module: string): Promise<void>
   /** Runs Terraform in a folder, and resolves when it has ended, however that may be. */
@@ -41,8 +40,9 @@ export async function openWorkspace(): Promise<Workspace> {
   await cp(join(root, 'terraform'), folder, { recursive: true, filter: path => !isOfTerraform(path) })
   await mkdir(cache)
 
-  // Nobody's account: no profile, no credentials of whoever runs the tests.
-  const { AWS_PROFILE, AWS_SESSION_TOKEN, ...inherited } = process.env
+  // Nobody's account: no profile and no credentials of yours. With certificates of its own, the provider can be configured
+  // only once while it runs.
+  const { AWS_PROFILE, AWS_SESSION_TOKEN, AWS_CA_BUNDLE, ...inherited } = process.env
   const env = {
     ...inherited,
     AWS_ACCESS_KEY_ID: 'nobody',

@@ -97,6 +97,7 @@ withTerraform('the table is created as it is defined, and the secret of the TURN
   onTestFinished(() => emulated.remove())
   await writeFile(join(emulated.folder, server, 'emulated.tf'), providerAt(aws.url))
   await emulated.init(server)
+  await emulated.serveProvider(server)
   const secret = 'aws_ssm_parameter.turn_secret'
   const apply = (more: Readonly<Record<string, string | number>>, ...targets: readonly string[]) => {
     const variables = { docker_image: 'parley', enable_turn: true, ...more }

@@ -29,8 +29,8 @@ export async function buildSdk(into: string = root): Promise<void> {
   for (const library of libraries) await rm(join(into, library, 'dist'), { recursive: true, force: true })
   const emitted = await mkdtemp(join(tmpdir(), 'parley-build-'))
   try {
-    for (const { below, type, options } of formats) {
-      await compile(join(emitted, type), options)
+    await Promise.all(formats.map(({ type, options }) => compile(join(emitted, type), options)))
+    for (const { below, type } of formats) {
       for (const library of libraries) {
         const target = join(library, 'dist', below)
         await place(join(emitted, type, library, 'src'), join(library, 'src'), into, target)
