@@ -272,6 +272,18 @@ describe('a room', () => {
     ])
   })
 
+  test('keeps a peer whose ID token is about to end, as the SDK shows a newer one by itself', async () => {
+    // It is told a second after it has entered.
+    const server = await startParley({
+      settings: { PARLEY_ID_TOKEN_TTL_SECONDS: '61', PARLEY_EXPIRED_TOKENS: 'close', PARLEY_LOG_LEVEL: 'debug' },
+    })
+    const { ada } = await twoPeers(server)
+    const hasRenewed = (peer: string) =>
+      server.stderr.some(line => line.includes('"ID token renewed"') && line.includes(`"peer":"${peer}"`))
+    while (!hasRenewed('ada') || !hasRenewed('bob')) await ada.discover()
+    expect(ada.state.status).toBe('connected')
+  })
+
   test('shows no secret in a log', async () => {
     const urls = await startParley()
     const parley = await parleyAt(urls)

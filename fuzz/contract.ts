@@ -78,6 +78,7 @@ const messages: { readonly [type: string]: { readonly [name: string]: Member } }
   leave_channel: { channel: name(64), request_id },
   broadcast: { from_peer_id: from, channel: maybe(name(64)), payload: anything, request_id },
   get_ice_servers: { request_id },
+  renew: { id_token: filled, request_id },
 }
 
 export const signals = ['offer', 'answer', 'candidate']

@@ -135,6 +135,8 @@ export function predict(sender: Member, frame: Frame, room: readonly Member[]): 
           ? peer_id === sender.id && JSON.stringify(metadata).length <= 16_384
           : type === 'error' && (code === 'INVALID_MESSAGE' || code === 'LIMIT_REACHED'),
       )
+    case 'renew':
+      return refuse('INVALID_TOKEN')
     case 'get_ice_servers':
       return reply('ice_servers', ({ type }) => type === 'ice_servers')
   }

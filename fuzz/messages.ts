@@ -133,6 +133,7 @@ const members: { readonly [type: string]: { readonly [name: string]: Maker } } =
   leave_channel: { channel },
   broadcast: { from_peer_id: self, channel, payload: anyValue },
   get_ice_servers: {},
+  renew: { id_token: from(({ idTokens }) => idTokens) },
 }
 const types = Object.keys(members)
 const required = [

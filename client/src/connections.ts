@@ -136,4 +136,4 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
 }
 
 const aborted = ({ reason }: AbortSignal) =>
-  new ParleyError('ABORTED', 'The caller does not wait for the connection any more.', { cause: reason })
+  new ParleyError('ABORTED', 'The caller does not wait any more.', { cause: reason })

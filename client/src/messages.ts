@@ -27,4 +27,6 @@ export interface IncomingSignal {
 }
 
 /** What arrives and answers nothing that was asked. */
-export type Incoming = Exclude<ServerMessage, RegisteredAuth | ErrorMessage | Bye> | IncomingSignal
+export type Incoming =
+  | Exclude<ServerMessage, RegisteredAuth | ErrorMessage | Bye | { readonly type: 'token_expiring' }>
+  | IncomingSignal

@@ -5,8 +5,8 @@ import { ParleyError } from './errors.ts'
 export const errorOf = ({ code, message, retryable, retry_after, undelivered }: ErrorMessage): ParleyError =>
   new ParleyError(code, message, { retryable, retryAfter: retry_after, undelivered })
 
-/** Close codes from 4500 to 4999 mean "do not come back", whatever a newer server means by them. */
-const isFinal = (closeCode: number): boolean => closeCode >= 4500 && closeCode <= 4999
+/** Close codes from 4500 to 4999, the last that there is, mean "do not come back", whatever a newer server means by them. */
+const isFinal = (closeCode: number): boolean => closeCode >= 4500
 
 /** What the server said before it closed the connection. */
 export const byeError = ({ code, message, close_code }: Bye): ParleyError =>

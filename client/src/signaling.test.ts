@@ -103,6 +103,48 @@ describe('registering', () => {
     expect(await codeOf(joined)).toBe('INVALID_TOKEN')
   })
 
+  test('shows a newer ID token when the last one is about to end', async () => {
+    const { connection, signaling } = await registered()
+    connection.send({ type: 'token_expiring', expires_at: 1_700_003_600 })
+    const { request_id, ...request } = await connection.next()
+    expect(request).toEqual({ type: 'renew', id_token: 'renewed token' })
+    connection.send({ type: 'renewed', expires_at: 1_700_007_200, request_id })
+    const asked = signaling.request({ type: 'query' })
+    connection.send({ type: 'available_peers', peers: [], request_id: (await connection.next()).request_id })
+    expect(await asked).toMatchObject({ type: 'available_peers' })
+  })
+
+  test.each([
+    ['there is none', { renew: () => Promise.reject(new Error('away')) }],
+    ['the server does not take it', {}],
+  ])(
+    'goes on without a newer ID token where %s, and comes back with one if it is closed for that',
+    async (_, changes) => {
+      const { server, connection, signaling, clock } = await registered({ identity: { ...identity, ...changes } })
+      connection.send({ type: 'token_expiring', expires_at: 1_700_003_600 })
+      if (!('renew' in changes)) {
+        const { request_id } = await connection.next()
+        connection.send({ ...refusal('INVALID_TOKEN'), request_id })
+      }
+      const asked = signaling.request({ type: 'query' })
+      connection.send({ type: 'available_peers', peers: [], request_id: (await connection.next()).request_id })
+      expect(await asked).toMatchObject({ type: 'available_peers' })
+      connection.send({
+        type: 'bye',
+        code: 'TOKEN_EXPIRED',
+        reason: 'token_expired',
+        message: 'It ended.',
+        close_code: 4401,
+      })
+      connection.close(4401)
+      await status(signaling, 'reconnecting')
+      expect(signaling.state).toMatchObject({ error: { code: 'TOKEN_EXPIRED', retryable: true } })
+      clock.advance(1_000)
+      await (await server.accept()).answerRegister()
+      await status(signaling, 'connected')
+    },
+  )
+
   test('fails when nobody listens', async () => {
     const signaling = new Signaling({ ...unreachable(), identity })
     expect(await codeOf(signaling.open())).toBe('DISCONNECTED')

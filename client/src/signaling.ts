@@ -180,6 +180,8 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
           case 'bye':
             bye = message
             return
+          case 'token_expiring':
+            return this.#renew()
           case 'offer':
           case 'answer':
           case 'candidate':
@@ -220,6 +222,15 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     )
   }
 
+  /** Shows the server an ID token that lasts longer. */
+  #renew(): void {
+    this.options.identity
+      .renew()
+      .then(id_token => this.request({ type: 'renew', id_token }))
+      // If the server minds, it closes the connection, and another one begins with a token that is valid.
+      .catch(() => {})
+  }
+
   #networkIsBack(): void {
     if (this.#state.status === 'connected') this.#test()
     else this.#retry()
@@ -242,10 +253,9 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     const attempt = this.#attempt + 1
     const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
-    const sentence = 'The connection broke before there was an answer.'
+    const sentence = 'The connection broke before the answer came.'
     this.#requests.rejectSent(new ParleyError('DISCONNECTED', sentence, { cause: error }))
-    if (pause === 0) this.#retry()
-    else this.#plan(pause, () => this.#retry())
+    this.#plan(pause, () => this.#retry())
   }
 
   /** Instead of what was planned before. */

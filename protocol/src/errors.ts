@@ -71,6 +71,13 @@ export const errorKinds = {
   ),
   DELIVERY_FAILED: kind(503, null, true, 'The peer does not read what it is sent.', 'Send again after a pause.'),
   INVALID_TOKEN: kind(401, null, false, 'Invalid token', 'Sign in again and use the new id_token.'),
+  TOKEN_EXPIRED: kind(
+    401,
+    4401,
+    true,
+    'The ID token of this peer has expired.',
+    'Connect again with a new id_token, or send renew in time.',
+  ),
   SIGN_IN_ELSEWHERE: kind(
     403,
     null,

@@ -178,6 +178,11 @@ export const peerMessages = {
     reply: 'ice_servers',
     members: { request_id: requestId },
   },
+  renew: {
+    summary: 'Shows a newer ID token of the same identity, before the last one ends.',
+    reply: 'renewed',
+    members: { id_token: filled, request_id: requestId },
+  },
 } as const satisfies Record<string, { summary: string; reply: ServerType | null; members: Members }>
 
 export type PeerType = keyof typeof peerMessages
@@ -188,6 +193,7 @@ export type UpdateMetadata = PeerMessageOf<'update_metadata'>
 export type DirectMessage = PeerMessageOf<'peer_message'>
 export type MeshMessage = PeerMessageOf<'mesh_connect'> | PeerMessageOf<'mesh_answer'> | PeerMessageOf<'ice_candidate'>
 export type Broadcast = PeerMessageOf<'broadcast'>
+export type Renew = PeerMessageOf<'renew'>
 
 export const signalTypes = ['offer', 'answer', 'candidate'] as const
 export type SignalType = (typeof signalTypes)[number]

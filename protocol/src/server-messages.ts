@@ -126,6 +126,14 @@ export const serverMessages = {
     summary: 'STUN and TURN servers: asked for, or, with token-refresh, before the credentials end.',
     members: { ...iceServers, expires_at: optional(seconds('When the credentials end.')), request_id: answered },
   },
+  token_expiring: {
+    summary: 'With token-refresh, 60 seconds before: the ID token of this peer ends.',
+    members: { expires_at: seconds('When the ID token ends.') },
+  },
+  renewed: {
+    summary: 'The newer ID token counts from now on.',
+    members: { expires_at: seconds('When the newer ID token ends.'), request_id: answered },
+  },
   peer_joined: { summary: 'A peer has come into sight.', members: { peer } },
   peer_left: { summary: 'A peer is out of sight.', members: departure },
   peer_updated: { summary: 'A peer has changed its metadata.', members: { peer } },
@@ -159,7 +167,7 @@ export type ServerMessage = { [T in ServerType]: ServerMessageOf<T> }[ServerType
 /** What a peer gets from the server as the answer to its message, apart from `ack` and `error`. */
 export type Reply = Extract<
   ServerMessage,
-  { type: 'available_peers' | 'peer_list' | 'metadata_updated' | 'ice_servers' }
+  { type: 'available_peers' | 'peer_list' | 'metadata_updated' | 'ice_servers' | 'renewed' }
 >
 export type RegisteredAuth = ServerMessageOf<'registered_auth'>
 export type ErrorMessage = ServerMessageOf<'error'>

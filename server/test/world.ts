@@ -70,6 +70,7 @@ export const worldLimits: RoomLimits = {
   roomsPerIdentity: 5,
   roomMetadataBytes: 1000,
   messageBytes: 1_048_576,
+  expiredTokens: 'keep',
 }
 
 export type RoomKey = { readonly room_id: string; readonly token: string }

@@ -210,18 +210,16 @@ export class Connection implements Link, Newcomer {
     if (this.voice.hasAcks) isRequest(message)
     if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
     const reply = this.parts.rooms.handle(this.peer, message, text)
-    if (reply === undefined) this.voice.acknowledge(message)
-    else if (typeof reply === 'string') this.voice.answerWith(reply)
-    else void this.broadcast(reply, message)
+    if (typeof reply === 'object') void this.answerWhenDone(reply, message)
+    else this.voice.settle(message, reply)
   }
 
-  /** Never rejects. A broadcast to many takes a while; what is sent meanwhile waits. */
-  private async broadcast(done: Promise<void>, message: PeerMessage): Promise<void> {
+  /** Never rejects. Some requests take a while, as a broadcast to many does; what is sent meanwhile waits. */
+  private async answerWhenDone(done: Promise<string | undefined>, message: PeerMessage): Promise<void> {
     this.incoming.pause()
     this.outgoing.isAwaited = true
     try {
-      await done
-      this.voice.acknowledge(message)
+      this.voice.settle(message, await done)
     } catch (error) {
       this.refuse(error, message)
     }
@@ -276,7 +274,7 @@ export class Connection implements Link, Newcomer {
     const failure = toSignalingError(error).with(message ? context(message) : {})
     this.parts.refusedAttempt(this.client.nearest, failure.code, 'websocket')
     if (!this.open) {
-      // Only a broadcast is refused that late; it has been waiting for this.
+      // Only what takes a while is refused that late; its end has been waited for.
       if (this.outgoing.isAwaited) this.voice.refuseLate(failure)
       return
     }

@@ -66,16 +66,20 @@ export class Voice {
     if (!this.owner.open || !this.outgoing.send(text)) this.owner.close(new SignalingError('SLOW_CONSUMER'))
   }
 
-  /** Says that a request is done, if it is one, even while the connection is being closed. */
-  acknowledge(request: { readonly request_id?: unknown }): void {
+  /** Sends the reply to a message, or says that it is done, if it is a request; even while the connection is being closed. */
+  settle(request: { readonly request_id?: unknown }, reply: string | undefined): void {
+    if (reply !== undefined) {
+      this.#answerLate(reply)
+      return
+    }
     const requestId = requestIdOf(request)
     if (!this.hasAcks || requestId === undefined) return
-    this.#answerLate({ type: 'ack', request_id: requestId, status: 'delivered' })
+    this.#answerLate(JSON.stringify({ type: 'ack', request_id: requestId, status: 'delivered' }))
   }
 
   /** Says that a request failed, even while the connection is being closed. */
   refuseLate(failure: SignalingError): void {
-    this.#answerLate(errorMessage(failure))
+    this.#answerLate(JSON.stringify(errorMessage(failure)))
   }
 
   /** Refuses a request that came after the connection was closed for `reason`. */
@@ -111,9 +115,10 @@ export class Voice {
     log.warn({ peer: this.owner.peer?.id, code: reason.code }, 'error kept back from a plain peer')
   }
 
-  #answerLate(message: ServerMessage): void {
-    if (this.owner.open) this.answer(message)
-    else this.#send(message)
+  /** Sends the other end what it has asked for, even while the connection is being closed. */
+  #answerLate(text: string): void {
+    if (this.owner.open) this.answerWith(text)
+    else this.outgoing.send(text)
   }
 
   /** Sends even while the connection is being closed. */

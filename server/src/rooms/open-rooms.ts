@@ -100,6 +100,7 @@ export class OpenRooms {
   remove(peer: Peer, reason: LeaveReason): void {
     const { room } = peer
     peer.cancelRefresh()
+    peer.cancelTokenEnd()
     room.peers.delete(peer.id)
     room.weigh(peer, -1)
     if (room.admin === peer) room.admin = undefined

@@ -88,7 +88,11 @@ export function fanOut(peer: Peer, message: Broadcast, text: string): FanOut {
  * @returns undefined if it is done, else what resolves when it is
  * @throws SignalingError DELIVERY_FAILED naming those that do not read: the others have it
  */
-export function relayBroadcast(broadcast: FanOut, metrics: Metrics, slices: TimeSlices): Promise<void> | undefined {
+export function relayBroadcast(
+  broadcast: FanOut,
+  metrics: Metrics,
+  slices: TimeSlices,
+): Promise<undefined> | undefined {
   const { text, audience } = broadcast
   const undelivered: string[] = []
   let next = 0
@@ -114,7 +118,7 @@ export function relayBroadcast(broadcast: FanOut, metrics: Metrics, slices: Time
   return new Promise((resolve, reject) => {
     slices.add(() => {
       const piece = send(sliceUnits)
-      if (piece.isDone) undelivered.length > 0 ? reject(failure()) : resolve()
+      if (piece.isDone) undelivered.length > 0 ? reject(failure()) : resolve(undefined)
       return piece
     })
   })

@@ -6,6 +6,7 @@ import {
   type PeerMessage,
   limits as protocolLimits,
   type Register,
+  type Renew,
   type Reply,
   requestIdOf,
   type Signal,
@@ -20,14 +21,15 @@ import { type Payer, type WorkBudget, workOfJson, workOfSending, workOfText } fr
 import { joinChannel, leaveChannel } from './channels.ts'
 import { checkSizes, type EntranceLimits } from './entrance.ts'
 import { matching } from './filters.ts'
+import { type IdTokenEndParts, type IdTokenLimits, renewIdToken } from './id-token-end.ts'
 import { mergeMetadata } from './merge-metadata.ts'
 import { checkSender, fanOut, relayBroadcast, relayDirect, relayMesh, relaySignal } from './relay.ts'
 import { othersInReach, type Peer } from './room.ts'
 
-export interface RequestParts {
+export interface RequestParts extends IdTokenEndParts {
   readonly clock: Clock
   readonly metrics: Metrics
-  readonly limits: EntranceLimits
+  readonly limits: EntranceLimits & IdTokenLimits
   readonly budget: WorkBudget
   readonly slices: TimeSlices
   /** ICE servers with credentials for an identity. */
@@ -45,7 +47,7 @@ export function fulfil(
   message: Exclude<PeerMessage, Register>,
   text: string,
   parts: RequestParts,
-): string | undefined | Promise<void> {
+): string | undefined | Promise<string | undefined> {
   switch (message.type) {
     case 'offer':
     case 'answer':
@@ -62,12 +64,14 @@ export function fulfil(
       return
     case 'broadcast':
       return broadcast(peer, message, text, parts)
+    case 'renew':
+      return renewed(peer, message, parts)
     default:
       return answered(peer, message, text, parts)
   }
 }
 
-type Answered = Exclude<PeerMessage, Register | Signal | MeshMessage | DirectMessage | Broadcast>
+type Answered = Exclude<PeerMessage, Register | Signal | MeshMessage | DirectMessage | Broadcast | Renew>
 
 /** Does what concerns the room as a whole, for a peer that has not caused too much work yet, and charges it for that. */
 function answered(peer: Peer, message: Answered, text: string, parts: RequestParts): string | undefined {
@@ -106,6 +110,11 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
   }
 }
 
+async function renewed(peer: Peer, message: Renew, parts: RequestParts): Promise<string> {
+  const expiresAt = await renewIdToken(peer, message.id_token, parts)
+  return reply({ type: 'renewed', expires_at: expiresAt }, message)
+}
+
 function reply(message: Reply, request: { readonly request_id?: unknown }): string {
   const requestId = requestIdOf(request)
   return JSON.stringify(requestId === undefined ? message : { ...message, request_id: requestId })
@@ -135,7 +144,7 @@ const workOfIceServers = 5
  * Charges the peer before so much is sent, as others have to wait for it.
  * @throws SignalingError MESSAGE_TOO_BIG if it would take too long at any time
  */
-function broadcast(peer: Peer, message: Broadcast, text: string, parts: RequestParts): Promise<void> | undefined {
+function broadcast(peer: Peer, message: Broadcast, text: string, parts: RequestParts): Promise<undefined> | undefined {
   const { budget, metrics, slices } = parts
   budget.check(payerOf(peer))
   const copies = fanOut(peer, message, text)

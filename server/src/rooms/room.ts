@@ -52,6 +52,8 @@ export class Peer {
   readonly idJson: string
   /** Ends the plan to send new TURN credentials. */
   cancelRefresh: Cancel = nothingPlanned
+  /** Ends what is planned for the end of its ID token. */
+  cancelTokenEnd: Cancel = nothingPlanned
   #metadata: JsonObject
   /** Bytes of `metadata`. */
   #size: number

@@ -15,6 +15,7 @@ import { CreatedRooms, type CreatedRoomsLimits, createdRoomsLimits } from './cre
 import { Creation, type RoomOptions } from './creation.ts'
 import { checkEntrance, clearAway, type EntranceLimits } from './entrance.ts'
 import { invitationIn } from './former-tokens.ts'
+import { type IdTokenLimits, planIdTokenEnd } from './id-token-end.ts'
 import { isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
@@ -23,7 +24,7 @@ import { registeredAuth } from './registered-auth.ts'
 import { fulfil, issueIceServers, type RequestParts } from './requests.ts'
 import { type Link, Peer, type Room } from './room.ts'
 
-export interface RoomLimits extends EntranceLimits {
+export interface RoomLimits extends EntranceLimits, IdTokenLimits {
   /** Seconds that a room lives if its creator does not say. */
   readonly roomTtl: number
   /** Seconds that a room can last at most; 0: it has no such bound. */
@@ -110,7 +111,11 @@ export class Rooms {
    *   peer sends meanwhile has to wait
    * @throws SignalingError saying why it cannot be done
    */
-  handle(peer: Peer, message: Exclude<PeerMessage, Register>, text: string): string | undefined | Promise<void> {
+  handle(
+    peer: Peer,
+    message: Exclude<PeerMessage, Register>,
+    text: string,
+  ): string | undefined | Promise<string | undefined> {
     return fulfil(peer, message, text, this.#requestParts)
   }
 
@@ -167,7 +172,7 @@ export class Rooms {
   #enter(
     room: Room,
     record: RoomRecord,
-    { subject, username }: Identified,
+    { subject, username, expiresAt }: Identified,
     message: Register,
     invite: Invite | undefined,
     link: Link,
@@ -208,6 +213,7 @@ export class Rooms {
     } else {
       link.welcome(peer, reply)
     }
+    planIdTokenEnd(peer, expiresAt, this.parts)
     metrics.registrations++
     const turn_user = this.parts.turnUser(subject)
     const replaced = present !== undefined

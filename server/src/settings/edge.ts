@@ -66,6 +66,12 @@ export const edge = {
     'on',
     'Whether a room may be deleted from the network address of one of its peers without further proof, as deployed clients need it. `off` where strangers share an address.',
   ),
+  expiredTokens: setting(
+    'PARLEY_EXPIRED_TOKENS',
+    oneOf(['keep', 'close']),
+    'keep',
+    'What becomes of a peer whose ID token ends while it is registered. `keep`: it stays, as on the Python server. `close`: 25 seconds later it is closed with 4401, unless it has shown a newer token by `renew` or `register`. Clients with the feature `token-refresh`, such as the SDK, are told 60 seconds before, and do; deployed clients, which do not, lose their connection after an hour.',
+  ),
   plainPeerErrors: setting(
     'PARLEY_PLAIN_PEER_ERRORS',
     oneOf(['all', 'register']),

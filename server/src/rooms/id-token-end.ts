@@ -1,0 +1,93 @@
+import { SignalingError } from '@parley/protocol'
+import { type Cancel, type Clock, inTime } from '../clock.ts'
+import { type Identity, identitySilent } from '../identity/identity.ts'
+import type { Log } from '../log.ts'
+import { countError, type Metrics } from '../metrics.ts'
+import type { WorkBudget } from '../work-budget.ts'
+import type { Peer } from './room.ts'
+
+/** Milliseconds before the end of its ID token at which a peer with `token-refresh` is told. */
+const toldBefore = 60_000
+
+/** Milliseconds after that end at which a peer is closed that has shown no newer one, where peers are. */
+const grace = 25_000
+
+/** Units of work that it takes to check the signature of a token. */
+const workOfRenewal = 20
+
+export interface IdTokenEndParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly budget: WorkBudget
+  readonly identity: Identity
+  readonly limits: IdTokenLimits
+}
+
+export interface IdTokenLimits {
+  /** What becomes of a peer whose ID token has ended: it stays, as on the original, or is closed. */
+  readonly expiredTokens: 'keep' | 'close'
+}
+
+/**
+ * Plans what the end of the ID token means for a peer that has just shown it, instead of what was planned for the one
+ * before: with `token-refresh` it is told in time, and where peers do not outlive their tokens, it is closed.
+ * @param expiresAt seconds since the epoch
+ */
+export function planIdTokenEnd(peer: Peer, expiresAt: number, parts: IdTokenEndParts): void {
+  const { clock, log, metrics, limits } = parts
+  const end = clock.uptime() + expiresAt * 1000 - clock.now()
+
+  const close = () => {
+    const reason = new SignalingError('TOKEN_EXPIRED')
+    countError(metrics, reason.code)
+    log.info({ room: peer.room.id, peer: peer.id, code: reason.code }, 'connection closed')
+    peer.link.close(reason)
+  }
+  const planClose = () => {
+    if (limits.expiredTokens === 'close') at(end + grace, close)
+  }
+  const at = (time: number, act: () => void) => {
+    peer.cancelTokenEnd = atUptime(clock, time, act)
+  }
+
+  peer.cancelTokenEnd()
+  // A token as short as that would be told of again as soon as it is renewed.
+  if (!peer.features.has('token-refresh') || end - toldBefore <= clock.uptime()) planClose()
+  else
+    at(end - toldBefore, () => {
+      planClose()
+      const text = JSON.stringify({ type: 'token_expiring', expires_at: expiresAt })
+      if (!peer.link.deliver(text)) peer.link.close(new SignalingError('SLOW_CONSUMER'))
+    })
+}
+
+/**
+ * Takes a newer ID token of the peer's identity.
+ * @returns seconds since the epoch at which it ends
+ * @throws SignalingError INVALID_TOKEN, RATE_LIMITED or UNAVAILABLE
+ */
+export async function renewIdToken(peer: Peer, idToken: string, parts: IdTokenEndParts): Promise<number> {
+  const { budget, clock, identity, log } = parts
+  const payer = { identity: peer.identity, address: peer.link.address }
+  budget.check(payer)
+  budget.charge(payer, workOfRenewal)
+  const { subject, expiresAt } = await inTime(clock, identity.verify(idToken), identitySilent)
+  if (subject !== peer.identity) {
+    throw new SignalingError('INVALID_TOKEN', 'This ID token is of another identity than the one that registered.')
+  }
+  // It may have left meanwhile.
+  if (peer.link.peer === peer) planIdTokenEnd(peer, expiresAt, parts)
+  log.debug({ room: peer.room.id, peer: peer.id, expires_at: expiresAt }, 'ID token renewed')
+  return expiresAt
+}
+
+/** Acts at that uptime; a timer alone may be early, as delays have an upper bound. */
+function atUptime(clock: Clock, time: number, act: () => void): Cancel {
+  let cancel: Cancel
+  const wait = () => {
+    cancel = clock.after(Math.max(0, time - clock.uptime()), () => (clock.uptime() < time ? wait() : act()))
+  }
+  wait()
+  return () => cancel()
+}
