@@ -405,6 +405,8 @@ describe('while this peer is away', () => {
     // So long it takes until a silent connection is tested, and given up.
     clock.advance(20_000)
     clock.advance(10_000)
+    // And the pause before the next.
+    clock.advance(1_000)
     await Promise.all([back, connected])
     expect(events).toEqual([
       ['left', 'bob', 'replaced'],

@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test'
 import { pauseBefore } from './backoff.ts'
 
-test('the first attempt is made at once, the later ones after anything up to twice the pause before', () => {
-  expect([1, 2, 3, 4].map(attempt => pauseBefore(attempt, 1))).toEqual([0, 1_000, 2_000, 4_000])
-  expect([2, 3, 4].map(attempt => pauseBefore(attempt, 0))).toEqual([0, 0, 0])
-  expect(pauseBefore(3, 0.5)).toBe(1_000)
+test('number 0 is tried at once, number 1 within a second, the later ones after anything up to twice as much', () => {
+  expect([0, 1, 2, 3].map(attempt => pauseBefore(attempt, 1))).toEqual([0, 1_000, 2_000, 4_000])
+  expect([0, 1, 2, 3].map(attempt => pauseBefore(attempt, 0))).toEqual([0, 0, 0, 0])
+  expect(pauseBefore(2, 0.5)).toBe(1_000)
 })
 
 test('no pause is longer than 20 s, however many attempts there were', () => {

@@ -29,10 +29,7 @@ export const unanswered = (peerId: string) =>
 
 /** There has never been a way. */
 export const unreachable = (peerId: string) =>
-  new ParleyError(
-    'UNREACHABLE',
-    `${peerId} was found, but there is no way to it; peers behind different firewalls need a TURN server.`,
-  )
+  new ParleyError('UNREACHABLE', `There is no way to ${peerId}; peers behind different firewalls need a TURN server.`)
 
 /** A change of a connection was not agreed upon. */
 export const notAgreed = (peerId: string, cause: unknown) =>

@@ -24,7 +24,7 @@ export class Requests {
    * @param send undefined while there is no connection
    * @throws ParleyError MESSAGE_TOO_BIG; what it is rejected with
    */
-  make(message: Outgoing, send: ((text: string) => void) | undefined): Promise<ServerMessage> {
+  make(message: Outgoing, send?: (text: string) => void): Promise<ServerMessage> {
     const id = String(++this.#lastId)
     const text = JSON.stringify({ ...message, request_id: id })
     return new Promise((resolve, reject) => {

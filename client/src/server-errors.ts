@@ -6,11 +6,11 @@ export const errorOf = ({ code, message, retryable, retry_after, undelivered }: 
   new ParleyError(code, message, { retryable, retryAfter: retry_after, undelivered })
 
 /** Close codes from 4500 to 4999, the last that there is, mean "do not come back", whatever a newer server means by them. */
-const isFinal = (closeCode: number): boolean => closeCode >= 4500
+const mayComeBack = (closeCode: number): boolean => closeCode < 4500
 
 /** What the server said before it closed the connection. */
-export const byeError = ({ code, message, close_code }: Bye): ParleyError =>
-  new ParleyError(code, message, { retryable: !isFinal(close_code) })
+export const byeError = ({ code, message, close_code, retry_after }: Bye): ParleyError =>
+  new ParleyError(code, message, { retryable: mayComeBack(close_code), retryAfter: retry_after })
 
 /**
  * The connection has ended, and the server has not said why.
@@ -20,7 +20,7 @@ export const byeError = ({ code, message, close_code }: Bye): ParleyError =>
 export function closeError(wsUrl: string, code: number, reason: string, isNew: boolean): ParleyError {
   const hint = isNew && code === 1006 ? originHint(wsUrl) : ''
   const sentence = reason || `The connection to ${wsUrl} has ended (${code}).${hint}`
-  return new ParleyError('DISCONNECTED', sentence, { retryable: !isFinal(code) })
+  return new ParleyError('DISCONNECTED', sentence, { retryable: mayComeBack(code) })
 }
 
 /**

@@ -262,12 +262,11 @@ test('a room that is over may still be left', async () => {
 })
 
 describe('reconnecting', () => {
-  test('is tried at once, then after pauses that double up to 20 s', async () => {
+  test('is tried within a second, then after pauses that double up to 20 s', async () => {
     const { connection, signaling, server, clock } = await registered()
-    connection.cut()
-    let current: ScriptedConnection = await server.accept()
+    let current: ScriptedConnection = connection
     const pauses: number[] = []
-    for (let attempt = 0; attempt < 8; attempt++) {
+    for (let attempt = 0; attempt < 9; attempt++) {
       current.cut()
       await signaling.once('state')
       const { state } = signaling
@@ -276,7 +275,8 @@ describe('reconnecting', () => {
       clock.advance(state.retryAt - clock.now())
       current = await server.accept()
     }
-    expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, longestPause, longestPause, longestPause])
+    const doubling = [1_000, 2_000, 4_000, 8_000, 16_000]
+    expect(pauses).toEqual([...doubling, longestPause, longestPause, longestPause, longestPause])
     await current.answerRegister()
     await status(signaling, 'connected')
   })
@@ -284,6 +284,8 @@ describe('reconnecting', () => {
   test('waits as long as the server asks for', async () => {
     const { connection, signaling, server, clock } = await registered({ random: 0 })
     connection.cut()
+    await status(signaling, 'reconnecting')
+    clock.advance(0)
     const second = await server.accept()
     await second.next()
     second.send({ ...refusal('RATE_LIMITED', true), retry_after: 30 })
@@ -293,9 +295,46 @@ describe('reconnecting', () => {
     expect(state.error.code).toBe('RATE_LIMITED')
   })
 
-  test('goes on when its old connection still counts as there', async () => {
-    const { connection, signaling, server } = await registered({ random: 0 })
+  test('is tried at once when a request is made meanwhile, as somebody waits; only the first time', async () => {
+    const { connection, signaling, server, clock } = await registered()
     connection.cut()
+    await status(signaling, 'reconnecting')
+    const query = signaling.request({ type: 'query' })
+    const second = await server.accept()
+    second.cut()
+    await signaling.once('state', state => state.status === 'reconnecting' && state.attempt === 2)
+    const another = signaling.request({ type: 'query' })
+    clock.advance(1_999)
+    expect(signaling.state).toMatchObject({ status: 'reconnecting', attempt: 2 })
+    clock.advance(1)
+    const third = await server.accept()
+    await third.answerRegister()
+    for (const asked of [query, another]) {
+      third.send({ type: 'available_peers', peers: [], request_id: (await third.next()).request_id })
+      expect(await asked).toMatchObject({ type: 'available_peers' })
+    }
+  })
+
+  test('comes back when the bye of a server that stops says so, not before, whatever is asked meanwhile', async () => {
+    const { connection, signaling, server, clock } = await registered({ random: 0 })
+    const bye = { type: 'bye', code: 'SHUTTING_DOWN', reason: 'shutting_down', message: 'It stops.', close_code: 1001 }
+    connection.send({ ...bye, retry_after: 7.25 })
+    connection.close(1001)
+    await status(signaling, 'reconnecting')
+    expect(signaling.state).toMatchObject({ retryAt: clock.now() + 7_250, error: { code: 'SHUTTING_DOWN' } })
+    signaling.request({ type: 'query' }).catch(() => {})
+    clock.advance(7_249)
+    expect(signaling.state).toMatchObject({ status: 'reconnecting', attempt: 1 })
+    clock.advance(1)
+    await (await server.accept()).answerRegister()
+    await status(signaling, 'connected')
+  })
+
+  test('goes on when its old connection still counts as there', async () => {
+    const { connection, signaling, server, clock } = await registered({ random: 0 })
+    connection.cut()
+    await status(signaling, 'reconnecting')
+    clock.advance(0)
     const second = await server.accept()
     await second.next()
     second.send(refusal('PEER_ID_TAKEN'))
@@ -332,8 +371,10 @@ describe('reconnecting', () => {
   })
 
   test('is not tried when the server no longer lets the peer in', async () => {
-    const { connection, signaling, server } = await registered()
+    const { connection, signaling, server, clock } = await registered()
     connection.cut()
+    await status(signaling, 'reconnecting')
+    clock.advance(1_000)
     const second = await server.accept()
     await second.next()
     second.send(refusal('ROOM_NOT_FOUND'))
@@ -341,10 +382,11 @@ describe('reconnecting', () => {
   })
 
   test.each([1001, 1006, 1011, 4410, 4499])('is tried after close code %d', async code => {
-    const { connection, signaling, server } = await registered()
+    const { connection, signaling, server, clock } = await registered()
     if (code === 1006) connection.cut()
     else connection.close(code)
     await status(signaling, 'reconnecting')
+    clock.advance(1_000)
     await (await server.accept()).answerRegister()
     await status(signaling, 'connected')
   })
@@ -361,13 +403,16 @@ describe('reconnecting', () => {
     expect((await connection.next()).type).toBe('discover_peers')
     clock.advance(10_000)
     await connection.closed
+    clock.advance(1_000)
     await (await server.accept()).answerRegister()
     await status(signaling, 'connected')
   })
 
   test('is tried at once when the browser says that it is online', async () => {
-    const { connection, signaling, server } = await registered()
+    const { connection, signaling, server, clock } = await registered()
     connection.cut()
+    await status(signaling, 'reconnecting')
+    clock.advance(1_000)
     const second = await server.accept()
     second.cut()
     await signaling.once('state', state => state.status === 'reconnecting' && state.attempt === 2)

@@ -63,7 +63,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   /** Why it will not register again. */
   #retirement: ParleyError | undefined
   readonly #requests = new Requests()
-  readonly #offOnline = onOnline(() => this.#networkIsBack())
+  readonly #offOnline = onOnline(() => (this.#state.status === 'connected' ? this.#test() : this.#retry()))
 
   constructor(private readonly options: SignalingOptions) {
     super()
@@ -98,9 +98,12 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
    *   answer came: then nobody knows whether the message has arrived
    */
   request(message: Outgoing): Promise<ServerMessage> {
-    const { status } = this.#state
-    if (status === 'closed') return Promise.reject(this.#state.error ?? left())
-    return this.#requests.make(message, status === 'connected' ? this.#send : undefined)
+    const state = this.#state
+    if (state.status === 'closed') return Promise.reject(state.error ?? left())
+    if (state.status === 'connected') return this.#requests.make(message, this.#send)
+    // Somebody waits, so the first attempt does not, unless the server has asked for that.
+    if (state.attempt < 2 && !state.error.retryAfter) this.#retry()
+    return this.#requests.make(message)
   }
 
   /** Leaves the room. What has no answer yet is rejected with LEFT. */
@@ -214,7 +217,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
 
   /** Asks for something whose answer is short whatever the size of the room: nobody has one of no tags. */
   #test(): void {
-    this.#plan(answerWithin, () => this.#fail(new ParleyError('DISCONNECTED', 'The server does not answer any more.')))
+    this.#plan(answerWithin, () => this.#fail(new ParleyError('DISCONNECTED', 'The server does not answer.')))
     this.request({ type: 'discover_peers', filters: { tags: [] } }).then(
       () => this.#watch(),
       // Lost meanwhile, which is seen elsewhere.
@@ -227,13 +230,8 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     this.options.identity
       .renew()
       .then(id_token => this.request({ type: 'renew', id_token }))
-      // If the server minds, it closes the connection, and another one begins with a token that is valid.
+      // If the server minds, it closes the connection, and the next one begins with a token that is valid.
       .catch(() => {})
-  }
-
-  #networkIsBack(): void {
-    if (this.#state.status === 'connected') this.#test()
-    else this.#retry()
   }
 
   #retry(): void {

@@ -156,6 +156,9 @@ export const serverMessages = {
       reason: described('One word: removed, replaced, room_closed, shutting_down, or the code in small letters.', text),
       message: described('A sentence.', text),
       close_code: integer,
+      retry_after: optional(
+        described('Seconds after which to come back, where that makes sense: not all peers at once.', number),
+      ),
     },
   },
 } as const satisfies Record<string, { summary: string; members: Members }>
@@ -197,10 +200,11 @@ const byeReasons: { readonly [C in ErrorCode]?: string } = {
   ROOM_DELETED: 'room_closed',
 }
 
-export const bye = ({ code, message }: SignalingError, closeCode: number): Bye => ({
+export const bye = ({ code, message, context: { retryAfter } }: SignalingError, closeCode: number): Bye => ({
   type: 'bye',
   code,
   reason: byeReasons[code] ?? code.toLowerCase(),
   message,
   close_code: closeCode,
+  ...(retryAfter !== undefined && { retry_after: retryAfter }),
 })

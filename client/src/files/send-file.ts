@@ -85,7 +85,7 @@ export async function sendOver(
     return opened
   }
 
-  let attempt = 1
+  let attempt = 0
   let giveUpAt = clock.now() + giveUpAfter
   let last: unknown
   const giveUp = () =>

@@ -143,12 +143,21 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     },
     async close(ended) {
       closing = true
-      for (const connection of connections) connection.close(new SignalingError('SHUTTING_DOWN'))
+      const { size } = connections
+      for (const connection of connections)
+        connection.close(new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: comesBackAfter(size) }))
       await ended
       pulses.stop()
     },
   }
 }
+
+/** Peers that come back in a second at most, on average, after a restart. */
+const returnsPerSecond = 1_000
+
+/** Seconds after which one of so many connections is to come back: they are spread, so that they do not all come at once. */
+const comesBackAfter = (connections: number): number =>
+  Math.round(Math.random() * Math.max(1, connections / returnsPerSecond) * 100) / 100
 
 const isAllowed = (origin: string, headers: Headers, origins: AllowedOrigins): boolean =>
   origins.isEmpty || origins.allows(origin) || isOwnPage(origin, headers)

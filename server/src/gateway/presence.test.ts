@@ -43,7 +43,9 @@ test('a server that stops says bye, and not who else goes', async () => {
   await watcher.next()
   await server[Symbol.asyncDispose]()
   for (const peer of [watcher, a]) {
-    expect(await peer.next()).toMatchObject({ type: 'bye', code: 'SHUTTING_DOWN', reason: 'shutting_down' })
+    const bye = await peer.next()
+    expect(bye).toMatchObject({ type: 'bye', code: 'SHUTTING_DOWN', reason: 'shutting_down' })
+    expect(bye.retry_after).toBeWithin(0, 1.001)
     expect((await peer.closed).code).toBe(1001)
     await expect(peer.next()).rejects.toThrow('closed')
   }

@@ -89,6 +89,7 @@ function world(ways: Partial<Ways> = {}) {
 
   return {
     clock,
+    line,
     cognito,
     users,
     calls,
@@ -141,6 +142,23 @@ test('one who comes alone waits for nobody', async () => {
   expect(longest(await outcomes(crowd(1)))).toBeWithin(900, 931)
 })
 
+test('one who has begun too late to end in time is told when to come back, not that Cognito is silent', async () => {
+  const { clock, line, signIn, outcomes, pass } = world({ ms: 100 })
+  const endless = line
+    .act(new AbortController().signal, async turn => {
+      for (;;) await call(clock, 'SignUp', turn, () => new Promise<void>(resolve => clock.after(1_000, resolve)))
+    })
+    .catch(error => error)
+  // Others are served meanwhile.
+  while (clock.uptime() < signInWithin - 1_000) {
+    expect(refused(await outcomes([signIn()]))).toEqual([])
+    await pass(500)
+  }
+  await outcomes([endless.then(error => ({ error, took: 0, at: 0 }))])
+  expect(await endless).toMatchObject({ code: 'UNAVAILABLE', context: { retryAfter: expect.any(Number) } })
+  expect((await endless).message).toContain('asked too much')
+})
+
 describe('of 1,000 at once those who cannot be served in time', () => {
   test('are told early, and when to come back, and are served then', async () => {
     const { outcomes, crowd, signIn, clock, users } = world({ ms: 100, quota: 50 })
@@ -161,7 +179,9 @@ describe('of 1,000 at once those who cannot be served in time', () => {
     expect(refused(all)).toEqual([])
     // 25 a second is all that the quota allows.
     expect(clock.uptime()).toBeWithin(38_000, 60_000)
-    expect(users).toEqual({ signedUp: 1_000, signedIn: 1_000 })
+    expect(users.signedIn).toBe(1_000)
+    // One that was begun in time may be throttled more often than was to be expected. What it leaves behind is deleted.
+    expect(users.signedUp).toBeWithin(1_000, 1_010)
   })
 
   test('are told with the first answers where it is slow, and nobody is begun with who cannot end', async () => {

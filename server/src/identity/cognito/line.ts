@@ -63,7 +63,8 @@ export class Line {
         this.#pace.done()
         return outcome
       } catch (error) {
-        if (!until.aborted && error instanceof CallFailure && error.kind !== 'refused') throw this.#failed(error)
+        if (!until.aborted && error instanceof CallFailure && error.kind !== 'refused')
+          throw this.#failed(error, signal.aborted)
         throw error
       } finally {
         this.#underWay--
@@ -118,10 +119,15 @@ export class Line {
     this.#letIn()
   }
 
-  /** @returns what the one who failed is told; so are all who wait, if Cognito is down */
-  #failed(failure: CallFailure): SignalingError {
-    const told = failure.kind === 'throttled' ? () => busy(failure, this.#comeBack(0)) : () => unavailable(failure)
-    if (this.#pace.failed()) for (const waiter of this.#waiting) waiter.refuse(told())
+  /**
+   * @param isOutOfTime whether it was begun too late to end in time: not the provider was silent then, but the line too long
+   * @returns what the one who failed is told; so are all who wait, if Cognito is down
+   */
+  #failed(failure: CallFailure, isOutOfTime: boolean): SignalingError {
+    const isDown = this.#pace.failed()
+    const isBusy = failure.kind === 'throttled' || (isOutOfTime && !isDown)
+    const told = () => (isBusy ? busy(failure, this.#comeBack(0)) : unavailable(failure))
+    if (isDown) for (const waiter of this.#waiting) waiter.refuse(told())
     return told()
   }
 
