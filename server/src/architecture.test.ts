@@ -116,6 +116,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ],
   ['fuzz/', ['fuzz/', '@parley/protocol', 'server/test/', 'server/src/api/openapi.ts', 'node:', 'bun', 'ajv']],
   ['bench/src/connects/', ['bench/', 'e2e/late-socket.ts', '@parley/client', 'node-datachannel', 'node:', 'bun']],
+  ['bench/src/returns/', ['bench/', '@parley/client']],
   ['bench/', ['bench/', 'e2e/aws/', '@parley/protocol', 'node:', 'bun']],
   ['docs/', ['docs/', 'server/src/settings.ts', '@parley/protocol', 'node:', 'bun', 'typedoc']],
 ]
