@@ -135,5 +135,4 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
   return Promise.race([promise, abortion])
 }
 
-const aborted = ({ reason }: AbortSignal) =>
-  new ParleyError('ABORTED', 'The caller does not wait any more.', { cause: reason })
+const aborted = ({ reason }: AbortSignal) => new ParleyError('ABORTED', 'The caller has aborted it.', { cause: reason })

@@ -11,7 +11,10 @@ export interface Identity {
   token(): Promise<string>
   /** The same, but not the one that the server has just refused. @throws ParleyError */
   renew(): Promise<string>
-  /** A secret with which `signIn` comes back to the same identity later; undefined if the server gives none. */
+  /**
+   * A secret with which `signIn` comes back to the same identity later; undefined if the server gives none. Without it `renew`
+   * may be somebody new, so a registered peer does not show the server newer tokens by itself.
+   */
   readonly refreshToken: string | undefined
 }
 

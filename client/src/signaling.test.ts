@@ -104,7 +104,7 @@ describe('registering', () => {
   })
 
   test('shows a newer ID token when the last one is about to end', async () => {
-    const { connection, signaling } = await registered()
+    const { connection, signaling } = await registered({ identity: { ...identity, refreshToken: 'secret' } })
     connection.send({ type: 'token_expiring', expires_at: 1_700_003_600 })
     const { request_id, ...request } = await connection.next()
     expect(request).toEqual({ type: 'renew', id_token: 'renewed token' })
@@ -115,14 +115,17 @@ describe('registering', () => {
   })
 
   test.each([
+    ['there is none but for a new identity', { refreshToken: undefined }],
     ['there is none', { renew: () => Promise.reject(new Error('away')) }],
     ['the server does not take it', {}],
   ])(
     'goes on without a newer ID token where %s, and comes back with one if it is closed for that',
     async (_, changes) => {
-      const { server, connection, signaling, clock } = await registered({ identity: { ...identity, ...changes } })
+      const { server, connection, signaling, clock } = await registered({
+        identity: { ...identity, refreshToken: 'secret', ...changes },
+      })
       connection.send({ type: 'token_expiring', expires_at: 1_700_003_600 })
-      if (!('renew' in changes)) {
+      if (Object.keys(changes).length === 0) {
         const { request_id } = await connection.next()
         connection.send({ ...refusal('INVALID_TOKEN'), request_id })
       }

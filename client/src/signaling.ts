@@ -70,7 +70,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     this.over = new Promise(resolve => {
       this.#tellOver = resolve
     })
-    const error = new ParleyError('DISCONNECTED', 'Not connected yet.')
+    const error = new ParleyError('DISCONNECTED', 'Not connected.')
     this.#state = { status: 'reconnecting', attempt: 1, retryAt: options.clock.now(), error }
   }
 
@@ -225,9 +225,11 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     )
   }
 
-  /** Shows the server an ID token that lasts longer. */
+  /** Shows the server an ID token that lasts longer. Without a refresh token there is none, but for a new identity. */
   #renew(): void {
-    this.options.identity
+    const { identity } = this.options
+    if (!identity.refreshToken) return
+    identity
       .renew()
       .then(id_token => this.request({ type: 'renew', id_token }))
       // If the server minds, it closes the connection, and the next one begins with a token that is valid.
@@ -251,7 +253,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     const attempt = this.#attempt + 1
     const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
-    const sentence = 'The connection broke before the answer came.'
+    const sentence = 'The connection was lost before the answer came.'
     this.#requests.rejectSent(new ParleyError('DISCONNECTED', sentence, { cause: error }))
     this.#plan(pause, () => this.#retry())
   }

@@ -70,6 +70,16 @@ export function manualClock(start = 1_700_000_000_000): ManualClock {
   }
 }
 
+/** Calls `act` once, at that uptime. A timer alone may be early, as delays have an upper bound. */
+export function atUptime(clock: Clock, time: number, act: () => void): Cancel {
+  let cancel: Cancel
+  const wait = () => {
+    cancel = clock.after(Math.max(0, time - clock.uptime()), () => (clock.uptime() < time ? wait() : act()))
+  }
+  wait()
+  return () => cancel()
+}
+
 /** No request to an identity provider, a store or a backplane is waited for longer than this. Milliseconds. */
 export const outsideDeadline = 4_500
 

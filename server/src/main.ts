@@ -96,7 +96,7 @@ async function openStore(choice: StoreChoice): Promise<RoomStore> {
   return sqlite(join(folder, 'rooms.sqlite'), clock)
 }
 
-// A third of a start is loading the SDK of AWS: without that, an embedded server is ready sooner.
+// More than a quarter of a start is loading the SDK of AWS, which an embedded server does not need.
 async function loadCognito() {
   return (await import('./identity/cognito.ts')).cognito
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { atUptime, type Clock } from '../clock.ts'
 import { endOf, type RoomRecord } from '../room-store/room-store.ts'
 import type { Room } from './room.ts'
 
@@ -54,13 +54,8 @@ export class Endings {
 
   /** Does `act` at that uptime, instead of what was planned for the room before. */
   #at(room: Room, time: number, act: () => void): void {
-    const { clock } = this.parts
     room.cancelExpiry()
-    room.cancelExpiry = clock.after(Math.max(0, time - clock.uptime()), () => {
-      // A timer may be early: delays have an upper bound.
-      if (clock.uptime() < time) this.#at(room, time, act)
-      else act()
-    })
+    room.cancelExpiry = atUptime(this.parts.clock, time, act)
   }
 }
 

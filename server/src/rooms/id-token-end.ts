@@ -1,9 +1,8 @@
 import { SignalingError } from '@parley/protocol'
-import { type Cancel, type Clock, inTime } from '../clock.ts'
+import { atUptime, type Clock, inTime } from '../clock.ts'
 import { type Identity, identitySilent } from '../identity/identity.ts'
 import type { Log } from '../log.ts'
 import { countError, type Metrics } from '../metrics.ts'
-import type { WorkBudget } from '../work-budget.ts'
 import type { Peer } from './room.ts'
 
 /** Milliseconds before the end of its ID token at which a peer with `token-refresh` is told. */
@@ -12,14 +11,10 @@ const toldBefore = 60_000
 /** Milliseconds after that end at which a peer is closed that has shown no newer one, where peers are. */
 const grace = 25_000
 
-/** Units of work that it takes to check the signature of a token. */
-const workOfRenewal = 20
-
 export interface IdTokenEndParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  readonly budget: WorkBudget
   readonly identity: Identity
   readonly limits: IdTokenLimits
 }
@@ -57,21 +52,17 @@ export function planIdTokenEnd(peer: Peer, expiresAt: number, parts: IdTokenEndP
   else
     at(end - toldBefore, () => {
       planClose()
-      const text = JSON.stringify({ type: 'token_expiring', expires_at: expiresAt })
-      if (!peer.link.deliver(text)) peer.link.close(new SignalingError('SLOW_CONSUMER'))
+      peer.tell(JSON.stringify({ type: 'token_expiring', expires_at: expiresAt }))
     })
 }
 
 /**
  * Takes a newer ID token of the peer's identity.
  * @returns seconds since the epoch at which it ends
- * @throws SignalingError INVALID_TOKEN, RATE_LIMITED or UNAVAILABLE
+ * @throws SignalingError INVALID_TOKEN or UNAVAILABLE
  */
 export async function renewIdToken(peer: Peer, idToken: string, parts: IdTokenEndParts): Promise<number> {
-  const { budget, clock, identity, log } = parts
-  const payer = { identity: peer.identity, address: peer.link.address }
-  budget.check(payer)
-  budget.charge(payer, workOfRenewal)
+  const { clock, identity, log } = parts
   const { subject, expiresAt } = await inTime(clock, identity.verify(idToken), identitySilent)
   if (subject !== peer.identity) {
     throw new SignalingError('INVALID_TOKEN', 'This ID token is of another identity than the one that registered.')
@@ -80,14 +71,4 @@ export async function renewIdToken(peer: Peer, idToken: string, parts: IdTokenEn
   if (peer.link.peer === peer) planIdTokenEnd(peer, expiresAt, parts)
   log.debug({ room: peer.room.id, peer: peer.id, expires_at: expiresAt }, 'ID token renewed')
   return expiresAt
-}
-
-/** Acts at that uptime; a timer alone may be early, as delays have an upper bound. */
-function atUptime(clock: Clock, time: number, act: () => void): Cancel {
-  let cancel: Cancel
-  const wait = () => {
-    cancel = clock.after(Math.max(0, time - clock.uptime()), () => (clock.uptime() < time ? wait() : act()))
-  }
-  wait()
-  return () => cancel()
 }

@@ -1,4 +1,4 @@
-import { type LeaveReason, type ServerMessage, SignalingError } from '@parley/protocol'
+import type { LeaveReason, ServerMessage } from '@parley/protocol'
 import type { Cancel, Clock } from '../clock.ts'
 import { sliceUnits, type TimeSlices } from '../time-slices.ts'
 import { workOfSending } from '../work-budget.ts'
@@ -206,7 +206,7 @@ export class Presence {
   #send(subscriber: Peer, text: string | undefined): void {
     if (text === undefined) return
     this.#sent++
-    if (!subscriber.link.deliver(text)) subscriber.link.close(new SignalingError('SLOW_CONSUMER'))
+    subscriber.tell(text)
   }
 }
 

@@ -111,6 +111,8 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
 }
 
 async function renewed(peer: Peer, message: Renew, parts: RequestParts): Promise<string> {
+  parts.budget.check(payerOf(peer))
+  parts.budget.charge(payerOf(peer), workOfRenewal)
   const expiresAt = await renewIdToken(peer, message.id_token, parts)
   return reply({ type: 'renewed', expires_at: expiresAt }, message)
 }
@@ -136,6 +138,9 @@ const workOfLooking = ({ room }: Peer): number => 1 + room.peers.size / 10
 
 /** Units of work that it takes to hold each peer against the filters in `text`, at worst. */
 const workOfFiltering = ({ room }: Peer, text: string): number => (room.peers.size * text.length) / 16_384
+
+/** Units of work that it takes to check the signature of a token. */
+const workOfRenewal = 20
 
 /** Units of work that it takes to make ICE servers with their credentials. */
 const workOfIceServers = 5
@@ -180,8 +185,7 @@ export function issueIceServers(peer: Peer, parts: Pick<RequestParts, 'clock' | 
   if (servers.expires_at !== undefined && peer.features.has('token-refresh')) {
     const life = servers.expires_at * 1000 - parts.clock.now()
     peer.cancelRefresh = parts.clock.after(refreshAt * life, () => {
-      const message = JSON.stringify({ type: 'ice_servers', ...issueIceServers(peer, parts) })
-      if (!peer.link.deliver(message)) peer.link.close(new SignalingError('SLOW_CONSUMER'))
+      peer.tell(JSON.stringify({ type: 'ice_servers', ...issueIceServers(peer, parts) }))
     })
   }
   return servers

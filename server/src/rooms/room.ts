@@ -5,7 +5,7 @@ import {
   NameMap,
   type PeerDescription,
   type ServerMessageOf,
-  type SignalingError,
+  SignalingError,
 } from '@parley/protocol'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
@@ -112,6 +112,11 @@ export class Peer {
   get described(): string {
     const names = `"peer_id":${this.idJson},"role":${JSON.stringify(this.role)}`
     return `{${names},"metadata":${this.metadataJson},"connected_at":${this.connectedAt / 1000}}`
+  }
+
+  /** Sends it what it must not miss: a peer that does not read that is closed. */
+  tell(text: string): void {
+    if (!this.link.deliver(text)) this.link.close(new SignalingError('SLOW_CONSUMER'))
   }
 
   changeMetadata(metadata: JsonObject): void {

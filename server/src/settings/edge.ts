@@ -70,7 +70,7 @@ export const edge = {
     'PARLEY_EXPIRED_TOKENS',
     oneOf(['keep', 'close']),
     'keep',
-    'What becomes of a peer whose ID token ends while it is registered. `keep`: it stays, as on the Python server. `close`: 25 seconds later it is closed with 4401, unless it has shown a newer token by `renew` or `register`. Clients with the feature `token-refresh`, such as the SDK, are told 60 seconds before, and do; deployed clients, which do not, lose their connection after an hour.',
+    'What becomes of a peer whose ID token ends while it is registered. `keep`: it stays, as on the Python server. `close`: 25 seconds later it is closed with 4401, unless it has shown a newer token by `renew` or `register`. Clients with the feature `token-refresh` are told 60 seconds before; the SDK shows a newer one if it has a refresh token, and otherwise comes back. Deployed clients do neither: they lose their connection after an hour.',
   ),
   plainPeerErrors: setting(
     'PARLEY_PLAIN_PEER_ERRORS',
