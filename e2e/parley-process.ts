@@ -1,6 +1,6 @@
 import { onTestFinished } from 'bun:test'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -62,6 +62,8 @@ export interface ParleyProcess {
   readonly stdout: readonly string[]
   /** Lines of standard error so far: the log. */
   readonly stderr: readonly string[]
+  /** Resolves with the first line of the log, so far or later, in which all of this stands. */
+  said(...parts: readonly string[]): Promise<string>
   /** Resolves when what was started (npm) has ended. */
   readonly exited: Promise<unknown>
   signal(signal: NodeJS.Signals, addressee?: Addressee): void
@@ -90,6 +92,7 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
 
   const stdout: string[] = []
   const stderr: string[] = []
+  const logged = new EventEmitter().setMaxListeners(0)
   const lines = new Inbox<string>()
   const listening = new Inbox<string>()
   if (child.stdout) {
@@ -101,6 +104,7 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
   if (child.stderr) {
     createInterface({ input: child.stderr }).on('line', line => {
       stderr.push(line)
+      logged.emit('line')
       if (line.includes('"listening"')) listening.push(line)
     })
   }
@@ -124,7 +128,7 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
   })
 
   const isMute = options.redirections !== undefined || (!child.stdout && !child.stderr)
-  const urls = () => (child.stdout ? welcomed(lines) : logged(listening))
+  const urls = () => (child.stdout ? welcomed(lines) : inLog(listening))
   const { httpUrl, wsUrl } = await (isMute ? answering(child, env.PARLEY_HTTP_PORT, env.PARLEY_WS_PORT) : urls())
   const pid = innermost(processId(child))
   const signal = (name: NodeJS.Signals, addressee: Addressee = 'server') => {
@@ -133,6 +137,13 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
   }
   return {
     ...{ httpUrl, wsUrl, dataDir, pid, stdout: [...stdout], stderr, exited, signal },
+    async said(...parts) {
+      for (;;) {
+        const found = stderr.find(line => parts.every(part => line.includes(part)))
+        if (found !== undefined) return found
+        await once(logged, 'line')
+      }
+    },
     async stop(name = 'SIGTERM', addressee = 'server') {
       const start = performance.now()
       signal(name, addressee)
@@ -157,7 +168,7 @@ async function welcomed(lines: Inbox<string>): Promise<Urls> {
 }
 
 /** Where it logs that it is. */
-async function logged(listening: Inbox<string>): Promise<Urls> {
+async function inLog(listening: Inbox<string>): Promise<Urls> {
   const { httpPort, wsPort } = JSON.parse(await listening.next())
   return { httpUrl: `http://127.0.0.1:${httpPort}`, wsUrl: `ws://127.0.0.1:${wsPort}` }
 }

@@ -278,9 +278,7 @@ describe('a room', () => {
       settings: { PARLEY_ID_TOKEN_TTL_SECONDS: '61', PARLEY_EXPIRED_TOKENS: 'close', PARLEY_LOG_LEVEL: 'debug' },
     })
     const { ada } = await twoPeers(server)
-    const hasRenewed = (peer: string) =>
-      server.stderr.some(line => line.includes('"ID token renewed"') && line.includes(`"peer":"${peer}"`))
-    while (!hasRenewed('ada') || !hasRenewed('bob')) await ada.discover()
+    for (const peer of ['ada', 'bob']) await server.said('"ID token renewed"', `"peer":"${peer}"`)
     expect(ada.state.status).toBe('connected')
   })
 

@@ -38,6 +38,7 @@ const anything: Member = { is: () => true }
 const something: Member = {
   is: value => value !== null && value !== '' && (typeof value !== 'object' || Object.keys(value).length > 0),
 }
+const count: Member = { is: value => Number.isInteger(value) && Number(value) >= 0 && Number(value) < 2 ** 53 }
 const flag: Member = { is: value => value === true || value === false }
 const name = (most: number): Member => ({ is: value => isName(value, most), read: value => nfc(String(value)) })
 const list = (item: Member, most: number): Member => ({
@@ -78,6 +79,7 @@ const messages: { readonly [type: string]: { readonly [name: string]: Member } }
   leave_channel: { channel: name(64), request_id },
   broadcast: { from_peer_id: from, channel: maybe(name(64)), payload: anything, request_id },
   get_ice_servers: { request_id },
+  resume: { room_id: filled, peer_id: filled, token: filled, received: count, request_id },
   renew: { id_token: filled, request_id },
 }
 

@@ -50,6 +50,8 @@ export function predict(sender: Member, frame: Frame, room: readonly Member[]): 
   const hasAcks = sender.features.includes('acks')
   const isRequest = message.request_id !== undefined && message.request_id !== null
   if (hasAcks && isRequest && id === undefined) return refuse('INVALID_MESSAGE')
+  // Nobody here has a session that goes on.
+  if (message.type === 'resume') return refuse('RESUME_FAILED')
   if (!sender.isRegistered) return refuse('NOT_IN_ROOM')
 
   const isSigned = (name: unknown) => name === undefined || (typeof name === 'string' && nfc(name) === nfc(sender.id))

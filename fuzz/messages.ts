@@ -133,6 +133,12 @@ const members: { readonly [type: string]: { readonly [name: string]: Maker } } =
   leave_channel: { channel },
   broadcast: { from_peer_id: self, channel, payload: anyValue },
   get_ice_servers: {},
+  resume: {
+    room_id: from(({ rooms }) => rooms),
+    peer_id: peer,
+    token: from(({ tokens }) => tokens),
+    received: random => random.pick(['0', '1', '255', '-1', '1.5', '9007199254740993', '"1"']),
+  },
   renew: { id_token: from(({ idTokens }) => idTokens) },
 }
 const types = Object.keys(members)
@@ -146,6 +152,7 @@ const required = [
   'target_peer_id',
   'payload',
   'metadata',
+  'received',
 ]
 const noTypes = [
   '"ping"',
@@ -158,7 +165,7 @@ const noTypes = [
   '["offer"]',
   '{"offer":1}',
   '"OFFER"',
-  '"resume"',
+  '"resumed"',
 ]
 const extras = [
   'sender',

@@ -93,7 +93,7 @@ function verdictOn(reading: Expected, { mine, world: { room, otherRoom }, taken 
   if (room_id !== room.room_id || token !== room.token) return refused('INVALID_ROOM_TOKEN', id)
   const name = nfc(String(peer_id))
   if (taken.some(other => nfc(other) === name)) return refused('PEER_ID_TAKEN', id)
-  const granted = ['acks', 'presence', 'channels', 'token-refresh'].filter(feature => asked.includes(feature))
+  const granted = ['acks', 'presence', 'channels', 'token-refresh', 'resume'].filter(feature => asked.includes(feature))
   return {
     due: `registered_auth of ${peer_id} with ${granted} ${JSON.stringify(metadata).length}`,
     fits: (message: { [name: string]: unknown }) =>

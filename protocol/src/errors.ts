@@ -109,6 +109,20 @@ export const errorKinds = {
     'Another identity uses this peer_id in the room.',
     'Register under another peer_id.',
   ),
+  PEER_AWAY: kind(
+    503,
+    null,
+    true,
+    'The connection of the peer has ended, and what waits for its return has reached the bound.',
+    'Send again after a pause, or when the peer has left and come back.',
+  ),
+  RESUME_FAILED: kind(
+    410,
+    null,
+    false,
+    'This session cannot go on.',
+    'Send register on the same connection; the roster in its answer tells the present state.',
+  ),
   PEER_REPLACED: kind(
     409,
     4505,

@@ -93,6 +93,13 @@ export const number: Form<number> = { schema: { type: 'number' } }
 
 export const integer: Form<number> = { schema: { type: 'integer' } }
 
+/** How many, from 0. */
+export const count: CheckedForm<number> = {
+  schema: { type: 'integer', minimum: 0 },
+  must: 'must be a whole number, 0 or more',
+  is: (value): value is number => Number.isSafeInteger(value) && Number(value) >= 0,
+}
+
 export const flag: CheckedForm<boolean> = {
   schema: { type: 'boolean' },
   must: 'must be true or false',

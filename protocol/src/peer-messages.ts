@@ -1,6 +1,7 @@
 import {
   anything,
   type CheckedForm,
+  count,
   described,
   filled,
   flag,
@@ -19,7 +20,7 @@ import { limits } from './limits.ts'
 import type { ServerType } from './server-messages.ts'
 
 /** Features that a peer may ask for in `register`. */
-export const features = ['acks', 'presence', 'channels', 'token-refresh'] as const
+export const features = ['acks', 'presence', 'channels', 'token-refresh', 'resume'] as const
 export type Feature = (typeof features)[number]
 
 /** Whether `value` is an object that fits the limit for metadata once it is JSON in UTF-8. */
@@ -178,6 +179,20 @@ export const peerMessages = {
     reply: 'ice_servers',
     members: { request_id: requestId },
   },
+  resume: {
+    summary: 'On a new connection, in place of register: goes on with the session of one that has ended.',
+    reply: 'resumed',
+    members: {
+      room_id: filled,
+      peer_id: filled,
+      token: described('That of the session, as last told.', filled),
+      received: described(
+        'How many text frames the peer has received on this session, after `registered_auth`; `resumed` does not count.',
+        count,
+      ),
+      request_id: requestId,
+    },
+  },
   renew: {
     summary: 'Shows a newer ID token of the same identity, before the last one ends.',
     reply: 'renewed',
@@ -193,6 +208,7 @@ export type UpdateMetadata = PeerMessageOf<'update_metadata'>
 export type DirectMessage = PeerMessageOf<'peer_message'>
 export type MeshMessage = PeerMessageOf<'mesh_connect'> | PeerMessageOf<'mesh_answer'> | PeerMessageOf<'ice_candidate'>
 export type Broadcast = PeerMessageOf<'broadcast'>
+export type Resume = PeerMessageOf<'resume'>
 export type Renew = PeerMessageOf<'renew'>
 
 export const signalTypes = ['offer', 'answer', 'candidate'] as const

@@ -26,6 +26,13 @@ const code: Form<ErrorCode> = { schema: { enum: Object.keys(errorKinds) } }
 const iceServer = record({ urls: all(text), username: optional(text), credential: optional(text) })
 export type IceServer = NonNullable<(typeof iceServer)['type']>
 
+/** What a peer needs to go on with its session on another connection. */
+const session = record({
+  token: described('For `resume`; another one after each.', text),
+  ttl_seconds: described('For so long after the end of its connection the peer may come back.', number),
+})
+export type SessionGrant = NonNullable<(typeof session)['type']>
+
 /** A peer as others see it. */
 const peer = record({
   peer_id: text,
@@ -63,6 +70,7 @@ export const serverMessages = {
       features: described('Those that were granted.', all(text)),
       role: optional(described('If the invitation fixed it.', text)),
       channels: optional(described('If the invitation fixed them.', all(text))),
+      session: optional(described('With resume.', session)),
       request_id: answered,
     },
   },
@@ -88,7 +96,13 @@ export const serverMessages = {
   },
   ack: {
     summary: 'The message was handed to the socket of each peer that it is for, or, if it is for the server, done.',
-    members: { request_id: text, status: oneOf('delivered') },
+    members: {
+      request_id: text,
+      status: described(
+        '`held`: kept for a peer whose connection has ended and that may come back, if there was such a one.',
+        oneOf('delivered', 'held'),
+      ),
+    },
   },
   available_peers: {
     summary: 'The other peers, by id.',
@@ -129,6 +143,17 @@ export const serverMessages = {
   token_expiring: {
     summary: 'With token-refresh, 60 seconds before: the ID token of this peer ends.',
     members: { expires_at: seconds('When the ID token ends.') },
+  },
+  resumed: {
+    summary: 'The session goes on. What the peer has missed follows.',
+    members: {
+      room_id: text,
+      peer_id: text,
+      received: described('How many frames the server has received on this session, after `register`.', integer),
+      session,
+      expires_at: roomEnd,
+      request_id: answered,
+    },
   },
   renewed: {
     summary: 'The newer ID token counts from now on.',
@@ -184,7 +209,8 @@ export function errorMessage(error: SignalingError): ErrorMessage {
     // v2's clients look for this word.
     reason: error.code === 'PEER_NOT_FOUND' && targetPeerId !== undefined ? 'peer_not_found' : error.message,
     message: error.message,
-    retryable: errorKinds[error.code].retryable,
+    // Some of what is final in general passes in time.
+    retryable: errorKinds[error.code].retryable || retryAfter !== undefined,
     ...(requestId !== undefined && { request_id: requestId }),
     ...(target !== undefined && { target }),
     ...(targetPeerId !== undefined && { target_peer_id: targetPeerId }),

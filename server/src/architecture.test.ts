@@ -26,6 +26,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     [
       'server/src/api/',
       'server/src/gateway/',
+      'server/src/sessions/',
       'server/src/rooms/',
       'server/src/ice/',
       'server/src/memory.ts',
@@ -41,7 +42,11 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/ice/', ['server/src/ice/', '@parley/protocol', 'node:crypto']],
   ['server/src/libc.ts', ['node:', 'bun:ffi']],
   ['server/src/gateway/receive-buffers.ts', ['common', 'node:']],
-  ['server/src/gateway/', ['server/src/gateway/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun']],
+  [
+    'server/src/gateway/',
+    ['server/src/gateway/', 'server/src/sessions/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun'],
+  ],
+  ['server/src/sessions/', ['server/src/sessions/', 'server/src/rooms/', 'common', '@parley/protocol', 'node:crypto']],
   ['server/src/listener.ts', ['bun']],
   ['server/src/ports.ts', ['server/src/api/', 'server/src/gateway/', 'server/src/tls/', 'common']],
   ['server/src/tls/', ['server/src/tls/', 'common', 'node:']],

@@ -4,6 +4,8 @@ import type { ErrorCode } from '@parley/protocol'
 export interface Metrics {
   connections: number
   registrations: number
+  /** Sessions that went on over another connection. */
+  resumptions: number
   messages: number
   relayed: number
   roomsCreated: number
@@ -31,6 +33,7 @@ export interface Metrics {
 export const createMetrics = (): Metrics => ({
   connections: 0,
   registrations: 0,
+  resumptions: 0,
   messages: 0,
   relayed: 0,
   roomsCreated: 0,
@@ -63,6 +66,8 @@ export interface Gauges {
   /** Of these, the rooms that go on past their end for their plain peers. */
   readonly roomsPastEnd: number
   readonly peers: number
+  /** Of these, those whose connection has ended and that may come back. */
+  readonly peersAway: number
   /** Lines of the log that could not be written, since the start. */
   readonly logLinesDropped: number
   readonly past: { readonly memories: number; readonly idleRooms: number }
@@ -99,12 +104,14 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
     gauge('parley_unregistered_connections', 'Those of them that have not registered.', gauges.unregistered),
     gauge('parley_peers', 'Registered peers.', gauges.peers),
+    gauge('parley_peers_away', 'Of these, peers without a connection that may come back.', gauges.peersAway),
     gauge('parley_rooms', 'Rooms with at least one peer.', gauges.rooms),
     gauge('parley_rooms_past_end', 'Of these, rooms that go on past their end for plain peers.', gauges.roomsPastEnd),
     gauge('parley_departed_peers', 'Peers that have left and are remembered.', gauges.past.memories),
     gauge('parley_idle_rooms', 'Rooms in memory for their sake alone.', gauges.past.idleRooms),
     counter('parley_connections_total', 'WebSocket connections accepted.', metrics.connections),
     counter('parley_registrations_total', 'Successful registrations.', metrics.registrations),
+    counter('parley_sessions_resumed_total', 'Sessions that went on over another connection.', metrics.resumptions),
     counter('parley_messages_total', 'Messages received from peers.', metrics.messages),
     counter('parley_messages_relayed_total', 'Messages handed to the peer that they were for.', metrics.relayed),
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),

@@ -7,7 +7,6 @@ import { type Clock, inTime } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
 import { openGateway } from './gateway/gateway.ts'
-import { Guesses } from './gateway/guesses.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
 import { ReceiveBuffers } from './gateway/receive-buffers.ts'
@@ -23,6 +22,7 @@ import { refusedAttempts } from './refused-attempts.ts'
 import { refusedOrigins } from './refused-origins.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { Rooms } from './rooms/rooms.ts'
+import { Guesses } from './sessions/guesses.ts'
 import { TimeSlices } from './time-slices.ts'
 import type { Certificate } from './tls/certificate.ts'
 import { WorkBudget, workOfRequest } from './work-budget.ts'
@@ -76,7 +76,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const gateway = openGateway(
     { ...config, deadAfter: config.deadAfter * 1000 },
     {
-      ...{ rooms, clock, log, metrics, newcomers, budget, slices, buffers, queues },
+      ...{ rooms, clock, log, metrics, newcomers, budget, slices, buffers, queues, keptMemory: queues },
       ...{ hiddenClient, refusedOrigin, refusedAttempt },
       limits: { ...config, waitingBytes: 4 * config.unregisteredMessageBytes },
       guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),

@@ -5,8 +5,10 @@ import { local } from '../src/identity/local.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'
 import type { RoomOptions } from '../src/rooms/creation.ts'
+import type { Entrant, PeerSession } from '../src/rooms/peer-session.ts'
+import type { Outcome } from '../src/rooms/requests.ts'
 import type { Claim } from '../src/rooms/rights.ts'
-import type { Link, Peer } from '../src/rooms/room.ts'
+import type { Peer } from '../src/rooms/room.ts'
 import { type RoomLimits, Rooms, type RoomsParts } from '../src/rooms/rooms.ts'
 import { TimeSlices } from '../src/time-slices.ts'
 import { WorkBudget } from '../src/work-budget.ts'
@@ -14,10 +16,12 @@ import { inTemporaryFolder, silentLog } from './harness.ts'
 
 type Message = { type?: string; [key: string]: unknown }
 
-/** A connection that records what it was told. */
-export class RecordingLink implements Link {
+/** A connection that is its own session and records what it was told. */
+export class RecordingSession implements Entrant, PeerSession {
   peer: Peer | undefined
   open = true
+  readonly awayUntil = undefined
+  readonly grant = undefined
   readonly life = { isSilent: false, answers: async () => this.open }
   /** Whether it takes what it is sent. */
   reads = true
@@ -35,9 +39,22 @@ export class RecordingLink implements Link {
     this.replies.push(JSON.parse(reply))
   }
 
+  get isOver() {
+    return this.peer === undefined
+  }
+
+  openSession() {
+    return this
+  }
+
   deliver(text: string) {
-    if (this.open && this.reads) this.texts.push(text)
-    return this.open && this.reads
+    if (!this.open || !this.reads) return 'unread'
+    this.texts.push(text)
+    return 'delivered'
+  }
+
+  tell(text: string) {
+    if (this.deliver(text) === 'unread') this.closed.push('SLOW_CONSUMER')
   }
 
   release(reason: SignalingError) {
@@ -71,6 +88,7 @@ export const worldLimits: RoomLimits = {
   roomMetadataBytes: 1000,
   messageBytes: 1_048_576,
   expiredTokens: 'keep',
+  resumeTtl: 30,
 }
 
 export type RoomKey = { readonly room_id: string; readonly token: string }
@@ -111,16 +129,16 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
     request_id: undefined,
     ...members,
   })
-  /** Joins over a new link, or the one given. */
+  /** Joins over a new connection, or the one given. */
   async function join(
     room: RoomKey,
     peerId: string,
     idToken: string,
-    link = new RecordingLink(),
+    session = new RecordingSession(),
     members: Partial<Register> = {},
   ) {
-    await rooms.join(register(room, peerId, idToken, members), link)
-    return link
+    await rooms.join(register(room, peerId, idToken, members), session)
+    return session
   }
   return { ...parts, clock, rooms, signIn, subjectOf, create, register, join }
 }
@@ -129,7 +147,14 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
 export const inWorld = (use: (world: World) => Promise<void>, changes: Partial<RoomsParts> = {}) =>
   inTemporaryFolder(async folder => use(await world(folder, changes)))
 
-export const peerOf = (link: Link): Peer => {
-  if (!link.peer) throw new Error('not registered')
-  return link.peer
+/** The reply that a request results in. */
+export async function replyOf(outcome: Outcome | Promise<Outcome>): Promise<Message> {
+  const result = await outcome
+  if (typeof result === 'string') throw new Error(`no reply, but ${result}`)
+  return JSON.parse(result.reply)
+}
+
+export const peerOf = ({ peer }: Entrant): Peer => {
+  if (!peer) throw new Error('not registered')
+  return peer
 }

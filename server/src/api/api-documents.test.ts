@@ -68,7 +68,16 @@ describe('the OpenAPI document', () => {
           ...{ rooms, identity, clock, log, metrics, budget, slices, version: '1', signIns: rateLimit(1, clock) },
           renewals: new Renewals(identity, 1, clock),
           gauges: () => ({
-            ...{ connections: 0, unregistered: 0, rooms: 0, roomsPastEnd: 0, peers: 0, queued: 0, queueBudget: 0 },
+            ...{
+              connections: 0,
+              unregistered: 0,
+              rooms: 0,
+              roomsPastEnd: 0,
+              peers: 0,
+              peersAway: 0,
+              queued: 0,
+              queueBudget: 0,
+            },
             ...{ past: { memories: 0, idleRooms: 0 }, logLinesDropped: 0, residentMemory: 0 },
             certificateExpiresAt: undefined,
           }),

@@ -1,46 +1,37 @@
-import {
-  context,
-  decode,
-  type LeaveReason,
-  type PeerMessage,
-  type Register,
-  requestIdOf,
-  type ServerMessageOf,
-  SignalingError,
-  toSignalingError,
-} from '@parley/protocol'
+import { type Feature, type Register, requestIdOf, type ServerMessageOf, SignalingError } from '@parley/protocol'
 import type { ServerWebSocket } from 'bun'
 import type { Client } from '../client.ts'
 import { type Cancel, nothingPlanned } from '../clock.ts'
-import { logFailure } from '../log.ts'
 import { countError } from '../metrics.ts'
-import type { Link, Peer } from '../rooms/room.ts'
+import type { Peer } from '../rooms/room.ts'
+import { Arrival, type ArrivingConnection } from '../sessions/arrival.ts'
+import { type Frame, requestIdIn } from '../sessions/frames.ts'
+import { Session } from '../sessions/session.ts'
+import { type Outlet, Voice } from '../sessions/voice.ts'
 import { type Payer, workOfEntering, workOfFlood, workOfText } from '../work-budget.ts'
-import { isDeliberate } from './close-codes.ts'
+import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
-import { type Frame, isRequest, requestIdIn, textOf } from './frames.ts'
 import { Incoming } from './incoming.ts'
-import { isLarge, LargeFrames } from './large-frames.ts'
 import { SocketLifeSigns } from './life-signs.ts'
 import type { Newcomer } from './newcomers.ts'
+import { NumberedPings } from './numbered-pings.ts'
 import { Outgoing } from './outgoing.ts'
 import type { SocketAddress } from './receive-buffers.ts'
-import { Voice } from './voice.ts'
 
-/** One WebSocket: what it sends is handled in order, and every fault of it is answered to it alone. */
-export class Connection implements Link, Newcomer {
-  peer: Peer | undefined
+/** One WebSocket: its frames in their order, its pings, what waits to be sent, and its end. */
+export class Connection implements ArrivingConnection, Outlet, Newcomer {
+  /** That of the peer it speaks for. */
+  session: Session | undefined
   open = true
   readonly life: SocketLifeSigns
   readonly outgoing: Outgoing
   private readonly incoming: Incoming
-  private readonly voice: Voice
-  /** The `register` that is being answered. */
-  private registering: Register | undefined
-  private overdue = false
+  private voice: Voice
+  /** Until it has a session, and while its peer registers again. */
+  private arrival: Arrival | undefined
+  /** That of the peer that is about to enter. */
+  private next: Session | undefined
   private isFlooding = false
-  /** Undefined as long as none was large, as at most connections. */
-  private largeFrames: LargeFrames | undefined
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
   /** It waits to register no more. */
@@ -55,7 +46,8 @@ export class Connection implements Link, Newcomer {
     this.life = new SocketLifeSigns(socket, parts)
     this.outgoing = new Outgoing(socket, this, parts)
     this.incoming = new Incoming(this, this.outgoing, parts)
-    this.voice = new Voice(this, this.outgoing, parts)
+    this.voice = new Voice(this, parts)
+    this.arrival = new Arrival(this, this.voice, parts)
     this.endWait = parts.newcomers.admit(this)
   }
 
@@ -63,13 +55,26 @@ export class Connection implements Link, Newcomer {
     return this.client.address
   }
 
+  get peer(): Peer | undefined {
+    return this.session?.peer
+  }
+
+  get peerId(): string | undefined {
+    return this.session?.peerId
+  }
+
+  get payer(): Payer {
+    return this.session?.payer ?? { identity: undefined, address: this.address }
+  }
+
+  get written(): number {
+    return this.life.pings?.written ?? 0
+  }
+
   /** A frame from the other end. Never throws. */
   receive(frame: Frame): void {
     if (!this.open) {
-      if (this.outgoing.isTurningAway) {
-        this.turnAway(requestIdIn(frame))
-        this.outgoing.turnedAway()
-      }
+      this.turnAway(frame)
       return
     }
     this.life.heardAt = this.parts.beat.now
@@ -90,6 +95,8 @@ export class Connection implements Link, Newcomer {
   ponged(payload: Buffer): void {
     this.alive()
     this.outgoing.ponged(payload)
+    const { pings } = this.life
+    if (pings && this.open) this.session?.confirmed(pings.confirmed(payload))
   }
 
   /** The WebSocket has ended, with a close code of RFC 6455 section 7.4. */
@@ -99,7 +106,8 @@ export class Connection implements Link, Newcomer {
     this.incoming.giveUp()
     this.endWait()
     // One that the server ends leaves in a step of its own.
-    if (!this.closing) this.depart(isDeliberate(code) ? 'left' : 'disconnected')
+    if (!this.closing) this.session?.disconnected(isDeliberate(code))
+    this.session = undefined
     this.life.settle(false)
   }
 
@@ -111,11 +119,12 @@ export class Connection implements Link, Newcomer {
     if (!this.open) return
     this.lost(reason)
     const unanswered = this.incoming.giveUp()
-    this.voice.sayGoodbye(reason)
+    this.voice.outlet = this
+    this.voice.sayGoodbye(reason, closeCodeOf(reason))
     // To read all that one sends which floods would be to do what it wants.
     if (this.voice.hasAcks && !this.isFlooding) {
-      if (this.registering) this.turnAway(requestIdOf(this.registering))
-      for (const frame of unanswered) this.turnAway(requestIdIn(frame))
+      if (this.arrival?.registering) this.voice.turnAway(reason, requestIdOf(this.arrival.registering))
+      for (const frame of unanswered) this.voice.turnAway(reason, requestIdIn(frame))
       this.outgoing.sayFarewell()
     }
     this.outgoing.close(reason)
@@ -123,145 +132,143 @@ export class Connection implements Link, Newcomer {
 
   lost(reason: SignalingError): void {
     if (!this.open) return
+    const { session } = this
     this.open = false
     this.closing = reason
     // Not at once: whoever closes it may be just telling its room something.
-    queueMicrotask(() => this.depart('disconnected'))
+    queueMicrotask(() => session?.leave('disconnected'))
   }
 
   stalled(): void {
-    this.fail(new SignalingError('SLOW_CONSUMER'))
+    // What waits is kept, so the peer loses nothing if it comes back.
+    if (this.open && this.session?.canResume) this.life.giveUp()
+    else this.fail(new SignalingError('SLOW_CONSUMER'))
   }
 
-  /** Its peer leaves, however long the end of the connection takes. */
-  private depart(reason: LeaveReason): void {
-    if (this.peer) this.parts.rooms.leave(this.peer, reason)
-    this.peer = undefined
+  write(text: string): boolean {
+    if (!this.open) return false
+    const isTaken = this.outgoing.send(text)
+    if (isTaken && this.life.pings?.wrote(text.length)) this.life.ping()
+    return isTaken
   }
 
-  deliver(text: string): boolean {
-    return this.open && this.outgoing.send(text)
+  send(text: string): boolean {
+    return this.outgoing.send(text)
+  }
+
+  openSession(features: ReadonlySet<Feature>): Session {
+    this.next = new Session(this, this.voice, features, this.parts)
+    return this.next
   }
 
   welcome(peer: Peer, reply: string, conflict?: ServerMessageOf<'admin_conflict'>): void {
+    const { next, arrival, voice } = this
+    if (!next) return
+    const isAgain = this.session !== undefined
+    this.session?.supersede()
+    this.next = undefined
+    next.begin(peer)
+    if (arrival?.registering) voice.speakAs(arrival.registering)
+    this.#enter(next)
+    // Not counted by the session.
+    voice.outlet = this
+    if (conflict) voice.answer(conflict)
+    voice.answerWith(reply)
+    if (!this.open) return
+    voice.outlet = next
+    next.startCounting()
+    this.parts.budget.charge(this.payer, isAgain ? workOfText(reply.length) : workOfEntering(reply.length))
+  }
+
+  adopt(session: Session): void {
+    this.voice = session.voice
+    this.#enter(session)
+  }
+
+  #enter(session: Session): void {
     this.endWait()
     // Lets go of the timer: it would weigh on every idle connection.
     this.endWait = nothingPlanned
-    const isAgain = this.peer !== undefined
-    this.peer = peer
-    if (this.registering) this.voice.speakAs(this.registering)
-    this.registering = undefined
-    if (conflict) this.voice.answer(conflict)
-    this.parts.budget.charge(this.payer, isAgain ? workOfText(reply.length) : workOfEntering(reply.length))
-    this.voice.answerWith(reply)
+    this.arrival = undefined
+    this.session = session
+    if (session.grant) this.life.pings ??= new NumberedPings()
   }
 
-  get payer(): Payer {
-    return { identity: this.peer?.identity, address: this.address }
-  }
-
-  release(reason: SignalingError): void {
-    this.peer = undefined
-    countError(this.parts.metrics, reason.code)
+  released(reason: SignalingError): void {
+    this.session = undefined
+    this.voice.outlet = this
+    this.arrival ??= new Arrival(this, this.voice, this.parts)
     // Deployed workers open a second connection on purpose and end when the first one is closed.
     if (reason.code === 'PEER_REPLACED' && this.voice.isPlain) return
     if (reason.kind.closeCode === null) this.voice.tell(reason)
     else this.close(reason)
   }
 
+  takenOver(): void {
+    this.session = undefined
+    this.open = false
+    this.closing = new SignalingError('PEER_REPLACED')
+    this.incoming.giveUp()
+    this.outgoing.close(this.closing)
+  }
+
   handle(frame: Frame): void {
     this.parts.metrics.messages++
-    if (!this.peer && Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes) {
-      this.fail(new SignalingError('MESSAGE_TOO_BIG', 'Register before you send a message of this size.'))
-      // If it is a request, it has its answer.
-      this.receive(frame)
-      return
-    }
-    const large = this.peer && isLarge(frame) ? this.large : undefined
-    const excess = large?.excess(this.peer?.identity)
-    if (excess) {
-      this.isFlooding = true
-      this.fail(excess)
-      return
-    }
-    let message: PeerMessage | undefined
-    try {
-      const text = textOf(frame)
-      const { peerIdLength } = this.parts.limits
-      message = large ? large.read(this.payer, frame, () => decode(text, peerIdLength)) : decode(text, peerIdLength)
-      if (message.type === 'register') {
-        void this.register(message)
-        return
-      }
-      large?.check(this.payer)
-      this.act(message, text)
-    } catch (error) {
-      this.refuse(error, message)
-    }
+    if (this.session) this.session.receive(frame)
+    else this.arrival?.receive(frame)
   }
 
-  private get large(): LargeFrames {
-    this.largeFrames ??= new LargeFrames(this.parts.budget, this.parts.clock)
-    return this.largeFrames
+  register(message: Register): void {
+    this.arrival = new Arrival(this, this.voice, this.parts)
+    void this.arrival.register(message)
   }
 
-  /** Does what a message other than `register` asks for, and says so. @throws SignalingError */
-  private act(message: Exclude<PeerMessage, Register>, text: string): void {
-    if (this.voice.hasAcks) isRequest(message)
-    if (!this.peer) throw new SignalingError('NOT_IN_ROOM')
-    const reply = this.parts.rooms.handle(this.peer, message, text)
-    if (typeof reply === 'object') void this.answerWhenDone(reply, message)
-    else this.voice.settle(message, reply)
+  pauseReading(): void {
+    this.incoming.pause()
   }
 
-  /** Never rejects. Some requests take a while, as a broadcast to many does; what is sent meanwhile waits. */
-  private async answerWhenDone(done: Promise<string | undefined>, message: PeerMessage): Promise<void> {
+  resumeReading(): void {
+    this.incoming.resume()
+  }
+
+  hold(): void {
     this.incoming.pause()
     this.outgoing.isAwaited = true
-    try {
-      this.voice.settle(message, await done)
-    } catch (error) {
-      this.refuse(error, message)
-    }
+  }
+
+  proceed(): void {
     this.outgoing.isAwaited = false
     this.outgoing.drained()
     this.incoming.resume()
   }
 
-  /** Refuses a request that came too late. */
-  private turnAway(requestId: string | undefined): void {
-    if (this.closing) this.voice.turnAway(this.closing, requestId)
+  refused(): void {
+    this.incoming.refused()
   }
 
-  /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
-  private async register(message: Register): Promise<void> {
-    this.incoming.pause()
-    this.registering = message
-    if (!this.peer) this.voice.speakAs(message)
-    const { rooms, guesses } = this.parts
-    try {
-      if (message.features.includes('acks')) isRequest(message)
-      await guesses.attempt(this, this.client.limitKey, () => rooms.join(message, this))
-    } catch (error) {
-      this.registering = undefined
-      this.refuse(error, message)
-      if (this.overdue && !this.peer) this.close(new SignalingError('REGISTER_TIMEOUT'))
-    }
-    this.incoming.resume()
+  turnAway(frame: Frame): void {
+    if (!this.outgoing.isTurningAway || !this.closing) return
+    this.voice.turnAway(this.closing, requestIdIn(frame))
+    this.outgoing.turnedAway()
   }
 
   overflowed(): void {
     // What floods while it registers is still answered: that is bounded by what may wait.
-    this.isFlooding = !this.registering
-    const reason = this.registering
+    const isRegistering = this.arrival?.registering !== undefined
+    const reason = isRegistering
       ? new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.')
       : new SignalingError('RATE_LIMITED', 'You send requests faster than they can be answered.')
+    this.isFlooding = !isRegistering
     this.fail(reason, workOfFlood)
   }
 
+  floods(reason: SignalingError): void {
+    this.isFlooding = true
+    this.fail(reason)
+  }
+
   expectRegister(): void {
-    this.overdue = true
-    if (!this.registering) this.fail(new SignalingError('REGISTER_TIMEOUT'))
+    this.arrival?.expectRegister()
   }
 
   makeWay(reason: SignalingError): void {
@@ -269,29 +276,11 @@ export class Connection implements Link, Newcomer {
     this.close(reason)
   }
 
-  /** Tells the other end what was wrong with what it sent. */
-  private refuse(error: unknown, message: PeerMessage | undefined): void {
-    const failure = toSignalingError(error).with(message ? context(message) : {})
-    this.parts.refusedAttempt(this.client.nearest, failure.code, 'websocket')
-    if (!this.open) {
-      // Only what takes a while is refused that late; its end has been waited for.
-      if (this.outgoing.isAwaited) this.voice.refuseLate(failure)
-      return
-    }
-    this.incoming.refused()
-    logFailure(this.parts.log, failure, { peer: this.peer?.id, address: this.client.nearest })
-    if (this.voice.refuse(failure)) this.fail(new SignalingError('RATE_LIMITED'), workOfFlood)
-  }
-
-  /**
-   * Closes for a fault of the other end.
-   * @param units of work that it is charged, so that it cannot come back at once and go on
-   */
-  private fail(reason: SignalingError, units = 0): void {
+  fail(reason: SignalingError, units = 0): void {
     if (units > 0) this.parts.budget.charge(this.payer, units)
     countError(this.parts.metrics, reason.code)
     this.parts.refusedAttempt(this.client.nearest, reason.code, 'websocket')
-    this.parts.log.info({ peer: this.peer?.id, address: this.client.nearest, code: reason.code }, 'connection closed')
+    this.parts.log.info({ peer: this.peerId, address: this.client.nearest, code: reason.code }, 'connection closed')
     this.close(reason)
   }
 }

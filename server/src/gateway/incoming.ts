@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
+import { type Frame, WaitingFrames } from '../sessions/frames.ts'
+import { isLarge } from '../sessions/large-frames.ts'
 import { sliceUnits, type TimeSlices } from '../time-slices.ts'
 import { type Payer, type WorkBudget, workOfFlood, workOfJson } from '../work-budget.ts'
-import { type Frame, WaitingFrames } from './frames.ts'
-import { isLarge } from './large-frames.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { ReceiveBuffers, SocketAddress } from './receive-buffers.ts'
 

@@ -1,8 +1,9 @@
 import type { ServerWebSocket } from 'bun'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Log } from '../log.ts'
-import type { LifeSigns } from '../rooms/room.ts'
+import type { LifeSigns } from '../rooms/peer-session.ts'
 import { type Beat, isQuiet, type Pulse } from './heartbeat.ts'
+import type { NumberedPings } from './numbered-pings.ts'
 
 /** Milliseconds that a connection has to answer. A `register` that waits for it is to be answered within 5 s. */
 const answerWithin = 4_000
@@ -11,6 +12,8 @@ const answerWithin = 4_000
 export class SocketLifeSigns implements LifeSigns, Pulse {
   heardAt: number
   part = 0
+  /** Where it is of interest what the other end has. */
+  pings: NumberedPings | undefined
   /** While it is asked: its answer. */
   #asked: PromiseWithResolvers<boolean> | undefined
   #cancel: Cancel = nothingPlanned
@@ -48,7 +51,7 @@ export class SocketLifeSigns implements LifeSigns, Pulse {
   }
 
   ping(): void {
-    this.socket.ping()
+    this.socket.ping(this.pings?.next())
   }
 
   giveUp(): void {

@@ -2,6 +2,7 @@ import type { ServerWebSocket } from 'bun'
 import { atMostEvery, type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Keeper, KeptMemory } from '../sessions/replay.ts'
 
 /** Seconds in which the other end must take some of what waits for it; fewer once its connection is being closed. */
 const patience = { open: 10, closing: 5 } as const
@@ -53,10 +54,12 @@ export interface QueuesParts {
  * What waits at all connections together, because their other ends do not read, or because a service has not answered
  * their `register`. It is bounded by a budget: beyond it those go who weigh most on it, by the size of their queue times
  * the time that it has been there. So a peer that is slow for a moment outlives those that never read, whatever they send
- * each other, and nobody's message is refused because of what waits for somebody else.
+ * each other, and nobody's message is refused because of what waits for somebody else. What sessions keep for the case that
+ * a connection breaks counts, too, and goes first.
  */
-export class Queues {
+export class Queues implements KeptMemory {
   readonly #all = new Set<Queue>()
+  readonly #keepers = new Set<Keeper>()
   /** The most bytes that may wait. */
   readonly #limit: number
   #bytes = 0
@@ -109,6 +112,14 @@ export class Queues {
   /** The connection is gone, and all that waited at it. */
   remove(queue: Queue): void {
     this.#set(queue, 0, 0)
+  }
+
+  kept(keeper: Keeper, bytes: number): void {
+    this.#bytes += bytes
+    if (keeper.bytes === 0) this.#keepers.delete(keeper)
+    // Those that were there longest are first.
+    else if (bytes > 0) this.#keepers.add(keeper)
+    if (bytes > 0 && this.#bytes > this.#limit) this.#makeRoom()
   }
 
   #set(queue: Queue, outgoing: number, incoming: number): void {
@@ -164,6 +175,10 @@ export class Queues {
     // Who is cut off gives back what it has, which must not begin this again.
     if (this.#isMakingRoom) return
     this.#isMakingRoom = true
+    for (const keeper of this.#keepers) {
+      if (this.#bytes <= this.#limit * freeTo) break
+      keeper.forget()
+    }
     const weight = ({ outgoing, incoming, since }: Queue) => (outgoing + incoming) * (this.#tick - since + 1)
     const heaviest = [...this.#all].sort((a, b) => weight(b) - weight(a))
     for (const queue of heaviest) {

@@ -6,6 +6,8 @@ export interface Census {
   /** Of these, those that go on past their end. */
   readonly roomsPastEnd: number
   readonly peers: number
+  /** Of these, those whose connection has ended and that may come back. */
+  readonly peersAway: number
   readonly peersByRole: ReadonlyMap<string, number>
 }
 
@@ -16,16 +18,18 @@ export function census(all: Iterable<Room>): Census {
   let rooms = 0
   let roomsPastEnd = 0
   let peers = 0
+  let peersAway = 0
   const peersByRole = new Map<string, number>()
   for (const room of all) {
     if (room.peers.size === 0) continue
     rooms++
     if (room.isPastEnd) roomsPastEnd++
     peers += room.peers.size
-    for (const { role } of room.peers.values()) {
+    for (const { role, session } of room.peers.values()) {
+      if (session.awayUntil !== undefined) peersAway++
       const counted = peersByRole.size < mostRoles || peersByRole.has(role) ? role : 'other roles'
       peersByRole.set(counted, (peersByRole.get(counted) ?? 0) + 1)
     }
   }
-  return { rooms, roomsPastEnd, peers, peersByRole }
+  return { rooms, roomsPastEnd, peers, peersAway, peersByRole }
 }

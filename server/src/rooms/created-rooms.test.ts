@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { recordingLog, startServer } from '../../test/harness.ts'
-import { inWorld, RecordingLink, type RoomKey, type World, worldLimits } from '../../test/world.ts'
+import { inWorld, RecordingSession, type RoomKey, type World, worldLimits } from '../../test/world.ts'
 import type { Backplane } from '../backplane/backplane.ts'
 import { inProcess } from '../backplane/in-process.ts'
 import { manualClock } from '../clock.ts'
@@ -69,13 +69,13 @@ describe('rooms that nobody has entered', () => {
       async world => {
         const token = await world.signIn()
         const first = await create(world, token, '192.0.2.1')
-        const link = new RecordingLink()
-        const entering = world.rooms.join(world.register(first, 'a', token), link)
+        const session = new RecordingSession()
+        const entering = world.rooms.join(world.register(first, 'a', token), session)
         await reached.promise
         for (let i = 0; i < 10; i++) await create(world, token, '192.0.2.1')
         gate.resolve()
         await entering
-        expect(link.replies).toHaveLength(1)
+        expect(session.replies).toHaveLength(1)
       },
       { limits, backplane },
     )
@@ -92,8 +92,8 @@ describe('rooms that somebody has entered', () => {
           for (;;) {
             const room = await create(world, token, '192.0.2.1')
             rooms.push(room)
-            const link = await world.join(room, 'a', token)
-            if (link.peer) world.rooms.leave(link.peer, 'left')
+            const session = await world.join(room, 'a', token)
+            if (session.peer) world.rooms.leave(session.peer, 'left')
           }
         }
         await expect(fill()).rejects.toMatchObject({ code: 'LIMIT_REACHED' })

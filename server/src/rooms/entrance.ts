@@ -17,6 +17,7 @@ export interface EntranceLimits {
 
 /**
  * Whether somebody whose tokens are right may enter now: the last checks of docs/protocol.md, in its order.
+ * @param uptime the present one
  * @throws SignalingError PEER_REMOVED, ROOM_LOCKED, ROOM_FULL, PEER_ID_TAKEN or LIMIT_REACHED
  */
 export function checkEntrance(
@@ -26,6 +27,7 @@ export function checkEntrance(
   { peer_id: id, role, metadata }: Pick<Register, 'peer_id' | 'role' | 'metadata'>,
   directory: Directory,
   limits: EntranceLimits,
+  uptime: number,
 ): void {
   const present = room.peers.get(id)
   const mine = present?.identity === identity
@@ -35,24 +37,32 @@ export function checkEntrance(
   if (record.locked && !room.knowsPeer(id, identity) && identity !== record.created_by)
     throw new SignalingError('ROOM_LOCKED')
   const mostPeers = Math.min(record.max_peers ?? limits.peersPerRoom, limits.peersPerRoom)
-  if (!mine && room.peers.size >= mostPeers) throw new SignalingError('ROOM_FULL')
-  if (present && !mine) throw new SignalingError('PEER_ID_TAKEN')
+  if (!mine && room.peers.size >= mostPeers) throw occupied('ROOM_FULL', room.peers.values(), uptime)
+  if (present && !mine) throw occupied('PEER_ID_TAKEN', [present], uptime)
   if (!mine && directory.peersOf(identity) >= limits.peersPerIdentity) {
     throw new SignalingError('LIMIT_REACHED', `This identity already has ${limits.peersPerIdentity} peers.`)
   }
   checkSizes(room, present, { id, role, metadata }, limits)
 }
 
+/** The refusal because of `peers`; where one of them is away, it says when that one leaves if it does not come back. */
+function occupied(code: 'ROOM_FULL' | 'PEER_ID_TAKEN', peers: Iterable<Peer>, uptime: number): SignalingError {
+  let first = Number.POSITIVE_INFINITY
+  for (const { session } of peers) first = Math.min(first, session.awayUntil ?? first)
+  const retryAfter = Number.isFinite(first) ? Math.max(1, Math.ceil((first - uptime) / 1000)) : undefined
+  return new SignalingError(code, undefined, { retryAfter })
+}
+
 /**
  * Has those that keep this peer out, and have long been silent, say whether they are still there. Those that are not leave
- * the room.
+ * the room, or are away.
  * @param by when the wait ends at the latest
  */
 export async function clearAway(clock: Clock, by: number, ...entrance: Parameters<typeof checkEntrance>) {
-  const silent = inTheWay(...entrance).filter(({ link }) => link.life.isSilent)
+  const silent = inTheWay(...entrance).flatMap(({ session: { life } }) => (life?.isSilent ? [life] : []))
   if (silent.length === 0) return
   // Where this takes too long, the refusal says who is in the way.
-  await inTime(clock, Promise.all(silent.map(({ link }) => link.life.answers())), '', by).catch(() => {})
+  await inTime(clock, Promise.all(silent.map(life => life.answers())), '', by).catch(() => {})
 }
 
 /** The peers that keep this one out, if nothing else does: the one with its id, or all of a room that is full. */

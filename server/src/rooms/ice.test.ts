@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Register } from '@parley/protocol'
 import { recordingLog } from '../../test/harness.ts'
-import { inWorld, peerOf, RecordingLink, type World } from '../../test/world.ts'
+import { inWorld, peerOf, RecordingSession, replyOf, type World } from '../../test/world.ts'
 import { manualClock } from '../clock.ts'
 import { iceServers, turnUser } from '../ice/ice-servers.ts'
 
@@ -26,21 +26,21 @@ const withTurn = (use: (world: World) => Promise<void>) => {
 async function enter({ rooms, signIn, create, register }: World, members: Partial<Register> = {}) {
   const idToken = await signIn()
   const room = await create(idToken, { ttl: 24 * 3600 })
-  const link = new RecordingLink()
-  await rooms.join(register(room, 'a', idToken, members), link)
-  return link
+  const session = new RecordingSession()
+  await rooms.join(register(room, 'a', idToken, members), session)
+  return session
 }
 
 test('registered_auth has the ICE servers of the peer, and without TURN those for a mesh', () =>
   withTurn(async world => {
-    const link = await enter(world)
-    const { identity } = peerOf(link)
+    const session = await enter(world)
+    const { identity } = peerOf(session)
     const { ice_servers, mesh_ice_servers } = iceServers(config, identity, world.clock.now())
-    expect(link.replies[0]).toMatchObject({ ice_servers, mesh_ice_servers })
+    expect(session.replies[0]).toMatchObject({ ice_servers, mesh_ice_servers })
     expect(mesh_ice_servers).toEqual([{ urls: ['stun:stun.example.com'] }])
     world.clock.advance(60_000)
-    const reply = world.rooms.handle(peerOf(link), { type: 'get_ice_servers', request_id: undefined }, '')
-    expect(JSON.parse(String(reply))).toEqual({
+    const reply = world.rooms.handle(peerOf(session), { type: 'get_ice_servers', request_id: undefined }, '')
+    expect(await replyOf(reply)).toEqual({
       type: 'ice_servers',
       ...iceServers(config, identity, world.clock.now()),
     })
@@ -58,9 +58,9 @@ test('the TURN servers know an identity by one name, which the log has beside ea
     const [mine, other] = [await world.signIn(), await world.signIn()]
     const room = await world.create(mine)
     const userOf = async (peerId: string, idToken: string) => {
-      const link = await world.join(room, peerId, idToken)
+      const session = await world.join(room, peerId, idToken)
       clock.advance(1000)
-      const [, user = ''] = link.replies[0]?.ice_servers[1]?.username?.split(':') ?? []
+      const [, user = ''] = session.replies[0]?.ice_servers[1]?.username?.split(':') ?? []
       expect(log.lines.findLast(({ msg }) => msg === 'peer registered')).toMatchObject({
         peer: peerId,
         turn_user: user,
@@ -76,10 +76,10 @@ test('the TURN servers know an identity by one name, which the log has beside ea
 
 test('a peer with token-refresh is sent new credentials at three quarters of their life, again and again', () =>
   withTurn(async world => {
-    const link = await enter(world, { features: ['token-refresh'] })
-    const { identity } = peerOf(link)
+    const session = await enter(world, { features: ['token-refresh'] })
+    const { identity } = peerOf(session)
     // Its ID token ends meanwhile.
-    const heard = () => link.heard().filter(({ type }) => type !== 'token_expiring')
+    const heard = () => session.heard().filter(({ type }) => type !== 'token_expiring')
     for (const _ of [1, 2, 3]) {
       world.clock.advance(2_700_000 - 1)
       expect(heard()).toEqual([])
@@ -87,25 +87,25 @@ test('a peer with token-refresh is sent new credentials at three quarters of the
       expect(heard()).toEqual([{ type: 'ice_servers', ...iceServers(config, identity, world.clock.now()) }])
     }
     world.clock.advance(2_000_000)
-    world.rooms.handle(peerOf(link), { type: 'get_ice_servers', request_id: undefined }, '')
+    world.rooms.handle(peerOf(session), { type: 'get_ice_servers', request_id: undefined }, '')
     world.clock.advance(2_000_000)
     expect(heard()).toEqual([])
-    world.rooms.leave(peerOf(link), 'left')
+    world.rooms.leave(peerOf(session), 'left')
     world.clock.advance(2_700_000)
     expect(heard()).toEqual([])
   }))
 
 test('a peer without it is sent none', () =>
   withTurn(async world => {
-    const link = await enter(world, { features: ['acks', 'presence'] })
+    const session = await enter(world, { features: ['acks', 'presence'] })
     world.clock.advance(3_600_000)
-    expect(link.heard()).toEqual([])
+    expect(session.heard()).toEqual([])
   }))
 
 test('one that does not take its credentials is ended, as it would be without them', () =>
   withTurn(async world => {
-    const link = await enter(world, { features: ['token-refresh'] })
-    link.reads = false
+    const session = await enter(world, { features: ['token-refresh'] })
+    session.reads = false
     world.clock.advance(2_700_000)
-    expect(link.closed).toEqual(['SLOW_CONSUMER'])
+    expect(session.closed).toEqual(['SLOW_CONSUMER'])
   }))

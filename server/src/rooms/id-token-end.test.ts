@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Register } from '@parley/protocol'
 import { recordingLog } from '../../test/harness.ts'
-import { inWorld, peerOf, type RecordingLink, type World, worldLimits } from '../../test/world.ts'
+import { inWorld, peerOf, type RecordingSession, replyOf, type World, worldLimits } from '../../test/world.ts'
 import { type Clock, manualClock } from '../clock.ts'
 
 const features = ['token-refresh']
@@ -13,58 +13,58 @@ const closing = { limits: { ...worldLimits, expiredTokens: 'close' as const } }
 async function entered(world: World, members: Partial<Register> = {}) {
   const mine = await world.identity.signIn()
   const room = await world.create(mine.idToken, { ttl: 24 * 3600 })
-  const link = await world.join(room, 'ada', mine.idToken, undefined, members)
+  const session = await world.join(room, 'ada', mine.idToken, undefined, members)
   const renew = async (id_token: string) =>
-    JSON.parse(String(await world.rooms.handle(peerOf(link), { type: 'renew', id_token, request_id: 'r-1' }, '')))
+    replyOf(world.rooms.handle(peerOf(session), { type: 'renew', id_token, request_id: 'r-1' }, ''))
   const newer = () => world.identity.refresh(mine.refreshToken)
-  return { room, mine, link, renew, newer }
+  return { room, mine, session, renew, newer }
 }
 
-/** What a link hears while the time goes by. */
-function later({ clock }: World, link: RecordingLink, ms: number) {
+/** What a session hears while the time goes by. */
+function later({ clock }: World, session: RecordingSession, ms: number) {
   clock.advance(ms)
-  return link.heard()
+  return session.heard()
 }
 
 describe('an ID token that ends', () => {
   test('is told of 60 s before, to a peer with token-refresh, once; and again for the next one', () =>
     inWorld(async world => {
-      const { link, mine, renew, newer } = await entered(world, { features })
-      expect(later(world, link, hour - 60_000 - 1)).toEqual([])
-      expect(later(world, link, 1)).toEqual([{ type: 'token_expiring', expires_at: mine.expiresAt }])
+      const { session, mine, renew, newer } = await entered(world, { features })
+      expect(later(world, session, hour - 60_000 - 1)).toEqual([])
+      expect(later(world, session, 1)).toEqual([{ type: 'token_expiring', expires_at: mine.expiresAt }])
       world.clock.advance(30_000)
       const { idToken, expiresAt } = await newer()
       expect(await renew(idToken)).toEqual({ type: 'renewed', expires_at: expiresAt, request_id: 'r-1' })
-      expect(later(world, link, hour - 60_000 - 1)).toEqual([])
-      expect(later(world, link, 1)).toEqual([{ type: 'token_expiring', expires_at: expiresAt }])
-      expect(later(world, link, 10 * hour)).toEqual([])
-      expect([link.closed, world.metrics.errors]).toEqual([[], expect.not.objectContaining({ TOKEN_EXPIRED: 1 })])
+      expect(later(world, session, hour - 60_000 - 1)).toEqual([])
+      expect(later(world, session, 1)).toEqual([{ type: 'token_expiring', expires_at: expiresAt }])
+      expect(later(world, session, 10 * hour)).toEqual([])
+      expect([session.closed, world.metrics.errors]).toEqual([[], expect.not.objectContaining({ TOKEN_EXPIRED: 1 })])
     }))
 
   test('is told of to nobody who did not ask, or has left', () =>
     inWorld(async world => {
-      const { link } = await entered(world)
-      const { link: other } = await entered(world, { features })
+      const { session } = await entered(world)
+      const { session: other } = await entered(world, { features })
       world.rooms.leave(peerOf(other), 'left')
       world.clock.advance(2 * hour)
-      expect([link.heard(), other.heard(), link.closed]).toEqual([[], [], []])
+      expect([session.heard(), other.heard(), session.closed]).toEqual([[], [], []])
     }))
 
   test('is not told of in its last minute, as the next one would have no more time either', () =>
     inWorld(async world => {
-      const { link, renew, mine } = await entered(world, { features })
+      const { session, renew, mine } = await entered(world, { features })
       world.clock.advance(hour - 60_000)
-      expect(link.heard()).toHaveLength(1)
+      expect(session.heard()).toHaveLength(1)
       expect(await renew(mine.idToken)).toMatchObject({ type: 'renewed', expires_at: mine.expiresAt })
-      expect(later(world, link, hour)).toEqual([])
+      expect(later(world, session, hour)).toEqual([])
     }))
 
   test('is told of to one that does not read by closing it', () =>
     inWorld(async world => {
-      const { link } = await entered(world, { features })
-      link.reads = false
+      const { session } = await entered(world, { features })
+      session.reads = false
       world.clock.advance(hour)
-      expect(link.closed).toEqual(['SLOW_CONSUMER'])
+      expect(session.closed).toEqual(['SLOW_CONSUMER'])
     }))
 
   test.each([
@@ -74,11 +74,11 @@ describe('an ID token that ends', () => {
     const log = recordingLog()
     return inWorld(
       async world => {
-        const { link } = await entered(world, { features })
+        const { session } = await entered(world, { features })
         world.clock.advance(hour + grace - 1)
-        expect(link.closed).toEqual([])
+        expect(session.closed).toEqual([])
         world.clock.advance(1)
-        expect(link.closed).toEqual(['TOKEN_EXPIRED'])
+        expect(session.closed).toEqual(['TOKEN_EXPIRED'])
         expect(log.lines.at(-1)).toMatchObject({ msg: 'connection closed', peer: 'ada', code: 'TOKEN_EXPIRED' })
         expect(world.metrics.errors.get('TOKEN_EXPIRED')).toBe(1)
       },
@@ -88,15 +88,15 @@ describe('an ID token that ends', () => {
 
   test('closes nobody who has shown a newer one, by renew or by register', () =>
     inWorld(async world => {
-      const { room, link, renew, newer } = await entered(world)
+      const { room, session, renew, newer } = await entered(world)
       world.clock.advance(hour / 2)
       await renew((await newer()).idToken)
       world.clock.advance(hour)
-      await world.join(room, 'ada', (await newer()).idToken, link)
+      await world.join(room, 'ada', (await newer()).idToken, session)
       world.clock.advance(hour + grace - 1)
-      expect(link.closed).toEqual([])
+      expect(session.closed).toEqual([])
       world.clock.advance(1)
-      expect(link.closed).toEqual(['TOKEN_EXPIRED'])
+      expect(session.closed).toEqual(['TOKEN_EXPIRED'])
     }, closing))
 
   test('may be weeks away, and timers have an upper bound', () => {
@@ -104,11 +104,11 @@ describe('an ID token that ends', () => {
     const short: Clock = { ...clock, after: (ms, act) => clock.after(Math.min(ms, hour / 7), act) }
     return inWorld(
       async world => {
-        const { link } = await entered(world)
+        const { session } = await entered(world)
         clock.advance(hour + grace - 1)
-        expect(link.closed).toEqual([])
+        expect(session.closed).toEqual([])
         clock.advance(1)
-        expect(link.closed).toEqual(['TOKEN_EXPIRED'])
+        expect(session.closed).toEqual(['TOKEN_EXPIRED'])
       },
       { ...closing, clock: short },
     )
@@ -116,19 +116,19 @@ describe('an ID token that ends', () => {
 
   test('has the time that was left when the time of day is set', () =>
     inWorld(async world => {
-      const { link } = await entered(world)
+      const { session } = await entered(world)
       world.clock.set(world.clock.now() + 10 * hour)
       world.clock.advance(hour + grace - 1)
-      expect(link.closed).toEqual([])
+      expect(session.closed).toEqual([])
       world.clock.advance(1)
-      expect(link.closed).toEqual(['TOKEN_EXPIRED'])
+      expect(session.closed).toEqual(['TOKEN_EXPIRED'])
     }, closing))
 })
 
 describe('renew', () => {
   test('takes no token of another identity, nor one that has ended or is none, and changes nothing then', () =>
     inWorld(async world => {
-      const { link, mine, renew } = await entered(world)
+      const { session, mine, renew } = await entered(world)
       const other = await world.identity.signIn()
       const refused = (idToken: string) => renew(idToken).catch(error => [error.code, error.message])
       expect(await refused(other.idToken)).toEqual(['INVALID_TOKEN', expect.stringContaining('another identity')])
@@ -136,29 +136,29 @@ describe('renew', () => {
       expect(await refused(mine.refreshToken)).toEqual(['INVALID_TOKEN', 'Invalid token'])
       world.clock.advance(hour)
       expect(await refused(mine.idToken)).toEqual(['INVALID_TOKEN', 'Invalid token'])
-      expect(link.closed).toEqual([])
+      expect(session.closed).toEqual([])
       world.clock.advance(grace)
-      expect(link.closed).toEqual(['TOKEN_EXPIRED'])
+      expect(session.closed).toEqual(['TOKEN_EXPIRED'])
     }, closing))
 
   test('plans nothing for a peer that has left meanwhile', () =>
     inWorld(async world => {
-      const { link, renew, newer } = await entered(world, { features })
+      const { session, renew, newer } = await entered(world, { features })
       const { idToken } = await newer()
-      const peer = peerOf(link)
+      const peer = peerOf(session)
       const renewed = renew(idToken)
       world.rooms.leave(peer, 'left')
-      link.peer = undefined
+      session.peer = undefined
       expect(await renewed).toMatchObject({ type: 'renewed' })
       world.clock.advance(2 * hour)
-      expect([link.heard(), link.closed]).toEqual([[], []])
+      expect([session.heard(), session.closed]).toEqual([[], []])
     }, closing))
 
   test('is told when the provider does not answer in time, and the peer stays', () => {
     const clock = manualClock()
     return inWorld(
       async world => {
-        const { link, renew, newer } = await entered(world)
+        const { session, renew, newer } = await entered(world)
         const { idToken } = await newer()
         const { verify } = world.identity
         world.identity.verify = () => new Promise(() => {})
@@ -166,7 +166,7 @@ describe('renew', () => {
         clock.advance(5_000)
         expect(await code).toBe('UNAVAILABLE')
         world.identity.verify = verify
-        expect(link.closed).toEqual([])
+        expect(session.closed).toEqual([])
         expect(await renew(idToken)).toMatchObject({ type: 'renewed' })
       },
       { clock },

@@ -37,7 +37,7 @@ export function planIdTokenEnd(peer: Peer, expiresAt: number, parts: IdTokenEndP
     const reason = new SignalingError('TOKEN_EXPIRED')
     countError(metrics, reason.code)
     log.info({ room: peer.room.id, peer: peer.id, code: reason.code }, 'connection closed')
-    peer.link.close(reason)
+    peer.session.close(reason)
   }
   const planClose = () => {
     if (limits.expiredTokens === 'close') at(end + grace, close)
@@ -52,7 +52,7 @@ export function planIdTokenEnd(peer: Peer, expiresAt: number, parts: IdTokenEndP
   else
     at(end - toldBefore, () => {
       planClose()
-      peer.tell(JSON.stringify({ type: 'token_expiring', expires_at: expiresAt }))
+      peer.session.tell(JSON.stringify({ type: 'token_expiring', expires_at: expiresAt }))
     })
 }
 
@@ -68,7 +68,7 @@ export async function renewIdToken(peer: Peer, idToken: string, parts: IdTokenEn
     throw new SignalingError('INVALID_TOKEN', 'This ID token is of another identity than the one that registered.')
   }
   // It may have left meanwhile.
-  if (peer.link.peer === peer) planIdTokenEnd(peer, expiresAt, parts)
+  if (!peer.session.isOver) planIdTokenEnd(peer, expiresAt, parts)
   log.debug({ room: peer.room.id, peer: peer.id, expires_at: expiresAt }, 'ID token renewed')
   return expiresAt
 }

@@ -125,7 +125,7 @@ export class OpenRooms {
     const { room } = peer
     this.remove(peer, 'removed')
     this.directory.unlist(peer.id, room)
-    peer.link.release(new SignalingError('PEER_REMOVED'))
+    peer.session.release(new SignalingError('PEER_REMOVED'))
     this.parts.log.info({ room: room.id, peer: peer.id }, 'peer removed')
     this.past.rememberUser(peer)
     this.forgetIfUnused(room)
@@ -150,7 +150,7 @@ export class OpenRooms {
     const peers = [...room.peers.values()]
     this.#announceEnd(room, peers, reason)
     this.#forget(room)
-    for (const peer of peers) peer.link.release(reason)
+    for (const peer of peers) peer.session.release(reason)
     this.parts.log.info({ room: room.id, peers: peers.length, code: reason.code }, 'room ended')
   }
 
@@ -190,7 +190,11 @@ export class OpenRooms {
 
   /** Forgets all rooms, without a word to anybody; they stay in the store. */
   close(): void {
-    for (const room of this.#rooms.values()) this.#forget(room)
+    for (const room of this.#rooms.values()) {
+      // Those that have a connection have left with it.
+      for (const { session } of [...room.peers.values()]) session.close(new SignalingError('SHUTTING_DOWN'))
+      this.#forget(room)
+    }
   }
 
   /** Another node has changed the room. */
@@ -222,7 +226,7 @@ export class OpenRooms {
       this.remove(peer, 'room_closed')
       this.directory.unlist(peer.id, room)
       this.past.rememberUser(peer)
-      peer.link.release(over)
+      peer.session.release(over)
     }
     this.parts.log.info({ room: room.id, released: leaving.length, stay: room.peers.size }, 'room past its end')
     return true

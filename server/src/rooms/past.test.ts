@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { recordingLog } from '../../test/harness.ts'
-import { inWorld, nobody, peerOf, RecordingLink, type RoomKey, type World, worldLimits } from '../../test/world.ts'
+import { inWorld, nobody, peerOf, RecordingSession, type RoomKey, type World, worldLimits } from '../../test/world.ts'
 import { inProcess } from '../backplane/in-process.ts'
 import { Rooms } from './rooms.ts'
 
@@ -12,7 +12,7 @@ const limits = { ...worldLimits, roomsPerIdentity: 1000, peersPerIdentity: 1000,
 async function passBy({ rooms, create, signIn, join }: World, peerId: string, address: string, metadata = {}) {
   const idToken = await signIn()
   const room = await create(idToken, { metadata })
-  rooms.leave(peerOf(await join(room, peerId, idToken, new RecordingLink(address))), 'left')
+  rooms.leave(peerOf(await join(room, peerId, idToken, new RecordingSession(address))), 'left')
   return room
 }
 
@@ -126,14 +126,14 @@ describe('peers that have left', () => {
       async ({ identity, ...rest }) => {
         const signOut = async (names: readonly string[]) => void signedOut.push(...names)
         const rooms = new Rooms({ ...rest, identity: { ...identity, signOut } })
-        const join = async (room: RoomKey, peerId: string, idToken: string, link = new RecordingLink()) => {
-          await rooms.join(rest.register(room, peerId, idToken), link)
-          return link
+        const join = async (room: RoomKey, peerId: string, idToken: string, session = new RecordingSession()) => {
+          await rooms.join(rest.register(room, peerId, idToken), session)
+          return session
         }
         const world = { ...rest, identity, rooms, join }
         const [owner, worker] = await Promise.all([rest.signIn(), rest.signIn()])
         const room = await rest.create(owner)
-        await join(room, 'worker', worker, new RecordingLink(someAddress(7)))
+        await join(room, 'worker', worker, new RecordingSession(someAddress(7)))
         for (let i = 0; i < 50; i++) await passBy(world, `p${i}`, someAddress(100 + i))
         rooms.leave(peerOf(await join(room, 'a', owner)), 'left')
         await rooms.cleanUp.delete({ roomId: room.room_id }, { ...nobody, token: room.token })
@@ -152,8 +152,8 @@ describe('a clock that is set', () => {
       const room = await create(token, { ttl: 7200 })
       const features = { features: ['presence' as const] }
       const [a, b] = [
-        await join(room, 'a', token, new RecordingLink(), features),
-        await join(room, 'b', token, new RecordingLink(), features),
+        await join(room, 'a', token, new RecordingSession(), features),
+        await join(room, 'b', token, new RecordingSession(), features),
       ]
       clock.advance(3600_000)
       const right = clock.now()

@@ -59,8 +59,9 @@ export class Past {
   }
 
   /** The peer has left its room; it may still ask for the clean-up, and come back into a locked room. */
-  rememberPeer({ room, id, identity, username, link, invited }: Peer): void {
-    const departed: Departed = { room, id, identity, username, address: link.address, invited: invited !== undefined }
+  rememberPeer({ room, id, identity, username, session, invited }: Peer): void {
+    const { address } = session
+    const departed: Departed = { room, id, identity, username, address, invited: invited !== undefined }
     room.departed.set(id, departed)
     this.#budget.add(departed)
     if (room.departed.size > this.parts.limits.peersPerRoom) {
@@ -72,8 +73,8 @@ export class Past {
   }
 
   /** The peer has left its room for good; of it the user alone is remembered. */
-  rememberUser({ room, username, link }: Peer): void {
-    this.#settle(this.#addUser({ room, username, address: link.address }))
+  rememberUser({ room, username, session }: Peer): void {
+    this.#settle(this.#addUser({ room, username, address: session.address }))
   }
 
   /** The peer that has left may no longer come back into a locked room, nor ask for the clean-up. */

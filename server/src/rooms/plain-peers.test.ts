@@ -1,5 +1,5 @@
 import { describe, expect, spyOn, test } from 'bun:test'
-import { inWorld, nobody, peerOf, RecordingLink, type RoomKey, type World, worldLimits } from '../../test/world.ts'
+import { inWorld, nobody, peerOf, RecordingSession, type RoomKey, type World, worldLimits } from '../../test/world.ts'
 import type { RoomOptions } from './creation.ts'
 import type { Claim } from './rights.ts'
 
@@ -12,7 +12,7 @@ describe('the end of a room with plain peers in it', () => {
     const room = await world.create(mine, options)
     const worker = await world.join(room, 'worker', mine)
     const client = await world.join(room, 'client', theirs)
-    const watcher = await world.join(room, 'watcher', mine, new RecordingLink(), { features: ['presence'] })
+    const watcher = await world.join(room, 'watcher', mine, new RecordingSession(), { features: ['presence'] })
     world.clock.advance(60_000)
     return { room, mine, theirs, worker, client, watcher }
   }
@@ -37,8 +37,8 @@ describe('the end of a room with plain peers in it', () => {
       await expect(join(room, 'new', mine)).rejects.toMatchObject(expired)
       await expect(join(room, 'worker', await world.signIn())).rejects.toMatchObject(expired)
       const features = { features: ['acks'] }
-      await expect(join(room, 'watcher', mine, new RecordingLink(), features)).rejects.toMatchObject(expired)
-      await expect(join(room, 'worker', mine, new RecordingLink(), features)).rejects.toMatchObject(expired)
+      await expect(join(room, 'watcher', mine, new RecordingSession(), features)).rejects.toMatchObject(expired)
+      await expect(join(room, 'worker', mine, new RecordingSession(), features)).rejects.toMatchObject(expired)
       await store.delete(room.room_id)
       expect((await join(room, 'worker', mine)).replies).toHaveLength(1)
       rooms.leave(peerOf(client), 'disconnected')
@@ -111,11 +111,11 @@ describe('the end of a room with plain peers in it', () => {
       const template = await world.create(token)
       const room = { ...template, room_id: 'abc12345', created_at: null, expires_at: now + 60 }
       await store.create(room, 5, now)
-      const link = await join(room, 'worker', token)
+      const session = await join(room, 'worker', token)
       clock.advance((60 + worldLimits.maxRoomTtl - 7200) * 1000 - 1)
-      expect(link.released).toEqual([])
+      expect(session.released).toEqual([])
       clock.advance(1)
-      expect(link.released).toEqual(['ROOM_EXPIRED'])
+      expect(session.released).toEqual(['ROOM_EXPIRED'])
     }))
 
   test('can be moved away by its owner before it comes', () =>
@@ -137,15 +137,15 @@ describe('registering again on an open connection', () => {
     inWorld(async ({ clock, signIn, create, join }) => {
       const token = await signIn()
       const room = await create(token)
-      const link = await join(room, 'worker', token)
+      const session = await join(room, 'worker', token)
       clock.advance(hour + 1000)
-      await join(room, 'worker', token, link)
-      expect(link.replies).toHaveLength(2)
-      expect(link.released).toEqual([])
+      await join(room, 'worker', token, session)
+      expect(session.replies).toHaveLength(2)
+      expect(session.released).toEqual([])
     }))
 
-  test.each<[string, (again: { peerId: string; token: string; link: RecordingLink; room: RoomKey }) => object]>([
-    ['on another connection', () => ({ link: new RecordingLink() })],
+  test.each<[string, (again: { peerId: string; token: string; session: RecordingSession; room: RoomKey }) => object]>([
+    ['on another connection', () => ({ session: new RecordingSession() })],
     ['as another peer', () => ({ peerId: 'other' })],
     ['with the token of another identity', () => ({ token: 'theirs' })],
     ['with a token that somebody has changed', ({ token }) => ({ token: `${token.slice(0, -4)}AAAA` })],
@@ -153,14 +153,14 @@ describe('registering again on an open connection', () => {
     inWorld(async ({ clock, signIn, create, join }) => {
       const [mine, theirs] = await Promise.all([signIn(), signIn()])
       const room = await create(mine)
-      const link = await join(room, 'worker', mine)
+      const session = await join(room, 'worker', mine)
       clock.advance(hour + 1000)
-      const as = { peerId: 'worker', token: mine, link, room }
+      const as = { peerId: 'worker', token: mine, session, room }
       const again = { ...as, ...change(as) }
       const token = again.token === 'theirs' ? theirs : again.token
-      await expect(join(room, again.peerId, token, again.link)).rejects.toMatchObject({ code: 'INVALID_TOKEN' })
-      expect(link.released).toEqual([])
-      expect(peerOf(link).id).toBe('worker')
+      await expect(join(room, again.peerId, token, again.session)).rejects.toMatchObject({ code: 'INVALID_TOKEN' })
+      expect(session.released).toEqual([])
+      expect(peerOf(session).id).toBe('worker')
     }),
   )
 
@@ -168,19 +168,19 @@ describe('registering again on an open connection', () => {
     inWorld(async ({ clock, signIn, create, join }) => {
       const token = await signIn()
       const [one, two] = [await create(token), await create(token)]
-      const link = await join(one, 'worker', token)
+      const session = await join(one, 'worker', token)
       clock.advance(hour + 1000)
-      await expect(join(two, 'worker', token, link)).rejects.toMatchObject({ code: 'INVALID_TOKEN' })
+      await expect(join(two, 'worker', token, session)).rejects.toMatchObject({ code: 'INVALID_TOKEN' })
     }))
 
   test('keeps the admin role, also when another connection takes over, whatever it says of it', () =>
     inWorld(async ({ signIn, create, join }) => {
       const [mine, theirs] = await Promise.all([signIn(), signIn()])
       const room = await create(mine)
-      const first = await join(room, 'worker', mine, new RecordingLink(), { is_admin: true })
+      const first = await join(room, 'worker', mine, new RecordingSession(), { is_admin: true })
       await join(room, 'worker', mine, first)
       const second = await join(room, 'worker', mine)
-      const other = await join(room, 'other', theirs, new RecordingLink(), { is_admin: true })
+      const other = await join(room, 'other', theirs, new RecordingSession(), { is_admin: true })
       for (const { replies } of [first, second, other]) {
         expect(replies.at(-1)).toMatchObject({ admin_peer_id: 'worker' })
       }
@@ -196,7 +196,7 @@ describe('deleting by a peer that has closed its connection first, as deployed c
     const signedOut = spyOn(identity, 'signOut')
     const [mine, theirs] = await Promise.all([signIn(), signIn()])
     const room = await create(mine)
-    const worker = await join(room, 'worker', theirs, new RecordingLink('192.0.2.2'))
+    const worker = await join(room, 'worker', theirs, new RecordingSession('192.0.2.2'))
     const client = peerOf(await join(room, 'client', mine))
     rooms.leave(client, 'left')
     return { room, mine, theirs, worker, client, signedOut }
@@ -249,7 +249,7 @@ describe('deleting by a peer that has closed its connection first, as deployed c
     inWorld(async world => {
       const { rooms, store, signIn, join } = world
       const { room, worker } = await afterwards(world)
-      const guest = peerOf(await join(room, 'guest', await signIn(), new RecordingLink('192.0.2.3')))
+      const guest = peerOf(await join(room, 'guest', await signIn(), new RecordingSession('192.0.2.3')))
       rooms.leave(guest, 'left')
       expect(await rooms.cleanUp.delete({ peerId: 'guest' }, { ...nobody, identity: guest.identity })).toBe(true)
       expect(worker.released).toEqual([])

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Register } from '@parley/protocol'
-import { inWorld, peerOf, RecordingLink, type World, worldLimits } from '../../test/world.ts'
+import { inWorld, peerOf, RecordingSession, type World, worldLimits } from '../../test/world.ts'
 import { presenceWindow } from './presence.ts'
 
 const presence: Partial<Register> = { features: ['presence'] }
@@ -12,17 +12,17 @@ const big = {
 async function openRoom({ rooms, signIn, create, register }: World, ttl = 7200) {
   const idToken = await signIn()
   const room = await create(idToken, { ttl })
-  const enter = async (id: string, members: Partial<Register> = {}, link = new RecordingLink()) => {
-    await rooms.join(register(room, id, idToken, { ...presence, ...members }), link)
-    return link
+  const enter = async (id: string, members: Partial<Register> = {}, session = new RecordingSession()) => {
+    await rooms.join(register(room, id, idToken, { ...presence, ...members }), session)
+    return session
   }
   return { room, idToken, enter }
 }
 
 const ids = (peers: unknown) => (peers as { peer_id: string }[]).map(peer => peer.peer_id)
 
-/** What a reader of `link` knows of the others, by its snapshot and all that it heard since. Fails at a gap or a double. */
-function pictureOf(link: RecordingLink): Map<string, unknown> {
+/** What a reader of `session` knows of the others, by its snapshot and all that it heard since. Fails at a gap or a double. */
+function pictureOf(session: RecordingSession): Map<string, unknown> {
   const known = new Map<string, unknown>()
   const join = (peer: { peer_id: string; metadata: unknown }) => {
     expect(known.has(peer.peer_id)).toBe(false)
@@ -33,8 +33,8 @@ function pictureOf(link: RecordingLink): Map<string, unknown> {
     expect(known.has(peer.peer_id)).toBe(true)
     known.set(peer.peer_id, peer.metadata)
   }
-  for (const peer of link.replies.at(-1)?.roster ?? []) join(peer)
-  for (const text of link.texts) {
+  for (const peer of session.replies.at(-1)?.roster ?? []) join(peer)
+  for (const text of session.texts) {
     const message = JSON.parse(text)
     if (message.type === 'peer_joined') join(message.peer)
     if (message.type === 'peer_left') leave(message)
@@ -62,7 +62,7 @@ describe('presence', () => {
         '',
       )
       expect(watcher.heard()).toEqual([{ type: 'peer_updated', peer: { ...peer, metadata: { a: 1 } } }])
-      await rooms.join(register(room, 'plain', idToken), new RecordingLink())
+      await rooms.join(register(room, 'plain', idToken), new RecordingSession())
       expect(watcher.heard()).toEqual([
         { type: 'peer_left', peer_id: 'plain', reason: 'replaced' },
         { type: 'peer_joined', peer },
@@ -97,16 +97,18 @@ describe('presence', () => {
       const c = await enter('c', { channels: ['x', 'y'] })
       expect(a.heard()).toEqual([])
       expect(b.heard()).toMatchObject([{ type: 'peer_joined', peer: { peer_id: 'c' } }])
-      const move = (link: RecordingLink, type: 'join_channel' | 'leave_channel', channel: string) =>
-        rooms.handle(peerOf(link), { type, channel, request_id: undefined }, '')
+      const move = (session: RecordingSession, type: 'join_channel' | 'leave_channel', channel: string) =>
+        rooms.handle(peerOf(session), { type, channel, request_id: undefined }, '')
       move(a, 'join_channel', 'x')
       expect(a.heard()).toMatchObject([
         { type: 'peer_joined', peer: { peer_id: 'b' } },
         { type: 'peer_joined', peer: { peer_id: 'c' } },
       ])
-      for (const link of [b, c]) expect(link.heard()).toMatchObject([{ type: 'peer_joined', peer: { peer_id: 'a' } }])
+      for (const session of [b, c])
+        expect(session.heard()).toMatchObject([{ type: 'peer_joined', peer: { peer_id: 'a' } }])
       move(c, 'leave_channel', 'x')
-      for (const link of [a, b]) expect(link.heard()).toEqual([{ type: 'peer_left', peer_id: 'c', reason: 'left' }])
+      for (const session of [a, b])
+        expect(session.heard()).toEqual([{ type: 'peer_left', peer_id: 'c', reason: 'left' }])
       expect(ids(c.heard())).toEqual(['a', 'b'])
       move(b, 'join_channel', 'y')
       expect(a.heard()).toEqual([])
@@ -119,9 +121,9 @@ describe('presence', () => {
       const watcher = await enter('watcher')
       const links = await Promise.all(Array.from({ length: 500 }, (_, n) => enter(`peer-${n}`)))
       world.clock.advance(presenceWindow.ms)
-      const frames = [watcher, ...links].reduce((sum, link) => sum + link.texts.length, 0)
+      const frames = [watcher, ...links].reduce((sum, session) => sum + session.texts.length, 0)
       expect(frames).toBeLessThan(500 * 4)
-      for (const link of [watcher, ...links]) expect(pictureOf(link).size).toBe(500)
+      for (const session of [watcher, ...links]) expect(pictureOf(session).size).toBe(500)
       expect(watcher.texts.some(text => text.includes('"peers_changed"'))).toBe(true)
     }, big))
 
@@ -132,7 +134,7 @@ describe('presence', () => {
       world.clock.advance(2 * presenceWindow.ms)
       for (const watcher of watchers) watcher.heard()
       for (let n = 0; n < 40; n++) await enter(`early-${n}`, { features: [] })
-      const typesOf = (link: RecordingLink | undefined) => link?.heard().map(({ type }) => type)
+      const typesOf = (session: RecordingSession | undefined) => session?.heard().map(({ type }) => type)
       expect(typesOf(watchers[0])).toEqual(Array(10).fill('peer_joined'))
       world.clock.advance(presenceWindow.ms)
       const [summary] = watchers[0]?.heard() ?? []
@@ -153,9 +155,9 @@ describe('presence', () => {
       const goes = await enter('goes', { features: [] })
       world.clock.advance(3 * presenceWindow.ms)
       await enter('fills the window', { features: [] })
-      const change = (link: RecordingLink, metadata: object) =>
+      const change = (session: RecordingSession, metadata: object) =>
         rooms.handle(
-          peerOf(link),
+          peerOf(session),
           { type: 'update_metadata', peer_id: undefined, metadata: { ...metadata }, request_id: undefined },
           '',
         )
@@ -197,7 +199,7 @@ describe('presence', () => {
       for (let n = 0; n < 20_000; n++) update(n)
       const [moved, ...others] = watchers
       const to = { type: 'join_channel', channel: 'elsewhere', request_id: undefined } as const
-      rooms.handle(peerOf(moved as RecordingLink), to, '')
+      rooms.handle(peerOf(moved as RecordingSession), to, '')
       update(20_000)
       world.clock.advance(presenceWindow.ms)
       const known = { metadata: { n: 20_000 }, peer_id: 'restless' }

@@ -206,7 +206,7 @@ export class Presence {
   #send(subscriber: Peer, text: string | undefined): void {
     if (text === undefined) return
     this.#sent++
-    subscriber.tell(text)
+    subscriber.session.tell(text)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Register, type RegisteredAuth, requestIdOf } from '@parley/protocol'
+import { type Register, type RegisteredAuth, requestIdOf, type SessionGrant } from '@parley/protocol'
 import type { IceServers } from '../ice/ice-servers.ts'
 import type { Invite, RoomRecord } from '../room-store/room-store.ts'
 import { othersInReach, type Peer } from './room.ts'
@@ -13,6 +13,7 @@ export function registeredAuth(
   message: Register,
   invite: Invite | undefined,
   { ice_servers, mesh_ice_servers }: IceServers,
+  session: SessionGrant | undefined,
 ): string {
   const others = othersInReach(peer)
   const requestId = requestIdOf(message)
@@ -29,6 +30,7 @@ export function registeredAuth(
     features: [...peer.features],
     ...(invite?.role && { role: invite.role }),
     ...(invite?.channels && { channels: invite.channels }),
+    ...(session && { session }),
     ...(requestId !== undefined && { request_id: requestId }),
   }
   const list = others.map(({ idJson }) => idJson).join()

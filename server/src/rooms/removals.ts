@@ -21,7 +21,7 @@ export function enforceRemovals(room: Room, record: RoomRecord, expel: (peer: Pe
   for (const peer of room.departed.values()) if (removed.has(peer.identity)) noteAddress(room, peer.address, peer)
   for (const peer of [...room.peers.values()]) {
     if (!removed.has(peer.identity)) continue
-    noteAddress(room, peer.link.address, peer)
+    noteAddress(room, peer.session.address, peer)
     expel(peer)
   }
 }

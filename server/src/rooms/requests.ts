@@ -8,6 +8,7 @@ import {
   type Register,
   type Renew,
   type Reply,
+  type Resume,
   requestIdOf,
   type Signal,
   SignalingError,
@@ -23,7 +24,7 @@ import { checkSizes, type EntranceLimits } from './entrance.ts'
 import { matching } from './filters.ts'
 import { type IdTokenEndParts, type IdTokenLimits, renewIdToken } from './id-token-end.ts'
 import { mergeMetadata } from './merge-metadata.ts'
-import { checkSender, fanOut, relayBroadcast, relayDirect, relayMesh, relaySignal } from './relay.ts'
+import { checkSender, fanOut, relayBroadcast, relayDirect, relayMesh, relaySignal, type Taken } from './relay.ts'
 import { othersInReach, type Peer } from './room.ts'
 
 export interface RequestParts extends IdTokenEndParts {
@@ -36,32 +37,34 @@ export interface RequestParts extends IdTokenEndParts {
   iceServers(subject: string): IceServers
 }
 
+/** What a registered peer may ask for. */
+export type PeerRequest = Exclude<PeerMessage, Register | Resume>
+
+/** What a request results in: its reply in JSON, where the message has one, or what became of what was sent. */
+export type Outcome = { readonly reply: string } | Taken
+
 /**
  * Does what a registered peer asks for with `message`, which was read from `text`.
- * @returns the reply in JSON, where the message has one; a promise where the message is not handled at once: what the
- *   peer sends meanwhile has to wait
+ * @returns a promise where the message is not handled at once: what the peer sends meanwhile has to wait
  * @throws SignalingError saying why it cannot be done
  */
-export function fulfil(
+export function handleRequest(
   peer: Peer,
-  message: Exclude<PeerMessage, Register>,
+  message: PeerRequest,
   text: string,
   parts: RequestParts,
-): string | undefined | Promise<string | undefined> {
+): Outcome | Promise<Outcome> {
   switch (message.type) {
     case 'offer':
     case 'answer':
     case 'candidate':
-      relaySignal(peer, message, text, parts.metrics)
-      return
+      return relaySignal(peer, message, text, parts.metrics)
     case 'peer_message':
-      relayDirect(peer, message, text, parts.metrics)
-      return
+      return relayDirect(peer, message, text, parts.metrics)
     case 'mesh_connect':
     case 'mesh_answer':
     case 'ice_candidate':
-      relayMesh(peer, message, text, parts.metrics)
-      return
+      return relayMesh(peer, message, text, parts.metrics)
     case 'broadcast':
       return broadcast(peer, message, text, parts)
     case 'renew':
@@ -71,10 +74,10 @@ export function fulfil(
   }
 }
 
-type Answered = Exclude<PeerMessage, Register | Signal | MeshMessage | DirectMessage | Broadcast | Renew>
+type Answered = Exclude<PeerRequest, Signal | MeshMessage | DirectMessage | Broadcast | Renew>
 
 /** Does what concerns the room as a whole, for a peer that has not caused too much work yet, and charges it for that. */
-function answered(peer: Peer, message: Answered, text: string, parts: RequestParts): string | undefined {
+function answered(peer: Peer, message: Answered, text: string, parts: RequestParts): Outcome {
   const { budget, limits } = parts
   const payer = payerOf(peer)
   budget.check(payer)
@@ -87,7 +90,7 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
       checkSender(peer, message.from_peer_id)
       const list = peerList(peer, message)
       budget.charge(payer, workOfLooking(peer) + workOfFiltering(peer, text) + workOfText(list.length))
-      return list
+      return { reply: list }
     }
     case 'update_metadata': {
       checkSender(peer, message.peer_id)
@@ -101,7 +104,7 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
       if (message.type === 'join_channel') joinChannel(peer, message.channel)
       else leaveChannel(peer, message.channel)
       budget.charge(payer, peer.room.peers.size + workOfText(peer.room.sizes().metadata))
-      return
+      return 'delivered'
     case 'get_ice_servers':
       budget.charge(payer, workOfIceServers)
       return reply({ type: 'ice_servers', ...issueIceServers(peer, parts) }, message)
@@ -110,16 +113,16 @@ function answered(peer: Peer, message: Answered, text: string, parts: RequestPar
   }
 }
 
-async function renewed(peer: Peer, message: Renew, parts: RequestParts): Promise<string> {
+async function renewed(peer: Peer, message: Renew, parts: RequestParts): Promise<Outcome> {
   parts.budget.check(payerOf(peer))
   parts.budget.charge(payerOf(peer), workOfRenewal)
   const expiresAt = await renewIdToken(peer, message.id_token, parts)
   return reply({ type: 'renewed', expires_at: expiresAt }, message)
 }
 
-function reply(message: Reply, request: { readonly request_id?: unknown }): string {
+function reply(message: Reply, request: { readonly request_id?: unknown }): Outcome {
   const requestId = requestIdOf(request)
-  return JSON.stringify(requestId === undefined ? message : { ...message, request_id: requestId })
+  return { reply: JSON.stringify(requestId === undefined ? message : { ...message, request_id: requestId }) }
 }
 
 /** Made from what was written of each peer before, as that takes a tenth of the time. */
@@ -131,7 +134,7 @@ function peerList(peer: Peer, message: Extract<PeerMessage, { type: 'discover_pe
   return `{"type":"peer_list","to_peer_id":${JSON.stringify(peer.id)},"count":${peers.length},"peers":[${list}]${end}}`
 }
 
-const payerOf = (peer: Peer): Payer => ({ identity: peer.identity, address: peer.link.address })
+const payerOf = (peer: Peer): Payer => ({ identity: peer.identity, address: peer.session.address })
 
 /** Units of work that it takes to see which peers of the room are in reach. */
 const workOfLooking = ({ room }: Peer): number => 1 + room.peers.size / 10
@@ -149,7 +152,7 @@ const workOfIceServers = 5
  * Charges the peer before so much is sent, as others have to wait for it.
  * @throws SignalingError MESSAGE_TOO_BIG if it would take too long at any time
  */
-function broadcast(peer: Peer, message: Broadcast, text: string, parts: RequestParts): Promise<undefined> | undefined {
+function broadcast(peer: Peer, message: Broadcast, text: string, parts: RequestParts): Promise<Taken> | Taken {
   const { budget, metrics, slices } = parts
   budget.check(payerOf(peer))
   const copies = fanOut(peer, message, text)
@@ -185,7 +188,7 @@ export function issueIceServers(peer: Peer, parts: Pick<RequestParts, 'clock' | 
   if (servers.expires_at !== undefined && peer.features.has('token-refresh')) {
     const life = servers.expires_at * 1000 - parts.clock.now()
     peer.cancelRefresh = parts.clock.after(refreshAt * life, () => {
-      peer.tell(JSON.stringify({ type: 'ice_servers', ...issueIceServers(peer, parts) }))
+      peer.session.tell(JSON.stringify({ type: 'ice_servers', ...issueIceServers(peer, parts) }))
     })
   }
   return servers

@@ -41,7 +41,7 @@ export function mayDelete(record: RoomRecord, room: Room | undefined, claim: Cla
   if (room === undefined || isRemoved(record, claim.identity)) return false
   const address = room.addressesOfRemoved.has(claim.address ?? '') ? undefined : claim.address
   const isAt = (other: string | undefined) => address !== undefined && other === address
-  for (const peer of room.peers.values()) if (!peer.invited && isAt(peer.link.address)) return true
+  for (const peer of room.peers.values()) if (!peer.invited && isAt(peer.session.address)) return true
   const meansAnyOrAll = peerId === undefined || room.peers.size === 0
   const named = meansAnyOrAll ? undefined : room.departed.get(peerId)
   for (const peer of room.departed.values()) {

@@ -1,43 +1,9 @@
-import {
-  type Feature,
-  type JsonObject,
-  metadataSize,
-  NameMap,
-  type PeerDescription,
-  type ServerMessageOf,
-  SignalingError,
-} from '@parley/protocol'
+import { type Feature, type JsonObject, metadataSize, NameMap, type PeerDescription } from '@parley/protocol'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
+import type { PeerSession } from './peer-session.ts'
 import type { Presence } from './presence.ts'
 import { entryBytes, namesBytes } from './roster-size.ts'
-
-/** What shows whether the other end of a connection is still there. */
-export interface LifeSigns {
-  /** Whether nothing has come from it for longer than a living one is silent. */
-  readonly isSilent: boolean
-  /** Asks it; those who ask meanwhile share the answer. If there is none within 4 s, the connection and its peer are gone. */
-  answers(): Promise<boolean>
-}
-
-/** What rooms need of the connection of a peer. */
-export interface Link {
-  /** The network address of the client itself, which may give rights; undefined if it is not known. */
-  readonly address: string | undefined
-  /** False once the connection has ended, or is about to. */
-  readonly open: boolean
-  /** The peer that this connection speaks for. */
-  readonly peer: Peer | undefined
-  readonly life: LifeSigns
-  /** Makes `peer` the connection's and tells the other end so; nothing reaches it before these messages. */
-  welcome(peer: Peer, reply: string, conflict?: ServerMessageOf<'admin_conflict'>): void
-  /** Hands `text` to the socket. False if it could not be taken: the other end does not read, or is gone. */
-  deliver(text: string): boolean
-  /** The connection has lost its peer, for a reason that its other end should know. */
-  release(reason: SignalingError): void
-  /** Ends the connection, and with it its peer. */
-  close(reason: SignalingError): void
-}
 
 /** The channels of a peer by name. A set is never changed, but replaced. */
 export type Channels = ReadonlySet<string>
@@ -69,7 +35,7 @@ export class Peer {
     readonly identity: string,
     /** What the identity provider calls that identity. */
     readonly username: string,
-    readonly link: Link,
+    readonly session: PeerSession,
     readonly role: string,
     metadata: JsonObject,
     /** Those that it asked for and was granted. */
@@ -112,11 +78,6 @@ export class Peer {
   get described(): string {
     const names = `"peer_id":${this.idJson},"role":${JSON.stringify(this.role)}`
     return `{${names},"metadata":${this.metadataJson},"connected_at":${this.connectedAt / 1000}}`
-  }
-
-  /** Sends it what it must not miss: a peer that does not read that is closed. */
-  tell(text: string): void {
-    if (!this.link.deliver(text)) this.link.close(new SignalingError('SLOW_CONSUMER'))
   }
 
   changeMetadata(metadata: JsonObject): void {

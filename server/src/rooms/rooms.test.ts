@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { silentLog } from '../../test/harness.ts'
-import { inWorld, nobody, peerOf, RecordingLink } from '../../test/world.ts'
+import { inWorld, nobody, peerOf, RecordingSession } from '../../test/world.ts'
 import { inProcess } from '../backplane/in-process.ts'
 import { manualClock } from '../clock.ts'
 import type { Log } from '../log.ts'
@@ -14,8 +14,8 @@ describe('entering a room', () => {
       const token = await signIn()
       const room = await create(token)
       await join(room, 'a', token)
-      const link = new RecordingLink()
-      await rooms.join({ ...register(room, '__proto__', token), metadata: { gpu: 1 }, is_admin: true }, link)
+      const session = new RecordingSession()
+      await rooms.join({ ...register(room, '__proto__', token), metadata: { gpu: 1 }, is_admin: true }, session)
       const last = await join(room, 'c', token)
       expect(last.replies[0]).toMatchObject({ peer_list: ['a', '__proto__'], admin_peer_id: '__proto__' })
       expect(JSON.stringify(last.replies[0]?.peer_metadata)).toBe('{"a":{},"__proto__":{"gpu":1}}')
@@ -25,11 +25,11 @@ describe('entering a room', () => {
     inWorld(async ({ rooms, signIn, create, register }) => {
       const token = await signIn()
       const room = await create(token)
-      const link = new RecordingLink()
-      const joining = rooms.join(register(room, 'a', token), link)
-      link.open = false
+      const session = new RecordingSession()
+      const joining = rooms.join(register(room, 'a', token), session)
+      session.open = false
       await joining
-      expect(link.replies).toEqual([])
+      expect(session.replies).toEqual([])
       expect(rooms.census().peers).toBe(0)
     }))
 
@@ -49,7 +49,7 @@ describe('entering a room', () => {
     inWorld(async ({ clock, signIn, create, join }) => {
       const [mine, theirs] = await Promise.all([signIn(), signIn()])
       const full = await create(mine, { maxPeers: 1, ttl: 60 })
-      await join(full, 'a', mine, new RecordingLink(), { features: ['acks'] })
+      await join(full, 'a', mine, new RecordingSession(), { features: ['acks'] })
       await expect(join(full, 'a', theirs)).rejects.toMatchObject({ code: 'ROOM_FULL' })
       clock.advance(60_000)
       await expect(join({ ...full, token: 'wrong' }, 'a', mine)).rejects.toMatchObject({ code: 'INVALID_ROOM_TOKEN' })
@@ -91,11 +91,11 @@ describe('entering a room', () => {
       const token = await signIn()
       const one = await create(token)
       const two = await create(token)
-      const link = await join(one, 'a', token)
-      await join(one, 'a', token, link)
-      await join(one, 'b', token, link)
-      await join(two, 'b', token, link)
-      expect(link.released).toEqual([])
+      const session = await join(one, 'a', token)
+      await join(one, 'a', token, session)
+      await join(one, 'b', token, session)
+      await join(two, 'b', token, session)
+      expect(session.released).toEqual([])
       expect(rooms.census()).toMatchObject({ rooms: 1, peers: 1 })
       expect((await join(one, 'c', token)).replies[0]?.peer_list).toEqual([])
     }))
@@ -104,9 +104,9 @@ describe('entering a room', () => {
     inWorld(async ({ rooms, signIn, create, join }) => {
       const token = await signIn()
       const room = await create(token)
-      const link = await join(room, 'a', token)
-      await expect(join({ ...room, token: 'wrong' }, 'b', token, link)).rejects.toThrow('Invalid token')
-      expect(peerOf(link).id).toBe('a')
+      const session = await join(room, 'a', token)
+      await expect(join({ ...room, token: 'wrong' }, 'b', token, session)).rejects.toThrow('Invalid token')
+      expect(peerOf(session).id).toBe('a')
       expect(rooms.census().peers).toBe(1)
     }))
 
@@ -142,8 +142,8 @@ test('a room that is deleted while somebody enters is not entered', () =>
     const rooms = new Rooms({ ...rest, clock, store: slow.store })
     const idToken = await rest.signIn()
     const room = await rooms.create(await rest.subjectOf(idToken), {}, '192.0.2.1')
-    const link = new RecordingLink()
-    const entering = rooms.join(rest.register(room, 'a', idToken), link)
+    const session = new RecordingSession()
+    const entering = rooms.join(rest.register(room, 'a', idToken), session)
     await slow.read
     const deletion = new Rooms({ ...rest, clock, store }).cleanUp.delete(
       { roomId: room.room_id },
@@ -152,7 +152,7 @@ test('a room that is deleted while somebody enters is not entered', () =>
     expect(await deletion).toBe(true)
     slow.letGo()
     await expect(entering).rejects.toThrow('Room not found')
-    expect(link.replies).toEqual([])
+    expect(session.replies).toEqual([])
   }))
 
 test('a store that hangs is an error after 4.5 s to the one who waits for it', () =>
@@ -161,7 +161,7 @@ test('a store that hangs is an error after 4.5 s to the one who waits for it', (
     const rooms = new Rooms({ ...rest, clock, store: hung.store })
     const idToken = await rest.signIn()
     const room = await rooms.create(await rest.subjectOf(idToken), {}, '192.0.2.1')
-    const entering = rooms.join(rest.register(room, 'a', idToken), new RecordingLink())
+    const entering = rooms.join(rest.register(room, 'a', idToken), new RecordingSession())
     await hung.read
     clock.advance(4_500)
     await expect(entering).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'DynamoDB error' })
@@ -183,7 +183,7 @@ test('an identity provider and a store that are both slow have no more time than
     const rooms = new Rooms({ ...rest, clock, identity: slow, store: hung.store })
     const idToken = await rest.signIn()
     const room = await rooms.create(await rest.subjectOf(idToken), {}, '192.0.2.1')
-    const entering = rooms.join(rest.register(room, 'a', idToken), new RecordingLink())
+    const entering = rooms.join(rest.register(room, 'a', idToken), new RecordingSession())
     await asked.promise
     clock.advance(4_000)
     await hung.read
@@ -198,12 +198,12 @@ describe('the end of a room', () => {
       const token = await signIn()
       const room = await create(token, { ttl: 60 })
       const other = await create(token, { ttl: 61 })
-      const link = await join(room, 'a', token, new RecordingLink(), { features: ['acks'] })
+      const session = await join(room, 'a', token, new RecordingSession(), { features: ['acks'] })
       const elsewhere = await join(other, 'a', token)
       clock.advance(59_999)
-      expect(link.released).toEqual([])
+      expect(session.released).toEqual([])
       clock.advance(1)
-      expect(link.released).toEqual(['ROOM_EXPIRED'])
+      expect(session.released).toEqual(['ROOM_EXPIRED'])
       expect(elsewhere.released).toEqual([])
       await expect(join(room, 'a', token)).rejects.toThrow('Room expired')
       expect(rooms.census()).toMatchObject({ rooms: 1, peers: 1 })
@@ -217,7 +217,7 @@ describe('the end of a room', () => {
       clock.advance(7_199_000)
       const { idToken } = await identity.signIn()
       expect(await subjectOf(idToken)).toBeString()
-      await join(room, 'b', idToken, new RecordingLink(), { features: ['acks'] })
+      await join(room, 'b', idToken, new RecordingSession(), { features: ['acks'] })
       clock.advance(1_000)
       expect(rooms.census()).toMatchObject({ rooms: 0, peers: 0 })
       expect(await rooms.cleanUp.deletePeer('b', nobody)).toBe('unknown')
@@ -228,13 +228,13 @@ describe('the end of a room', () => {
       const token = await signIn()
       const room = await create(token, { ttl: null })
       expect(room.expires_at).toBeNull()
-      const link = await join(room, 'a', token, new RecordingLink(), { features: ['presence'] })
-      expect(link.replies).toMatchObject([{ expires_at: null }])
+      const session = await join(room, 'a', token, new RecordingSession(), { features: ['presence'] })
+      expect(session.replies).toMatchObject([{ expires_at: null }])
       clock.advance(3_000_000)
-      expect(link.released).toEqual([])
+      expect(session.released).toEqual([])
       await rooms.owner.change(await subjectOf(token), room.room_id, { ttl: 60 })
       clock.advance(60_000)
-      expect(link.released).toEqual(['ROOM_EXPIRED'])
+      expect(session.released).toEqual(['ROOM_EXPIRED'])
     }))
 })
 
@@ -245,12 +245,12 @@ test('a timer that is early does not end a room', async () => {
     async ({ identity, rooms, register }) => {
       const { idToken } = await identity.signIn()
       const room = await rooms.create((await identity.verify(idToken)).subject, { ttl: 10 }, '192.0.2.1')
-      const link = new RecordingLink()
-      await rooms.join(register(room, 'a', idToken, { features: ['acks'] }), link)
+      const session = new RecordingSession()
+      await rooms.join(register(room, 'a', idToken, { features: ['acks'] }), session)
       clock.advance(9_999)
-      expect(link.released).toEqual([])
+      expect(session.released).toEqual([])
       clock.advance(1)
-      expect(link.released).toEqual(['ROOM_EXPIRED'])
+      expect(session.released).toEqual(['ROOM_EXPIRED'])
     },
     { clock: early },
   )
@@ -273,15 +273,15 @@ describe('deleting', () => {
       ]
       for (const [claim, allowed] of claims) {
         const room = await create(creator)
-        const link = await join(room, 'a', peer)
+        const session = await join(room, 'a', peer)
         for (const named of [{ roomId: room.room_id }, { peerId: 'a' }]) {
           if (!allowed) await expect(rooms.cleanUp.delete(named, claim)).rejects.toMatchObject({ code: 'FORBIDDEN' })
         }
-        expect(link.released).toEqual([])
+        expect(session.released).toEqual([])
         expect(
           await rooms.cleanUp.delete({ roomId: room.room_id }, allowed ? claim : { ...nobody, token: room.token }),
         ).toBe(true)
-        expect(link.released).toEqual(['ROOM_DELETED'])
+        expect(session.released).toEqual(['ROOM_DELETED'])
       }
     }))
 
@@ -291,13 +291,13 @@ describe('deleting', () => {
       const room = await create(owner)
       const options = { singleUse: true, ttl: undefined, role: undefined, channels: undefined }
       const { token } = await rooms.owner.invite(await subjectOf(owner), room.room_id, options)
-      const link = await join({ ...room, token }, 'guest', guest, new RecordingLink('192.0.2.9'))
+      const session = await join({ ...room, token }, 'guest', guest, new RecordingSession('192.0.2.9'))
       const claims = [{ ...nobody, identity: await subjectOf(guest) }, addressOf('192.0.2.9'), { ...nobody, token }]
       const refused = { code: 'FORBIDDEN' }
       for (const claim of claims) {
         await expect(rooms.cleanUp.delete({ roomId: room.room_id }, claim)).rejects.toMatchObject(refused)
       }
-      rooms.leave(peerOf(link), 'left')
+      rooms.leave(peerOf(session), 'left')
       for (const claim of claims)
         await expect(rooms.cleanUp.delete({ peerId: 'guest' }, claim)).rejects.toMatchObject(refused)
     }))
@@ -316,7 +316,7 @@ describe('deleting', () => {
       const [mine, theirs] = await Promise.all([signIn(), signIn()])
       const first = await join(await create(mine), 'worker', mine)
       const second = await join(await create(mine), 'worker', mine)
-      const foreign = await join(await create(theirs), 'worker', theirs, new RecordingLink('192.0.2.9'))
+      const foreign = await join(await create(theirs), 'worker', theirs, new RecordingSession('192.0.2.9'))
       const claim = { ...nobody, identity: await subjectOf(mine) }
       expect(await rooms.cleanUp.delete({ peerId: 'worker' }, claim)).toBe(true)
       expect([first.released, second.released]).toEqual([[], ['ROOM_DELETED']])
@@ -350,10 +350,10 @@ describe('deleting', () => {
       const rooms = new Rooms({ ...rest, identity: watched })
       const [one, two] = await Promise.all([rest.signIn(), rest.signIn()])
       const room = await rest.create(one)
-      const link = new RecordingLink()
-      await rooms.join(rest.register(room, 'a', one), link)
-      rooms.leave(peerOf(link), 'left')
-      await rooms.join(rest.register(room, 'b', two), new RecordingLink())
+      const session = new RecordingSession()
+      await rooms.join(rest.register(room, 'a', one), session)
+      rooms.leave(peerOf(session), 'left')
+      await rooms.join(rest.register(room, 'b', two), new RecordingSession())
       await rooms.cleanUp.delete({ peerId: 'a' }, { ...nobody, token: room.token })
       expect(signedOut.sort()).toEqual([await rest.subjectOf(one), await rest.subjectOf(two)].sort())
     })
@@ -365,10 +365,10 @@ describe('deleting', () => {
       const rooms = new Rooms({ ...rest, identity: { ...identity, signOut: async s => void signedOut.push(s) } })
       const [one, two] = await Promise.all([rest.signIn(), rest.signIn()])
       const room = await rest.create(one)
-      const link = new RecordingLink()
-      await rooms.join(rest.register(room, 'a', one), link)
-      rooms.leave(peerOf(link), 'left')
-      await rooms.join(rest.register(room, 'b', two), new RecordingLink())
+      const session = new RecordingSession()
+      await rooms.join(rest.register(room, 'a', one), session)
+      rooms.leave(peerOf(session), 'left')
+      await rooms.join(rest.register(room, 'b', two), new RecordingSession())
       expect(await rooms.cleanUp.deletePeer('b', { ...nobody, token: room.token })).toEqual({ roomDeleted: true })
       expect(signedOut).toEqual([[await rest.subjectOf(one), await rest.subjectOf(two)]])
     })
@@ -381,9 +381,9 @@ describe('deleting', () => {
       const tokens = await Promise.all([rest.signIn(), rest.signIn(), rest.signIn()])
       const room = await rest.create(tokens[0])
       for (const token of tokens) {
-        const link = new RecordingLink()
-        await rooms.join(rest.register(room, 'worker', token), link)
-        rooms.leave(peerOf(link), 'left')
+        const session = new RecordingSession()
+        await rooms.join(rest.register(room, 'worker', token), session)
+        rooms.leave(peerOf(session), 'left')
       }
       await rooms.cleanUp.delete({ roomId: room.room_id }, { ...nobody, token: room.token })
       expect(signedOut.sort()).toEqual((await Promise.all(tokens.map(rest.subjectOf))).sort())
@@ -398,7 +398,7 @@ describe('deleting', () => {
       const rooms = new Rooms({ ...rest, log, identity: { ...identity, signOut } })
       const token = await rest.signIn()
       const room = await rest.create(token)
-      await rooms.join(rest.register(room, 'worker', token), new RecordingLink())
+      await rooms.join(rest.register(room, 'worker', token), new RecordingSession())
       expect(await rooms.cleanUp.delete({ roomId: room.room_id }, { ...nobody, token: room.token })).toBe(true)
     })
     const error = 'Error: 1 of 1 users were not deleted: Cognito refuses AdminDeleteUser'
@@ -422,9 +422,9 @@ describe('the owner', () => {
       async ({ rooms, signIn, subjectOf, create, join }) => {
         const [owner, peer] = await Promise.all([signIn(), signIn()])
         const room = await create(owner)
-        const link = await join(room, 'a', peer)
+        const session = await join(room, 'a', peer)
         await rooms.owner.removePeer(await subjectOf(owner), room.room_id, 'a')
-        expect(link.released).toEqual(['PEER_REMOVED'])
+        expect(session.released).toEqual(['PEER_REMOVED'])
         await expect(join(room, 'b', peer)).rejects.toMatchObject({ code: 'PEER_REMOVED' })
       },
       { backplane: { ...inProcess(), publish: () => Promise.reject(new Error('no other node answers')) } },

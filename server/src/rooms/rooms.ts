@@ -1,11 +1,4 @@
-import {
-  type Feature,
-  features,
-  type LeaveReason,
-  type PeerMessage,
-  type Register,
-  SignalingError,
-} from '@parley/protocol'
+import { type Feature, features, type LeaveReason, type Register, SignalingError } from '@parley/protocol'
 import { inTime, outsideDeadline } from '../clock.ts'
 import { type Identified, identitySilent } from '../identity/identity.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
@@ -20,9 +13,10 @@ import { isUsedBy, redeemed } from './invites.ts'
 import { backplaneSilent, OpenRooms, storeSilent } from './open-rooms.ts'
 import { Owner } from './owner.ts'
 import type { PastSize } from './past-budget.ts'
+import type { Entrant } from './peer-session.ts'
 import { registeredAuth } from './registered-auth.ts'
-import { fulfil, issueIceServers, type RequestParts } from './requests.ts'
-import { type Link, Peer, type Room } from './room.ts'
+import { handleRequest, issueIceServers, type Outcome, type PeerRequest, type RequestParts } from './requests.ts'
+import { Peer, type Room } from './room.ts'
 
 export interface RoomLimits extends EntranceLimits, IdTokenLimits {
   /** Seconds that a room lives if its creator does not say. */
@@ -30,6 +24,8 @@ export interface RoomLimits extends EntranceLimits, IdTokenLimits {
   /** Seconds that a room can last at most; 0: it has no such bound. */
   readonly maxRoomTtl: number
   readonly roomsPerIdentity: number
+  /** Seconds that a peer with `resume` has to come back; 0: none can. */
+  readonly resumeTtl: number
   /** Undefined: those that follow from `roomsPerIdentity`. */
   readonly createdRooms?: CreatedRoomsLimits
 }
@@ -68,16 +64,16 @@ export class Rooms {
 
   /**
    * Lets a peer in, or says why not: the checks of docs/protocol.md, in its order. The last part runs without a pause,
-   * so that `link` is told of its place before anybody else can speak to it. All services together have one deadline.
+   * so that `entrant` is told of its place before anybody else can speak to it. All services together have one deadline.
    * @throws SignalingError
    */
-  async join(message: Register, link: Link): Promise<void> {
+  async join(message: Register, entrant: Entrant): Promise<void> {
     const { budget, clock, identity, slices, store } = this.parts
     const by = clock.uptime() + outsideDeadline
-    const verified = identity.verify(message.id_token, provenBefore(link.peer, message))
+    const verified = identity.verify(message.id_token, provenBefore(entrant.peer, message))
     const identified = await inTime(clock, verified, identitySilent, by)
     const { subject } = identified
-    await budget.turn({ identity: subject, address: link.address }, link.peer === undefined)
+    await budget.turn({ identity: subject, address: entrant.address }, entrant.peer === undefined)
     // One after the other, so that relayed messages need not wait for all who enter at once.
     await slices.turn()
     const room = this.#open.open(message.room_id)
@@ -93,12 +89,22 @@ export class Rooms {
       if (endOf(record) * 1000 <= clock.now() && !staysBeyondEnd(room, subject, message)) {
         throw new SignalingError('ROOM_EXPIRED')
       }
-      await clearAway(clock, by, room, record, subject, message, this.#open.directory, this.parts.limits)
+      await clearAway(
+        clock,
+        by,
+        room,
+        record,
+        subject,
+        message,
+        this.#open.directory,
+        this.parts.limits,
+        clock.uptime(),
+      )
       const isFirstUse = invite?.single_use && !isUsedBy(invite, { peer_id: message.peer_id, identity: subject })
       const admitted = isFirstUse ? await this.#redeem(room, record, invite, subject, message, by) : record
       // Deleted while this was waiting.
       if (room.ended) throw new SignalingError('ROOM_NOT_FOUND')
-      if (link.open) this.#enter(room, this.#open.update(room, admitted), identified, message, invite, link)
+      if (entrant.open) this.#enter(room, this.#open.update(room, admitted), identified, message, invite, entrant)
     } finally {
       room.entering--
       this.#open.forgetIfUnused(room)
@@ -107,16 +113,16 @@ export class Rooms {
 
   /**
    * Does what a registered peer asks for with `message`, which was read from `text`. It never waits for anything outside.
-   * @returns the reply in JSON, where the message has one; a promise where the message is not handled at once: what the
-   *   peer sends meanwhile has to wait
+   * @returns a promise where the message is not handled at once: what the peer sends meanwhile has to wait
    * @throws SignalingError saying why it cannot be done
    */
-  handle(
-    peer: Peer,
-    message: Exclude<PeerMessage, Register>,
-    text: string,
-  ): string | undefined | Promise<string | undefined> {
-    return fulfil(peer, message, text, this.#requestParts)
+  handle(peer: Peer, message: PeerRequest, text: string): Outcome | Promise<Outcome> {
+    return handleRequest(peer, message, text, this.#requestParts)
+  }
+
+  /** The peer of this name in a room that this node has open, if there is one. */
+  peer(roomId: string, peerId: string): Peer | undefined {
+    return this.#open.get(roomId)?.peers.get(peerId)
   }
 
   /** The peer's connection has ended, or speaks for another peer now. */
@@ -161,7 +167,7 @@ export class Rooms {
     by: number,
   ): Promise<RoomRecord> {
     const { clock, store, limits } = this.parts
-    checkEntrance(room, record, identity, message, this.#open.directory, limits)
+    checkEntrance(room, record, identity, message, this.#open.directory, limits, clock.uptime())
     const holder = { peer_id: message.peer_id, identity }
     const change = (current: RoomRecord) => redeemed(current, invite.digest, holder)
     const updated = await inTime(clock, store.update(record.room_id, change), storeSilent, by)
@@ -175,28 +181,29 @@ export class Rooms {
     { subject, username, expiresAt }: Identified,
     message: Register,
     invite: Invite | undefined,
-    link: Link,
+    entrant: Entrant,
   ): void {
     const { clock, limits, log, metrics } = this.parts
     const { peer_id: id } = message
-    checkEntrance(room, record, subject, message, this.#open.directory, limits)
+    checkEntrance(room, record, subject, message, this.#open.directory, limits, clock.uptime())
 
     const present = room.peers.get(id)
     const wasAdmin = present !== undefined && room.admin === present
-    const before = link.peer
+    const before = entrant.peer
     if (present) this.#open.remove(present, 'replaced')
     if (before && before !== present) this.#open.leave(before, 'left')
 
-    const granted = features.filter(feature => message.features.includes(feature))
+    const granted = this.#featureSet(features.filter(feature => this.#grants(feature, message)))
+    const session = entrant.openSession(granted)
     const peer = new Peer(
       id,
       room,
       subject,
       username,
-      link,
+      session,
       invite?.role ?? message.role,
       message.metadata,
-      this.#featureSet(granted),
+      granted,
       message.features.length === 0,
       invite?.channels ?? message.channels,
       clock.now(),
@@ -206,18 +213,29 @@ export class Rooms {
     if (message.is_admin || wasAdmin) room.admin ??= peer
     this.#created.entered(room.id)
     this.#open.place(peer)
-    if (present && present.link !== link) present.link.release(new SignalingError('PEER_REPLACED'))
-    const reply = registeredAuth(peer, record, message, invite, issueIceServers(peer, this.#requestParts))
+    if (present && present !== before) present.session.release(new SignalingError('PEER_REPLACED'))
+    const reply = registeredAuth(
+      peer,
+      record,
+      message,
+      invite,
+      issueIceServers(peer, this.#requestParts),
+      session.grant,
+    )
     if (message.is_admin && admin) {
-      link.welcome(peer, reply, { type: 'admin_conflict', room_id: room.id, current_admin: admin.id })
+      entrant.welcome(peer, reply, { type: 'admin_conflict', room_id: room.id, current_admin: admin.id })
     } else {
-      link.welcome(peer, reply)
+      entrant.welcome(peer, reply)
     }
     planIdTokenEnd(peer, expiresAt, this.parts)
     metrics.registrations++
     const turn_user = this.parts.turnUser(subject)
     const replaced = present !== undefined
     log.info({ room: room.id, peer: id, role: peer.role, replaced, turn_user }, 'peer registered')
+  }
+
+  #grants(feature: Feature, { features: asked }: Register): boolean {
+    return asked.includes(feature) && (feature !== 'resume' || this.parts.limits.resumeTtl > 0)
   }
 
   /** One set for the same features, as ten thousand peers have few different ones. */

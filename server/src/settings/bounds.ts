@@ -76,6 +76,12 @@ export const bounds = {
     '45',
     'A connection without a sign of life for this long, answers to pings included, is given up.',
   ),
+  resumeTtl: setting(
+    'PARLEY_RESUME_TTL_SECONDS',
+    whole(0, 600),
+    '30',
+    'Time that a peer with the feature `resume` has to come back after its connection has ended. Meanwhile it stays in its room, and what is sent to it is held. 0: `resume` is granted to nobody.',
+  ),
   peersPerRoom: setting('PARLEY_MAX_PEERS_PER_ROOM', count, '1000', 'Peers in one room.'),
   roomMetadataBytes: setting(
     'PARLEY_MAX_ROOM_METADATA_BYTES',

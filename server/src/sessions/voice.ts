@@ -10,15 +10,17 @@ import {
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { countError, countKeptBack, type Metrics } from '../metrics.ts'
-import { closeCodeOf } from './close-codes.ts'
+import type { Outcome } from '../rooms/requests.ts'
 import { type Dialect, mayBeTold } from './dialect.ts'
 import { Faults } from './faults.ts'
-import type { Outgoing } from './outgoing.ts'
 
-/** The connection that speaks. */
-interface Owner {
+/** What a voice speaks through: a connection, or a session that may have none for a while. */
+export interface Outlet {
+  /** False once it has ended, or is about to. */
   readonly open: boolean
-  readonly peer: { readonly id: string } | undefined
+  readonly peerId: string | undefined
+  /** Sends a text frame, even when it is about to end. False if that could not be taken. */
+  send(text: string): boolean
   close(reason: SignalingError): void
 }
 
@@ -29,10 +31,10 @@ interface Parts {
   readonly limits: { readonly errorsPerMinute: number; readonly plainPeerErrors: 'all' | 'register' }
 }
 
-/** Errors kept back from one connection in a minute that are logged one by one; the metrics count them all. */
+/** Errors kept back from one peer in a minute that are logged one by one; the metrics count them all. */
 const keptBackLogged = 10
 
-/** How a connection speaks to its other end, as far as that understands it. */
+/** How the server speaks to the other end of a connection or session, as far as that understands it. */
 export class Voice {
   #dialect: Dialect = 'unknown'
   /** Whether each request with a `request_id` is answered. */
@@ -41,10 +43,18 @@ export class Voice {
   #faults: Faults | undefined
 
   constructor(
-    private readonly owner: Owner,
-    private readonly outgoing: Outgoing,
+    public outlet: Outlet,
     private readonly parts: Parts,
   ) {}
+
+  /** Whether it is more than a last word that is said now. */
+  get isHeard(): boolean {
+    return this.outlet.open
+  }
+
+  get peerId(): string | undefined {
+    return this.outlet.peerId
+  }
 
   /** Whether the other end knows the quick reference and no more. */
   get isPlain(): boolean {
@@ -63,18 +73,18 @@ export class Voice {
 
   /** Sends the other end what it has asked for. One that does not read its answers is no use to itself. */
   answerWith(text: string): void {
-    if (!this.owner.open || !this.outgoing.send(text)) this.owner.close(new SignalingError('SLOW_CONSUMER'))
+    if (!this.outlet.open || !this.outlet.send(text)) this.outlet.close(new SignalingError('SLOW_CONSUMER'))
   }
 
-  /** Sends the reply to a message, or says that it is done, if it is a request; even while the connection is being closed. */
-  settle(request: { readonly request_id?: unknown }, reply: string | undefined): void {
-    if (reply !== undefined) {
-      this.#answerLate(reply)
+  /** Sends the reply to a message, or what became of it, if it is a request; even while the connection is being closed. */
+  settle(request: { readonly request_id?: unknown }, outcome: Outcome): void {
+    if (typeof outcome === 'object') {
+      this.#answerLate(outcome.reply)
       return
     }
-    const requestId = requestIdOf(request)
-    if (!this.hasAcks || requestId === undefined) return
-    this.#answerLate(JSON.stringify({ type: 'ack', request_id: requestId, status: 'delivered' }))
+    const requestId = this.hasAcks ? requestIdOf(request) : undefined
+    // Nothing in it needs escaping.
+    if (requestId !== undefined) this.#answerLate(`{"type":"ack","request_id":"${requestId}","status":"${outcome}"}`)
   }
 
   /** Says that a request failed, even while the connection is being closed. */
@@ -88,8 +98,8 @@ export class Voice {
   }
 
   /** Says why the connection is being closed, to those that understand it. */
-  sayGoodbye(reason: SignalingError): void {
-    if (this.#dialect === 'features') this.#send(bye(reason, closeCodeOf(reason)))
+  sayGoodbye(reason: SignalingError, closeCode: number): void {
+    if (this.#dialect === 'features') this.#send(bye(reason, closeCode))
   }
 
   /** Tells the other end what was wrong with what it sent. @returns whether that was once too often */
@@ -112,17 +122,17 @@ export class Voice {
     countKeptBack(metrics, reason.code)
     this.#faults ??= new Faults()
     if (this.#faults.keepBack(clock.now()) > keptBackLogged) return
-    log.warn({ peer: this.owner.peer?.id, code: reason.code }, 'error kept back from a plain peer')
+    log.warn({ peer: this.peerId, code: reason.code }, 'error kept back from a plain peer')
   }
 
   /** Sends the other end what it has asked for, even while the connection is being closed. */
   #answerLate(text: string): void {
-    if (this.owner.open) this.answerWith(text)
-    else this.outgoing.send(text)
+    if (this.outlet.open) this.answerWith(text)
+    else this.outlet.send(text)
   }
 
   /** Sends even while the connection is being closed. */
   #send(message: ServerMessage): void {
-    this.outgoing.send(JSON.stringify(message))
+    this.outlet.send(JSON.stringify(message))
   }
 }

@@ -1,0 +1,132 @@
+import {
+  decode,
+  type PeerMessage,
+  type Register,
+  type Resume,
+  requestIdOf,
+  SignalingError,
+  toSignalingError,
+} from '@parley/protocol'
+import type { Entrant } from '../rooms/peer-session.ts'
+import { workOfEntering } from '../work-budget.ts'
+import { type Frame, isRequest, textOf } from './frames.ts'
+import { refuse } from './refusals.ts'
+import { Session } from './session.ts'
+import type { SessionConnection } from './session-connection.ts'
+import type { SessionParts } from './session-parts.ts'
+import type { Voice } from './voice.ts'
+
+/** A connection that may be given a session. */
+export interface ArrivingConnection extends SessionConnection, Entrant {
+  readonly session: Session | undefined
+  /** What comes waits until `resumeReading`. */
+  pauseReading(): void
+  resumeReading(): void
+  /** From now on it is that of `session`, which has begun on another one. */
+  adopt(session: Session): void
+  /** Refuses a frame that came after it was closed, if that is to be answered. */
+  turnAway(frame: Frame): void
+}
+
+/** How a connection comes to its session: by `register`, or by `resume`. What else comes before is refused. */
+export class Arrival {
+  /** The `register` that is being answered. */
+  registering: Register | undefined
+  /** Its time to register is over. */
+  #isOverdue = false
+
+  constructor(
+    private readonly connection: ArrivingConnection,
+    private readonly voice: Voice,
+    private readonly parts: SessionParts,
+  ) {}
+
+  /** Never throws. */
+  receive(frame: Frame): void {
+    if (Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes) {
+      this.connection.fail(new SignalingError('MESSAGE_TOO_BIG', 'Register before you send a message of this size.'))
+      // If it is a request, it has its answer.
+      this.connection.turnAway(frame)
+      return
+    }
+    let message: PeerMessage | undefined
+    try {
+      message = decode(textOf(frame), this.parts.limits.peerIdLength)
+      if (message.type === 'register') void this.register(message)
+      else if (message.type === 'resume') void this.#resume(message)
+      else {
+        if (this.voice.hasAcks) isRequest(message)
+        throw new SignalingError('NOT_IN_ROOM')
+      }
+    } catch (error) {
+      this.#refuse(error, message)
+    }
+  }
+
+  /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
+  async register(message: Register): Promise<void> {
+    const { connection, voice } = this
+    connection.pauseReading()
+    this.registering = message
+    if (!connection.session) voice.speakAs(message)
+    const { rooms, guesses } = this.parts
+    try {
+      if (message.features.includes('acks')) isRequest(message)
+      await guesses.attempt(connection, connection.client.limitKey, () => rooms.join(message, connection))
+    } catch (error) {
+      this.registering = undefined
+      this.#refuse(error, message)
+      if (this.#isOverdue && !connection.session) connection.close(new SignalingError('REGISTER_TIMEOUT'))
+    }
+    connection.resumeReading()
+  }
+
+  /** The other end has not registered in time. */
+  expectRegister(): void {
+    this.#isOverdue = true
+    if (!this.registering) this.connection.fail(new SignalingError('REGISTER_TIMEOUT'))
+  }
+
+  /** Never rejects. */
+  async #resume(message: Resume): Promise<void> {
+    const { connection } = this
+    connection.pauseReading()
+    try {
+      await this.parts.guesses.attempt(connection, connection.client.limitKey, async () => this.#goOn(message))
+    } catch (error) {
+      const failure = toSignalingError(error)
+      // A wrong token has been counted as such. Whether it is wrong, or the session is no more, is nobody's business.
+      this.#refuse(failure.code === 'INVALID_ROOM_TOKEN' ? new SignalingError('RESUME_FAILED') : failure, message)
+    }
+    connection.resumeReading()
+  }
+
+  /** @throws SignalingError */
+  #goOn(message: Resume): void {
+    const { connection, parts } = this
+    const peer = parts.rooms.peer(message.room_id, message.peer_id)
+    if (!connection.open) return
+    if (!(peer?.session instanceof Session)) throw new SignalingError('RESUME_FAILED')
+    const { session } = peer
+    const requestId = requestIdOf(message)
+    session.resume(connection, message.token, message.received, received => {
+      connection.adopt(session)
+      return JSON.stringify({
+        type: 'resumed',
+        room_id: peer.room.id,
+        peer_id: peer.id,
+        received,
+        session: session.grant,
+        expires_at: peer.room.record?.expires_at ?? null,
+        ...(requestId !== undefined && { request_id: requestId }),
+      })
+    })
+    parts.budget.charge(session.payer, workOfEntering(0))
+  }
+
+  #refuse(error: unknown, message: PeerMessage | undefined): void {
+    const { connection } = this
+    if (connection.session) connection.session.refuse(error, message)
+    else refuse(error, message, this.voice, connection, this.parts)
+  }
+}

@@ -1,0 +1,114 @@
+/** What one session keeps at most. */
+export const replayLimits = { messages: 256, bytes: 256 * 1024 } as const
+
+/** A place for what sessions keep in the memory budget that the server has for all that waits. */
+export interface KeptMemory {
+  /** `keeper` keeps so many bytes more, or fewer. May have any keeper forget what it keeps, this one too. */
+  kept(keeper: Keeper, bytes: number): void
+}
+
+/** Who keeps something for the case that it is needed. */
+export interface Keeper {
+  readonly bytes: number
+  /** Lets go of all that it keeps. */
+  forget(): void
+}
+
+/**
+ * The text frames of a session that the other end may not have, by their numbers, the first of which is 1. Nothing is written
+ * into the frames themselves.
+ */
+export class Replay implements Keeper {
+  readonly #frames: string[] = []
+  /** Where in `#frames` the first one is that is kept. */
+  #head = 0
+  /** Its number. */
+  #first = 1
+  #bytes = 0
+  /** Whether some are kept that were never sent. */
+  #isHolding = false
+  /** Whether something is lost that the other end cannot have. */
+  isBroken = false
+
+  constructor(private readonly memory: KeptMemory) {}
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** The number of the last frame. */
+  get last(): number {
+    return this.#first + this.#frames.length - this.#head - 1
+  }
+
+  /** Keeps a frame that was sent. Beyond the limits the oldest are let go of. */
+  keep(text: string): void {
+    this.#push(text)
+    while (this.#isOver(0, 0)) this.#drop(1)
+  }
+
+  /** Keeps a frame that cannot be sent now, unless that would be too much. */
+  hold(text: string): boolean {
+    if (this.isBroken || this.#isOver(1, Buffer.byteLength(text))) return false
+    this.#isHolding = true
+    this.#push(text)
+    return true
+  }
+
+  /** What was held has been sent. */
+  sent(): void {
+    this.#isHolding = false
+  }
+
+  /** Something cannot be kept that the other end must not miss. */
+  giveUp(): void {
+    this.isBroken = true
+    this.forget()
+  }
+
+  /** The other end has the frames up to this number. */
+  confirm(number: number): void {
+    if (number >= this.#first) this.#drop(Math.min(number, this.last) - this.#first + 1)
+  }
+
+  /** The frames behind this number; undefined where they are not all there. */
+  after(number: number): readonly string[] | undefined {
+    if (this.isBroken || number < this.#first - 1 || number > this.last) return undefined
+    return this.#frames.slice(this.#head + number + 1 - this.#first)
+  }
+
+  /** Lets go of all frames: who has not received them cannot go on. */
+  forget(): void {
+    if (this.#isHolding) this.isBroken = true
+    this.#drop(this.last - this.#first + 1)
+  }
+
+  #isOver(messages: number, bytes: number): boolean {
+    const kept = this.#frames.length - this.#head
+    return kept + messages > replayLimits.messages || this.#bytes + bytes > replayLimits.bytes
+  }
+
+  #push(text: string): void {
+    this.#frames.push(text)
+    this.#count(Buffer.byteLength(text))
+  }
+
+  #drop(count: number): void {
+    if (count === 0) return
+    let bytes = 0
+    for (const text of this.#frames.slice(this.#head, this.#head + count)) bytes += Buffer.byteLength(text)
+    this.#head += count
+    this.#first += count
+    // To move what is left is work, so that is done now and then.
+    if (this.#head === this.#frames.length || this.#head >= replayLimits.messages) {
+      this.#frames.splice(0, this.#head)
+      this.#head = 0
+    } else this.#frames.fill('', this.#head - count, this.#head)
+    this.#count(-bytes)
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    this.memory.kept(this, bytes)
+  }
+}
