@@ -102,7 +102,6 @@ export const mutants: readonly Mutant[] = [
   ]),
   ...of('server/src/sessions/arrival.ts', 'frames', [
     ['Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes', 'false'],
-    ['if (this.voice.hasAcks) isRequest(message)', ''],
     ["if (message.features.includes('acks')) isRequest(message)", ''],
   ]),
   ...of('server/src/sessions/session.ts', 'frames', [['if (this.voice.hasAcks) isRequest(message)', '']]),

@@ -76,7 +76,7 @@ export class Admission {
     await inTime(clock, room.subscribed, backplaneSilent, by)
     // The sentence of the original: its clients print it.
     const stored = await inTime(clock, store.get(room.id), 'DynamoDB error', by)
-    const record = stored ?? this.#beyondStore(room)
+    const record = stored ?? this.#recordNotInStore(room)
     if (!record) throw new SignalingError('ROOM_NOT_FOUND')
     return record
   }
@@ -85,7 +85,7 @@ export class Admission {
    * The record of a room that the store does not have: a store may have cleared away a room that has ended, while plain
    * peers are still in it. Before its end it was deleted, by one who could not say so here.
    */
-  #beyondStore(room: Room): RoomRecord | undefined {
+  #recordNotInStore(room: Room): RoomRecord | undefined {
     const { record } = room
     if (!record) return undefined
     if (room.state === 'past_end' || endOf(record) * 1000 <= this.parts.clock.now())
@@ -105,7 +105,7 @@ export class Admission {
     const { clock, limits } = this.parts
     const { subject } = identified
     const invite = invitationIn(message, subject, room, record, clock.now() / 1000)
-    if (endOf(record) * 1000 <= clock.now() && !staysBeyondEnd(room, subject, message)) {
+    if (endOf(record) * 1000 <= clock.now() && !mayEnterPastEnd(room, subject, message)) {
       throw new SignalingError('ROOM_EXPIRED')
     }
     const { directory } = this.registry
@@ -205,5 +205,5 @@ function provenBefore(peer: Peer | undefined, { peer_id, room_id }: Register): s
 }
 
 /** Whether a room past its end lets this peer in: a plain one that is or was in it, while it goes on for others. */
-const staysBeyondEnd = (room: Room, identity: string, { peer_id, features }: Register): boolean =>
+const mayEnterPastEnd = (room: Room, identity: string, { peer_id, features }: Register): boolean =>
   features.length === 0 && room.hasPlainPeers && room.knowsPeer(peer_id, identity)

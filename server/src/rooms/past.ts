@@ -40,7 +40,7 @@ export class Past {
 
   /** The peer is in its room now, maybe again. */
   welcome({ room, id, username }: Peer): void {
-    this.#budget.wake(room)
+    this.#budget.leaveIdle(room)
     const before = room.departed.get(id)
     if (!before) return
     this.#drop(before)
@@ -59,12 +59,12 @@ export class Past {
       this.forgetPeer(oldest)
       this.#addUser(oldest)
     }
-    this.#settle(departed)
+    this.#forgetExcess(departed)
   }
 
   /** The peer has left its room for good; of it the user alone is remembered. */
   rememberUser({ room, username, session }: Peer): void {
-    this.#settle(this.#addUser({ room, username, address: session.address }))
+    this.#forgetExcess(this.#addUser({ room, username, address: session.address }))
   }
 
   /** The peer that has left may no longer come back into a locked room, nor ask for the clean-up. */
@@ -77,7 +77,7 @@ export class Past {
   forget(room: Room): void {
     for (const departed of [...room.departed.values()]) this.forgetPeer(departed)
     for (const user of [...room.users.values()]) this.#drop(user)
-    this.#budget.wake(room)
+    this.#budget.leaveIdle(room)
   }
 
   /** The room has another record, which may be longer. */
@@ -104,9 +104,9 @@ export class Past {
   }
 
   /** Comes back within the limits, once `last` has been added. */
-  #settle(last: Memory): void {
+  #forgetExcess(last: Memory): void {
     const { room, address } = last
-    if (room.record && room.peers.size === 0) this.#budget.rest(room, room.record, last)
+    if (room.record && room.peers.size === 0) this.#budget.keepIdle(room, room.record, last)
     for (let excess = this.#budget.excess(address); excess; excess = this.#budget.excess(address)) {
       this.#drop(excess)
       if (excess.id !== undefined) this.directory.unlist(excess.id, excess.room)

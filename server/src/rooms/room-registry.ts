@@ -108,7 +108,7 @@ export class RoomRegistry {
   /** The same for a peer that may still ask for the clean-up, and come back into a locked room. */
   leave(peer: Peer, reason: LeaveReason): void {
     const { room } = peer
-    // A newer connection of this peer may have taken the place.
+    // Registered again, it may have taken its own place.
     if (room.peers.get(peer.id) !== peer) return
     this.remove(peer, reason)
     this.past.rememberPeer(peer)
