@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type Kind, sizes } from './load/messages.ts'
 import { barePairs, parleyPairs } from './load/peers.ts'
+import { usualWindow, type Window } from './load/saturate.ts'
 import { measureBroadcast } from './parts/broadcast.ts'
 import { measureIdle } from './parts/idle.ts'
 import { measureLatency } from './parts/latency.ts'
@@ -11,6 +12,8 @@ import { checks, describe, type Results, verdict } from './report.ts'
 
 const parts = ['relay', 'latency', 'broadcast', 'idle'] as const
 const kinds = Object.keys(sizes) as Kind[]
+/** Much under way; as much as writes can share; and one message, which shares with nothing but others' messages. */
+const windows: readonly Window[] = [usualWindow, { messages: 8, perWrite: 1 }, { messages: 1, perWrite: 1 }]
 const usage = `usage: npm run bench -- [--quick] [--json] [--only ${parts.join(',')}]`
 
 /** Minutes that all of it may take. */
@@ -50,8 +53,10 @@ async function measure(plan: Plan): Promise<Results> {
     const ofParley = { subject: parley, pairs: await parleyPairs(parley.ws, parley.http ?? '', plan.pairs) }
     const ofBare = { subject: bare, pairs: await barePairs(bare.ws, plan.pairs) }
     for (const kind of options.only.includes('relay') ? kinds : []) {
-      say(`relaying ${sizes[kind]} B`)
-      results.relay.push(await measureRelay(kind, ofParley, ofBare, plan.relay))
+      for (const window of windows) {
+        say(`relaying ${sizes[kind]} B, ${window.messages} under way`)
+        results.relay.push(await measureRelay(kind, window, ofParley, ofBare, plan.relay))
+      }
     }
     for (const kind of options.only.includes('latency') ? kinds : []) {
       say(`latency of ${sizes[kind]} B`)

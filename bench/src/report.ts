@@ -1,6 +1,6 @@
 import type { Comparison, Rate } from './compare.ts'
 import { sizes } from './load/messages.ts'
-import { window } from './load/saturate.ts'
+import { usualWindow } from './load/saturate.ts'
 import type { BroadcastResult } from './parts/broadcast.ts'
 import type { IdleResult } from './parts/idle.ts'
 import type { LatencyResult } from './parts/latency.ts'
@@ -23,7 +23,12 @@ export interface Check {
 
 /** What Parley must show on any machine that is not busy with something else. */
 const required = {
-  relayRatio: { offer: 0.75, candidate: 0.85 },
+  /** By the messages under way: where several share a write, it is more than the bare relay does. */
+  relayRatio: {
+    16: { offer: 0.75, candidate: 0.85 },
+    8: { offer: 1.3, candidate: 1.3 },
+    1: { offer: 0.85, candidate: 0.9 },
+  },
   latencyP99: 3,
   kibPerConnection: 6,
   registerSeconds: 4,
@@ -41,13 +46,16 @@ const rate = (value: number): string => `${Math.round(value).toLocaleString('en'
 
 /** The promises about what was measured. */
 export function checks({ relay, latency, broadcast, idle }: Results): Check[] {
-  const found: Check[] = relay.map(({ kind, medianRatio }) => ({
-    what: `relay of ${sizes[kind]} B, share of a bare relay`,
-    measured: percent(medianRatio),
-    required: `>= ${percent(required.relayRatio[kind])}`,
-    pass: medianRatio >= required.relayRatio[kind],
-  }))
-  for (const { kind, parley, bare } of relay) {
+  const found: Check[] = relay.map(({ kind, window, medianRatio }) => {
+    const least = required.relayRatio[window.messages as keyof typeof required.relayRatio][kind]
+    return {
+      what: `relay of ${sizes[kind]} B, ${window.messages} under way, share of a bare relay`,
+      measured: percent(medianRatio),
+      required: `>= ${percent(least)}`,
+      pass: medianRatio >= least,
+    }
+  })
+  for (const { kind, parley, bare } of relay.filter(({ window }) => window === usualWindow)) {
     const busiest = Math.max(parley.generatorCores, bare.generatorCores)
     found.push({
       what: `generator not the limit at ${sizes[kind]} B, its CPU`,
@@ -101,21 +109,24 @@ export function checks({ relay, latency, broadcast, idle }: Results): Check[] {
   return found
 }
 
+const relayName = ({ kind, window }: RelayResult): string =>
+  `${sizes[kind]} B, ${window.messages} under way, ${window.perWrite} in each write`
+
 /** Everything measured, for people. */
 export function describe({ relay, latency, broadcast, idle }: Results): string {
   const lines: string[] = []
   if (relay.length > 0) {
     lines.push(
       '',
-      `Relay, saturated (${window.messages} messages under way on each connection, ${window.perWrite} in each write)`,
+      'Relay, saturated',
       ...table([
         ['', 'messages', 'server CPU', 'generator CPU', 'ratio in each round'],
-        ...relay.flatMap(({ kind, parley, bare, ratios }) => [
-          [`${sizes[kind]} B  Parley`, ...rateCells(parley), list(ratios)],
-          [`${sizes[kind]} B  bare`, ...rateCells(bare), ''],
+        ...relay.flatMap(each => [
+          [`${relayName(each)}  Parley`, ...rateCells(each.parley), list(each.ratios)],
+          [`${relayName(each)}  bare`, ...rateCells(each.bare), ''],
         ]),
       ]),
-      ...relay.map(each => quietness(`${sizes[each.kind]} B`, each)),
+      ...relay.map(each => quietness(relayName(each), each)),
     )
   }
   if (latency.length > 0) {
@@ -138,7 +149,7 @@ export function describe({ relay, latency, broadcast, idle }: Results): string {
   if (broadcast.length > 0) {
     lines.push(
       '',
-      `Broadcast, saturated (in each room 1 sender with ${window.messages} messages under way, ${window.perWrite} in each write)`,
+      `Broadcast, saturated (in each room 1 sender with ${usualWindow.messages} messages under way, ${usualWindow.perWrite} in each write)`,
       ...table([
         [
           ...['', 'rooms', 'sent', 'delivered', 'server CPU', 'CPU of a delivery', 'of a peer_message'],

@@ -205,6 +205,7 @@ export async function rawConnection(ws: string, target = '/') {
   let received = Buffer.alloc(0)
   let upgraded = () => {}
   let arrived = () => {}
+  let chunks = 0
   const { promise: closed, resolve: close } = Promise.withResolvers<Buffer>()
   const ready = new Promise<void>(resolve => (upgraded = resolve))
   const socket = await Bun.connect({
@@ -212,6 +213,7 @@ export async function rawConnection(ws: string, target = '/') {
     port: Number(port),
     socket: {
       data(_, chunk) {
+        chunks++
         received = Buffer.concat([received, chunk])
         arrived()
         const head = received.indexOf('\r\n\r\n')
@@ -234,6 +236,8 @@ export async function rawConnection(ws: string, target = '/') {
     /** Reads again. */
     resume: () => socket.resume(),
     end: () => socket.end(),
+    /** In how many pieces the bytes have come. */
+    chunks: () => chunks,
     /** Resolves as soon as that is true of the bytes that came after the upgrade. */
     async until(holds: (bytes: Buffer) => boolean): Promise<void> {
       while (!holds(received)) await new Promise<void>(resolve => (arrived = resolve))

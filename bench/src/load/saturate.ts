@@ -2,14 +2,19 @@ import { clientFrame, opcodes, serverFrameBytes } from './frames.ts'
 import type { Wire } from './wire.ts'
 
 /** Messages that each sender has under way, and how many of them it sends in one write. */
-export const window = { messages: 16, perWrite: 8 } as const
+export interface Window {
+  readonly messages: number
+  readonly perWrite: number
+}
 
-const stripsUnderWay = window.messages / window.perWrite
+/** Always enough for the server to do. */
+export const usualWindow: Window = { messages: 16, perWrite: 8 }
 
 /** A peer that sends one message again and again, and all whom it reaches. */
 export interface Flow {
   readonly from: Wire
   readonly to: readonly Wire[]
+  readonly window: Window
   /** `window.perWrite` frames, ready to send. */
   readonly strip: Buffer
 }
@@ -24,14 +29,15 @@ export interface Throughput {
   readonly serverCpu: number
 }
 
-export const flow = (from: Wire, to: readonly Wire[], message: string): Flow => ({
+export const flow = (from: Wire, to: readonly Wire[], message: string, window = usualWindow): Flow => ({
   from,
   to,
+  window,
   strip: Buffer.concat(Array(window.perWrite).fill(clientFrame(message))),
 })
 
 /**
- * Keeps `window.messages` under way on each flow for `seconds`: whenever `perWrite` of them have reached everybody, as
+ * Keeps the window of each flow full for `seconds`: whenever `perWrite` of them have reached everybody, as
  * many are sent in one write, so that every server is given the same pattern. Counts bytes, as all messages have
  * `messageBytes` when they arrive.
  * @throws Error if not every message reaches everybody within 5 s of the end
@@ -43,13 +49,12 @@ export async function saturate(
   serverCpuSeconds: () => number,
 ): Promise<Throughput> {
   const frameBytes = serverFrameBytes(messageBytes)
-  const stripBytes = frameBytes * window.perWrite
   let going = true
-  const runs = flows.map(each => prepare(each, stripBytes, () => going))
+  const runs = flows.map(each => prepare(each, frameBytes, () => going))
   const arrived = () => runs.reduce((sum, { received }) => received.reduce((all, bytes) => all + bytes, sum), 0)
 
   const begin = measure(serverCpuSeconds)
-  for (const { send } of runs) for (let n = 0; n < stripsUnderWay; n++) send()
+  for (const { send, stripsUnderWay } of runs) for (let n = 0; n < stripsUnderWay; n++) send()
   await Bun.sleep(seconds * 1000)
   const bytes = arrived()
   const end = measure(serverCpuSeconds)
@@ -71,6 +76,7 @@ const signOfLife = clientFrame('', opcodes.pong)
 
 /** A flow under way. */
 interface Run {
+  readonly stripsUnderWay: number
   send(): void
   /** Bytes that each receiver should have got by now. */
   due: number
@@ -79,11 +85,14 @@ interface Run {
 }
 
 /** Readies the receivers of a flow: when the last of them has a strip, the next one is sent, as long as it is `going`. */
-function prepare({ from, to, strip }: Flow, stripBytes: number, going: () => boolean): Run {
+function prepare({ from, to, strip, window }: Flow, frameBytes: number, going: () => boolean): Run {
+  const stripBytes = frameBytes * window.perWrite
+  const stripsUnderWay = window.messages / window.perWrite
   // Of each strip under way, how many have not got it yet. Strips arrive in order, so they take turns in few places.
   const missing: number[] = Array(stripsUnderWay).fill(0)
   let sent = 0
   const run: Run = {
+    stripsUnderWay,
     due: 0,
     received: to.map(() => 0),
     send() {

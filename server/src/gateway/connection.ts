@@ -43,8 +43,8 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     readonly socketAddress: SocketAddress,
     private readonly parts: ConnectionParts,
   ) {
-    this.life = new SocketLifeSigns(socket, parts)
     this.outgoing = new Outgoing(socket, this, parts)
+    this.life = new SocketLifeSigns(socket, this.outgoing, parts)
     this.incoming = new Incoming(this, this.outgoing, parts)
     this.voice = new Voice(this, parts)
     this.arrival = new Arrival(this, this.voice, parts)

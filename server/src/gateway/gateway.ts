@@ -12,6 +12,7 @@ import type { ConnectionParts } from './connection-parts.ts'
 import { Drain, type DrainTimes } from './drain.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { SocketAddress } from './receive-buffers.ts'
+import { SharedWrites } from './shared-writes.ts'
 
 export interface GatewayConfig extends DrainTimes {
   /** Origins whose pages may connect; empty: all of them. Programs send no origin and may always connect. */
@@ -24,7 +25,7 @@ export interface GatewayConfig extends DrainTimes {
   readonly deadAfter: number
 }
 
-export interface GatewayParts extends Omit<ConnectionParts, 'beat'> {
+export interface GatewayParts extends Omit<ConnectionParts, 'beat' | 'writes'> {
   readonly refusedOrigin: RefusedOrigin
   /** Is told of each client, for operators to hear of proxies that hide theirs. */
   hiddenClient(client: Client): void
@@ -57,7 +58,7 @@ export interface Attachment {
 export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway {
   const connections = new Set<Connection>()
   const pulses = heartbeat(config.deadAfter, parts.clock)
-  const common: ConnectionParts = { ...parts, beat: pulses.beat }
+  const common: ConnectionParts = { ...parts, beat: pulses.beat, writes: new SharedWrites() }
   const drain = new Drain(connections, config, parts.clock)
   let closing = false
   let accepting = true

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { LifeSigns } from '../rooms/peer-session.ts'
 import { type Beat, isQuiet, type Pulse } from './heartbeat.ts'
 import type { NumberedPings } from './numbered-pings.ts'
+import type { Outgoing } from './outgoing.ts'
 
 /** Milliseconds that a connection has to answer. A `register` that waits for it is to be answered within 5 s. */
 const answerWithin = 4_000
@@ -20,6 +21,7 @@ export class SocketLifeSigns implements LifeSigns, Pulse {
 
   constructor(
     private readonly socket: ServerWebSocket<unknown>,
+    private readonly outgoing: Pick<Outgoing, 'ping'>,
     private readonly parts: { readonly beat: Beat; readonly clock: Clock; readonly log: Log },
   ) {
     this.heardAt = parts.beat.now
@@ -51,7 +53,7 @@ export class SocketLifeSigns implements LifeSigns, Pulse {
   }
 
   ping(): void {
-    this.socket.ping(this.pings?.next())
+    this.outgoing.ping(this.pings?.next())
   }
 
   giveUp(): void {

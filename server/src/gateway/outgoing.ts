@@ -3,6 +3,7 @@ import type { ServerWebSocket } from 'bun'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import { closeCodeOf } from './close-codes.ts'
 import { Queue, type QueueHolder, type Queues } from './queues.ts'
+import type { SharedWrites, Writer } from './shared-writes.ts'
 
 /** Milliseconds that the other end has for what waits for it, and for the answer to the farewell, once it is being closed. */
 export const closeWithin = 30_000
@@ -21,13 +22,23 @@ interface Owner {
   lost(reason: SignalingError): void
 }
 
+interface Parts {
+  readonly queues: Queues
+  readonly clock: Clock
+  readonly writes: SharedWrites
+  readonly limits: { readonly queueBytes: number }
+}
+
 /** What a connection sends: on its socket, what waits there, and the end of it. */
-export class Outgoing implements QueueHolder {
+export class Outgoing implements QueueHolder, Writer {
   /** Whether the other end may still send what it wrote before it saw that it is being closed. */
   isTurningAway = false
   /** Whether something is still to be said, for which the end has to wait. */
   isAwaited = false
   #turnedAway = 0
+  /** What is written when this turn of the event loop is over, and its bytes; undefined: nothing, as in most connections. */
+  #texts: string[] | undefined
+  #textBytes = 0
   /** Undefined as long as nothing has had to wait, as at most connections. */
   #queue: Queue | undefined
   #reason: SignalingError | undefined
@@ -38,17 +49,56 @@ export class Outgoing implements QueueHolder {
   constructor(
     private readonly socket: ServerWebSocket<unknown>,
     private readonly owner: Owner,
-    private readonly parts: { readonly queues: Queues; readonly clock: Clock },
+    private readonly parts: Parts,
   ) {}
 
   get isClosing(): boolean {
     return this.#reason !== undefined
   }
 
-  /** False if the text could not be taken: the other end does not read, or is gone. */
+  /**
+   * Writes the text at the end of this turn. False if it could not be taken: the other end does not read, or is gone. What is
+   * taken here the socket takes, too, unless the connection ends before.
+   */
   send(text: string): boolean {
-    const sent = this.socket.sendText(text)
-    return sent > 0 || (sent < 0 && this.#keep(Buffer.byteLength(text)))
+    if (this.#isOver) return false
+    const waiting = this.#textBytes + (this.#queue ? this.socket.getBufferedAmount() : 0)
+    if (waiting > this.parts.limits.queueBytes) return false
+    if (!this.#texts) {
+      this.#texts = []
+      this.parts.writes.add(this)
+    }
+    this.#texts.push(text)
+    this.#textBytes += Buffer.byteLength(text)
+    return true
+  }
+
+  /**
+   * Writes what this turn has brought.
+   * @param isTurnOver whether no handler of another socket is under way: below that, what it sends could be lost by the cork
+   */
+  flush(isTurnOver = false): void {
+    const texts = this.#texts
+    if (!texts) return
+    const bytes = this.#textBytes
+    this.#texts = undefined
+    this.#textBytes = 0
+    if (this.#isOver) return
+    let waits = false
+    const send = () => {
+      for (const text of texts) waits = this.socket.sendText(text) < 0 || waits
+    }
+    if (texts.length > 1 && isTurnOver) {
+      this.socket.cork(send)
+      waits ||= this.socket.getBufferedAmount() > 0
+    } else send()
+    if (waits) this.#keep(bytes)
+  }
+
+  /** Sends a ping behind all that was to be sent before it. @returns 0 if it could not be */
+  ping(payload?: string | Buffer): number {
+    this.flush()
+    return this.socket.ping(payload)
   }
 
   /** The runtime may have sent something by itself, such as a pong. */
@@ -65,7 +115,7 @@ export class Outgoing implements QueueHolder {
 
   /** From now on what comes is turned away, until the other end has seen that it is being closed. */
   sayFarewell(): void {
-    this.isTurningAway = this.socket.ping(farewell) !== 0
+    this.isTurningAway = this.ping(farewell) !== 0
   }
 
   /** A pong has come. */
@@ -87,6 +137,7 @@ export class Outgoing implements QueueHolder {
   /** Closes with the code of `reason`, once the other end has taken what it was sent; after `closeWithin` without that. */
   close(reason: SignalingError): void {
     this.#reason = reason
+    this.flush()
     if (this.#queue) this.parts.queues.closing(this.#queue)
     this.#finish()
     if (!this.#isOver) this.#cancelEnd = this.parts.clock.after(closeWithin, () => this.cutOff())
@@ -129,8 +180,9 @@ export class Outgoing implements QueueHolder {
 
   /** To close before the socket has taken what is queued would throw that away. */
   #finish(): void {
-    if (!this.#reason || this.#isOver || this.isTurningAway || this.isAwaited || this.socket.getBufferedAmount() > 0)
-      return
+    if (!this.#reason || this.#isOver || this.isTurningAway || this.isAwaited) return
+    this.flush()
+    if (this.#isOver || this.socket.getBufferedAmount() > 0) return
     this.#isOver = true
     this.socket.close(closeCodeOf(this.#reason), this.#reason.message)
   }
