@@ -128,7 +128,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
 
 /** Names in the rules for several paths. */
 const groups: Record<string, readonly string[]> = {
-  seam: ['server/src/clock.ts', '@parley/protocol'],
+  seam: ['server/src/clock.ts', 'server/src/resilience/', '@parley/protocol'],
   seams: [
     'server/src/identity/identity.ts',
     'server/src/room-store/room-store.ts',
@@ -160,7 +160,9 @@ const groups: Record<string, readonly string[]> = {
     'time-slices',
     'work-budget',
     'problem',
-  ].map(name => `server/src/${name}.ts`),
+  ]
+    .map(name => `server/src/${name}.ts`)
+    .concat('server/src/resilience/'),
 }
 
 const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file)

@@ -2,7 +2,7 @@ import { SignalingError, toSignalingError } from '@parley/protocol'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { ParamKeys } from 'hono/types'
-import { type Clock, inTime } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import { type Identity, type SignIn, signInWithin } from '../identity/identity.ts'
 import { type Log, logFailure } from '../log.ts'
@@ -11,6 +11,7 @@ import { problem } from '../problem.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { RefusedAttempt } from '../refused-attempts.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { TimeSlices } from '../time-slices.ts'
@@ -183,7 +184,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       rooms_created: metrics.roomsCreated,
     }
   })
-  answer(routes.getKeys, () => inTime(clock, identity.keys(), 'The keys are not at hand.'))
+  answer(routes.getKeys, () => withDeadline(clock, identity.keys(), 'The keys are not at hand.'))
   // A WebSocket library would be sent away from its server, and follows nowhere.
   app.get(routes.getRoot.path, c => (c.req.header('upgrade') ? c.notFound() : c.redirect(routes.getDocs.path)))
   app.get(routes.getOpenApi.path, async c => respond(c, routes.getOpenApi, (await documents).openApi))
@@ -258,7 +259,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
     }
     parts.signIns.count(key)
-    return inTime(clock, identity.signIn(c.req.raw.signal), noSignIn, clock.uptime() + signInWithin)
+    return withDeadline(clock, identity.signIn(c.req.raw.signal), noSignIn, clock.uptime() + signInWithin)
   }
 
   async function authenticate(c: Context<Env>) {
@@ -266,7 +267,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
     if (!idToken) {
       throw new SignalingError('INVALID_TOKEN', 'Send the id_token of a sign-in as "Authorization: Bearer <id_token>".')
     }
-    return inTime(clock, identity.verify(idToken), 'The identity provider does not answer.')
+    return withDeadline(clock, identity.verify(idToken), 'The identity provider does not answer.')
   }
 }
 

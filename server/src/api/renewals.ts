@@ -1,7 +1,9 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
-import { type Clock, inTime, outsideDeadline } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { Identity, SignIn } from '../identity/identity.ts'
 import { type RateLimit, rateLimit } from '../rate-limit.ts'
+import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
+import { keyedMutex } from '../resilience/semaphore.ts'
 
 /** Renewals with one and the same refresh token in a minute. */
 const mostOfToken = 60
@@ -20,8 +22,8 @@ export const noSignIn = 'Nobody can sign in at the moment.'
 export class Renewals {
   readonly #failures: RateLimit
   readonly #ofToken: RateLimit
-  /** By address, those that wait for each other: how many, and when the last of them has had its turn. */
-  readonly #lines = new Map<string, { length: number; end: Promise<unknown> }>()
+  /** Those of one address that wait for each other. */
+  readonly #mutex = keyedMutex()
 
   /** @param failures tokens from one address in a minute that are not good */
   constructor(
@@ -41,8 +43,8 @@ export class Renewals {
   async renew(refreshToken: string, key: string): Promise<SignIn> {
     const digest = new Bun.CryptoHasher('sha256').update(refreshToken).digest('base64')
     check(this.#ofToken, digest, 'This refresh token was used too often.')
-    const by = this.clock.uptime() + outsideDeadline
-    const ask = () => inTime(this.clock, this.identity.refresh(refreshToken), noSignIn, by)
+    const by = this.clock.uptime() + adapterTimeout
+    const ask = () => withDeadline(this.clock, this.identity.refresh(refreshToken), noSignIn, by)
     try {
       const signIn = await (this.#failures.exceeded(key) > 0 ? this.#inLine(key, by, ask) : ask())
       this.#ofToken.count(digest)
@@ -60,20 +62,11 @@ export class Renewals {
 
   /** Does `act` when those of the same key before it are done. @throws SignalingError RATE_LIMITED if they are too many */
   async #inLine<T>(key: string, by: number, act: () => Promise<T>): Promise<T> {
-    const line = this.#lines.get(key) ?? { length: 0, end: Promise.resolve() }
-    if (line.length >= longestLine) check(this.#failures, key, tooMany)
-    line.length++
-    this.#lines.set(key, line)
-    const turn = line.end.then(() => {
+    if (this.#mutex.length(key) >= longestLine) check(this.#failures, key, tooMany)
+    return this.#mutex.run(key, () => {
       if (this.clock.uptime() >= by) check(this.#failures, key, tooMany)
       return act()
     })
-    line.end = turn.catch(() => {})
-    try {
-      return await turn
-    } finally {
-      if (--line.length === 0) this.#lines.delete(key)
-    }
   }
 }
 

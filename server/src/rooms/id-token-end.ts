@@ -1,8 +1,9 @@
 import { SignalingError } from '@parley/protocol'
-import { atUptime, type Clock, inTime } from '../clock.ts'
+import { atUptime, type Clock } from '../clock.ts'
 import { type Identity, identitySilent } from '../identity/identity.ts'
 import type { Log } from '../log.ts'
 import { countError, type Metrics } from '../metrics.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { Peer } from './room.ts'
 
 /** Milliseconds before the end of its ID token at which a peer with `token-refresh` is told. */
@@ -63,7 +64,7 @@ export function planIdTokenEnd(peer: Peer, expiresAt: number, parts: IdTokenEndP
  */
 export async function renewIdToken(peer: Peer, idToken: string, parts: IdTokenEndParts): Promise<number> {
   const { clock, identity, log } = parts
-  const { subject, expiresAt } = await inTime(clock, identity.verify(idToken), identitySilent)
+  const { subject, expiresAt } = await withDeadline(clock, identity.verify(idToken), identitySilent)
   if (subject !== peer.identity) {
     throw new SignalingError('INVALID_TOKEN', 'This ID token is of another identity than the one that registered.')
   }

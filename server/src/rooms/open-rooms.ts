@@ -1,8 +1,9 @@
 import { type LeaveReason, SignalingError } from '@parley/protocol'
 import type { Backplane, Envelope } from '../backplane/backplane.ts'
-import { type Clock, inTime } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { type Log, logFailure, reasons } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
@@ -177,7 +178,7 @@ export class OpenRooms {
   async tell(envelope: Envelope, by: number): Promise<void> {
     const { backplane, clock, log, metrics } = this.parts
     const soon = Math.max(by, clock.uptime() + tellWithin)
-    await inTime(clock, backplane.publish(envelope), backplaneSilent, soon).catch(error => {
+    await withDeadline(clock, backplane.publish(envelope), backplaneSilent, soon).catch(error => {
       metrics.nodesNotTold++
       log.warn({ room: envelope.room_id, type: envelope.type, cause: reasons(error) }, 'other nodes not told')
     })
@@ -201,7 +202,7 @@ export class OpenRooms {
   async #refresh(room: Room): Promise<void> {
     const { clock, store, log } = this.parts
     try {
-      const record = await inTime(clock, store.get(room.id), storeSilent)
+      const record = await withDeadline(clock, store.get(room.id), storeSilent)
       if (record && this.#rooms.get(room.id) === room) this.update(room, record)
     } catch (error) {
       // The next who enters reads it again.

@@ -1,6 +1,7 @@
-import { atMostEvery, type Clock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { throttle } from '../resilience/throttle.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Directory } from './directory.ts'
 import { PastBudget, type PastLimits, type PastSize, pastLimits } from './past-budget.ts'
@@ -41,7 +42,7 @@ export class Past {
     private readonly forgetIfUnused: (room: Room) => void,
   ) {
     this.#budget = new PastBudget(parts.limits.past ?? pastLimits)
-    this.#mayLog = atMostEvery(parts.clock, linesEvery)
+    this.#mayLog = throttle(parts.clock, linesEvery)
   }
 
   get size(): PastSize {

@@ -1,6 +1,6 @@
 import { type Feature, features, type LeaveReason, type Register, SignalingError } from '@parley/protocol'
-import { inTime, outsideDeadline } from '../clock.ts'
 import { type Identified, identitySilent } from '../identity/identity.ts'
+import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import { type Census, census } from './census.ts'
 import { CleanUp, type CleanUpParts } from './clean-up.ts'
@@ -69,9 +69,9 @@ export class Rooms {
    */
   async join(message: Register, entrant: Entrant): Promise<void> {
     const { budget, clock, identity, slices, store } = this.parts
-    const by = clock.uptime() + outsideDeadline
+    const by = clock.uptime() + adapterTimeout
     const verified = identity.verify(message.id_token, provenBefore(entrant.peer, message))
-    const identified = await inTime(clock, verified, identitySilent, by)
+    const identified = await withDeadline(clock, verified, identitySilent, by)
     const { subject } = identified
     await budget.turn({ identity: subject, address: entrant.address }, entrant.peer === undefined)
     // One after the other, so that relayed messages need not wait for all who enter at once.
@@ -80,9 +80,9 @@ export class Rooms {
     room.entering++
     try {
       // First listen, then read: a deletion after the reading is heard, one before it is seen.
-      await inTime(clock, room.subscribed, backplaneSilent, by)
+      await withDeadline(clock, room.subscribed, backplaneSilent, by)
       // The sentence of the original: its clients print it.
-      const stored = await inTime(clock, store.get(message.room_id), 'DynamoDB error', by)
+      const stored = await withDeadline(clock, store.get(message.room_id), 'DynamoDB error', by)
       const record = stored ?? this.#beyondStore(room)
       if (!record) throw new SignalingError('ROOM_NOT_FOUND')
       const invite = invitationIn(message, subject, room, record, clock.now() / 1000)
@@ -170,7 +170,7 @@ export class Rooms {
     checkEntrance(room, record, identity, message, this.#open.directory, limits, clock.uptime())
     const holder = { peer_id: message.peer_id, identity }
     const change = (current: RoomRecord) => redeemed(current, invite.digest, holder)
-    const updated = await inTime(clock, store.update(record.room_id, change), storeSilent, by)
+    const updated = await withDeadline(clock, store.update(record.room_id, change), storeSilent, by)
     if (!updated) throw new SignalingError('ROOM_NOT_FOUND')
     return updated
   }

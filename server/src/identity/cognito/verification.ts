@@ -5,8 +5,8 @@ import { assertIsJwks, type Jwks } from 'aws-jwt-verify/jwk'
 import type { Json } from 'aws-jwt-verify/safe-json-parse'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import { withTimeout } from '../../resilience/deadline.ts'
 import { type Identified, judgedAt } from '../identity.ts'
-import { within } from './deadline.ts'
 import type { Told } from './skew.ts'
 
 /** Longer ones are refused unread. Characters; Cognito's have about 1,000. */
@@ -63,7 +63,7 @@ export function verification(
 
   const renew = (): Promise<Jwks> => {
     asked = clock.uptime()
-    fetching ??= within(clock, fetchWithin, until, signal => fetchKeys(jwksUrl, told, signal))
+    fetching ??= withTimeout(clock, fetchWithin, until, signal => fetchKeys(jwksUrl, told, signal))
       .then(
         jwks => {
           verifier.cacheJwks(jwks)
