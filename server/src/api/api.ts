@@ -254,10 +254,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   /** The tokens of a new identity, unless the caller's address has asked too often. */
   async function signIn(c: Context<Env>): Promise<SignIn> {
     const key = c.env.client.limitKey
-    const retryAfter = parts.signIns.exceeded(key)
-    if (retryAfter > 0) {
-      throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
-    }
+    parts.signIns.check(key, 'Too many sign-ins from your network address.')
     parts.signIns.count(key)
     return withDeadline(clock, identity.signIn(c.req.raw.signal), noSignIn, clock.uptime() + signInWithin)
   }

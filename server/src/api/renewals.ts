@@ -1,4 +1,4 @@
-import { SignalingError, toSignalingError } from '@parley/protocol'
+import { toSignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import type { Identity, SignIn } from '../identity/identity.ts'
 import { type RateLimit, rateLimit } from '../rate-limit.ts'
@@ -42,7 +42,7 @@ export class Renewals {
    */
   async renew(refreshToken: string, key: string): Promise<SignIn> {
     const digest = new Bun.CryptoHasher('sha256').update(refreshToken).digest('base64')
-    check(this.#ofToken, digest, 'This refresh token was used too often.')
+    this.#ofToken.check(digest, 'This refresh token was used too often.')
     const by = this.clock.uptime() + adapterTimeout
     const ask = () => withDeadline(this.clock, this.identity.refresh(refreshToken), noSignIn, by)
     try {
@@ -52,7 +52,7 @@ export class Renewals {
     } catch (error) {
       if (toSignalingError(error).code !== 'INVALID_TOKEN') throw error
       try {
-        check(this.#failures, key, tooMany)
+        this.#failures.check(key, tooMany)
       } finally {
         this.#failures.count(key)
       }
@@ -62,18 +62,12 @@ export class Renewals {
 
   /** Does `act` when those of the same key before it are done. @throws SignalingError RATE_LIMITED if they are too many */
   async #inLine<T>(key: string, by: number, act: () => Promise<T>): Promise<T> {
-    if (this.#mutex.length(key) >= longestLine) check(this.#failures, key, tooMany)
+    if (this.#mutex.length(key) >= longestLine) this.#failures.check(key, tooMany)
     return this.#mutex.run(key, () => {
-      if (this.clock.uptime() >= by) check(this.#failures, key, tooMany)
+      if (this.clock.uptime() >= by) this.#failures.check(key, tooMany)
       return act()
     })
   }
 }
 
 const tooMany = 'Too many refresh tokens that are not good came from your network address.'
-
-/** @throws SignalingError RATE_LIMITED if `key` has used up this minute */
-function check(limit: RateLimit, key: string, detail: string): void {
-  const retryAfter = limit.exceeded(key)
-  if (retryAfter > 0) throw new SignalingError('RATE_LIMITED', detail, { retryAfter })
-}
