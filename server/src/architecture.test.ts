@@ -56,7 +56,11 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     ['server/src/api/', 'server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'hono', 'zod'],
   ],
   ['server/src/identity/local.ts', ['seam', 'server/src/identity/identity.ts', 'node:', 'jose']],
-  ['server/src/identity/oidc.ts', ['seam', 'server/src/identity/identity.ts', 'jose']],
+  [
+    'server/src/identity/oidc',
+    ['seam', 'server/src/identity/identity.ts', 'server/src/identity/oidc/', 'server/src/identity/jwks/', 'jose'],
+  ],
+  ['server/src/identity/jwks/', ['seam', 'server/src/identity/jwks/']],
   [
     'server/src/identity/',
     [
