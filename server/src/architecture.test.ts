@@ -166,7 +166,7 @@ const groups: Record<string, readonly string[]> = {
     'problem',
   ]
     .map(name => `server/src/${name}.ts`)
-    .concat('server/src/resilience/'),
+    .concat('server/src/config/', 'server/src/resilience/'),
 }
 
 const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file)
