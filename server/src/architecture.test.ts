@@ -241,7 +241,15 @@ test('each seam has its contract, and each adapter runs it', () => {
   }
 })
 
-test('no file grows beyond 300 lines unseen', () => {
-  const long = files.filter(file => !isTest(file) && readFileSync(join(root, file), 'utf8').split('\n').length > 300)
-  expect(long).toEqual([])
+/** Files that are too long for now; one that is not any more is to be taken off. */
+const tooLong: readonly string[] = [
+  'client/src/signaling.ts',
+  'server/src/gateway/connection.ts',
+  'server/src/rooms/rooms.ts',
+  'server/src/sessions/session.ts',
+]
+
+test('no file grows beyond 250 lines unseen', () => {
+  const lines = (file: string) => readFileSync(join(root, file), 'utf8').trimEnd().split('\n').length
+  expect(files.filter(file => !isTest(file) && lines(file) > 250)).toEqual([...tooLong])
 })
