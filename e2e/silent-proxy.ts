@@ -2,12 +2,14 @@ import { onTestFinished } from 'bun:test'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** Stands between clients and a server, and lets connections die without a word, as a network does that is gone. */
+/** Stands between clients and a server, and lets connections break, with a word or without, as networks do. */
 export interface SilentProxy {
   /** Of the WebSocket, by way of the proxy. */
   readonly wsUrl: string
   /** From now on nothing passes on the connections that there are, not even their end. New ones work. */
   die(): void
+  /** Breaks all connections that there are, as a network does that changes. New ones work. */
+  cut(): void
 }
 
 /** Starts one, until the test has finished. */
@@ -39,5 +41,9 @@ export async function startSilentProxy(wsUrl: string): Promise<SilentProxy> {
     for (const socket of all) socket.destroy()
     server.close()
   })
-  return { wsUrl: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, die: () => alive.clear() }
+  const cut = () => {
+    for (const socket of all) socket.destroy()
+    all.clear()
+  }
+  return { wsUrl: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, die: () => alive.clear(), cut }
 }

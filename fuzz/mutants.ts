@@ -92,7 +92,7 @@ export const mutants: readonly Mutant[] = [
     ["?? (ascii.test(name) ? undefined : super.get(name.normalize('NFC')))", ''],
     ['a === b || canonicalName(a) === canonicalName(b)', 'a === b'],
   ]),
-  ...of('server/src/gateway/frames.ts', 'frames', [
+  ...of('server/src/sessions/frames.ts', 'frames', [
     ['{ fatal: true }', '{}'],
     [
       "throw new SignalingError('INVALID_MESSAGE', 'request_id must",
@@ -100,17 +100,19 @@ export const mutants: readonly Mutant[] = [
     ],
     [' || message.request_id === null', ''],
   ]),
-  ...of('server/src/gateway/connection.ts', 'frames', [
-    ['!this.peer && Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes', 'false'],
-    ['if (this.voice.hasAcks) isRequest(message)', ''],
-    ['toSignalingError(error).with(message ? context(message) : {})', 'toSignalingError(error)'],
+  ...of('server/src/sessions/arrival.ts', 'frames', [
+    ['Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes', 'false'],
     ["if (message.features.includes('acks')) isRequest(message)", ''],
   ]),
-  ...of('server/src/gateway/voice.ts', 'frames', [
-    ['if (!this.hasAcks || requestId === undefined) return', 'return'],
-    ['if (!this.hasAcks || requestId === undefined) return', 'if (requestId === undefined) return'],
+  ...of('server/src/sessions/session.ts', 'frames', [['if (this.voice.hasAcks) isRequest(message)', '']]),
+  ...of('server/src/sessions/refusals.ts', 'frames', [
+    ['toSignalingError(error).with(message ? context(message) : {})', 'toSignalingError(error)'],
   ]),
-  ...of('server/src/gateway/dialect.ts', 'frames', [["dialect !== 'plain' || context.isRegister", 'true']]),
+  ...of('server/src/sessions/voice.ts', 'frames', [
+    ['this.hasAcks ? requestIdOf(request) : undefined', 'undefined'],
+    ['this.hasAcks ? requestIdOf(request) : undefined', 'requestIdOf(request)'],
+  ]),
+  ...of('server/src/sessions/dialect.ts', 'frames', [["dialect !== 'plain' || context.isRegister", 'true']]),
   ...of('server/src/gateway/gateway.ts', 'frames', [
     ['maxPayloadLength: config.messageBytes', 'maxPayloadLength: 16 * config.messageBytes'],
   ]),
@@ -161,9 +163,9 @@ export const mutants: readonly Mutant[] = [
     ["if (peer.features.has('presence')) this.#subscribers", 'this.#subscribers'],
   ]),
   ...of('server/src/rooms/entrance.ts', 'frames', [
-    ["if (present && !mine) throw new SignalingError('PEER_ID_TAKEN')", ''],
+    ["if (present && !mine) throw occupied('PEER_ID_TAKEN', [present], uptime)", ''],
   ]),
-  ...of('server/src/rooms/rooms.ts', 'frames', [
+  ...of('server/src/rooms/admission.ts', 'frames', [
     [
       "if (!record) throw new SignalingError('ROOM_NOT_FOUND')",
       "if (!record) throw new SignalingError('ROOM_EXPIRED')",
@@ -174,7 +176,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   ...of('server/src/rooms/rights.ts', 'http', [
     ['if (claim.identity === record.created_by) return true', 'return true'],
-    ['if (!peer.invited && isAt(peer.link.address)) return true', 'return true'],
+    ['if (!peer.invited && isAt(peer.session.address)) return true', 'return true'],
   ]),
   ...of('server/src/rooms/owner.ts', 'http', [['if (created_by !== identity) {', 'if (false) {']]),
   ...of('server/src/client.ts', 'http', [['hops.findLastIndex(', 'hops.findIndex(']]),

@@ -18,22 +18,22 @@ const ports = { http: '8001', ws: '8080' } as const
  * @throws ParleyError INVALID_ARGUMENT
  */
 export function serverAddress(url: string | URL, wsUrl?: string | URL): ServerAddress {
-  const http = parse(url, ['http:', 'https:'])
+  const http = parse(url, 'http')
   const httpUrl = text(http)
-  if (wsUrl !== undefined) return { httpUrl, wsUrl: text(parse(wsUrl, ['ws:', 'wss:'])) }
+  if (wsUrl !== undefined) return { httpUrl, wsUrl: text(parse(wsUrl, 'ws')) }
   const hasOwnPort = http.port === ports.http
   if (hasOwnPort) http.port = ports.ws
   return { httpUrl, wsUrl: text(http).replace('http', 'ws') + (hasOwnPort ? '' : '/ws') }
 }
 
-function parse(url: string | URL, protocols: readonly string[]): URL {
+function parse(url: string | URL, scheme: 'http' | 'ws'): URL {
   try {
     const parsed = new URL(url)
-    if (protocols.includes(parsed.protocol)) return parsed
+    if (RegExp(`^${scheme}s?:`).test(parsed.protocol)) return parsed
   } catch {}
   throw new ParleyError(
     'INVALID_ARGUMENT',
-    `"${url}" must be an address that begins with ${protocols.join('// or ')}//.`,
+    `"${url}" must be an address that begins with ${scheme}:// or ${scheme}s://.`,
   )
 }
 

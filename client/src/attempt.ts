@@ -86,12 +86,6 @@ export class Attempt {
   }
 
   #openControl(): void {
-    const { listener } = this
-    this.#control ??= new Control(this.pc, {
-      opened: () => listener.changed(),
-      heard: () => listener.heard(),
-      parted: () => listener.parted(),
-      ended: () => listener.ended(),
-    })
+    this.#control ??= new Control(this.pc, this.listener)
   }
 }

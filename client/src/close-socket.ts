@@ -3,8 +3,8 @@ import type { Clock } from './clock.ts'
 /** Milliseconds that the end of a WebSocket is waited for; without a network it may take long. */
 const closedWithin = 2_000
 
-/** Closes a WebSocket. Resolves when the server has seen that, or the network has kept it from that for too long. */
-export function closeSocket(socket: WebSocket, clock: Clock): Promise<void> {
+/** Closes a WebSocket with a code of RFC 6455 section 7.4. Resolves when the server has seen that, or the network has kept it from that for too long. */
+export function closeSocket(socket: WebSocket, clock: Clock, code: number): Promise<void> {
   if (socket.readyState === socket.CLOSED) return Promise.resolve()
   return new Promise(resolve => {
     const cancel = clock.after(closedWithin, resolve)
@@ -12,6 +12,6 @@ export function closeSocket(socket: WebSocket, clock: Clock): Promise<void> {
       cancel()
       resolve()
     }
-    socket.close()
+    socket.close(code)
   })
 }

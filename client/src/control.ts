@@ -12,7 +12,7 @@ const farewellWithin = 1_000
 /** What a `Control` tells its connection. */
 export interface ControlListener {
   /** The channel is open. */
-  opened(): void
+  changed(): void
   /** The other side is there: it has said something. */
   heard(): void
   /** The other side closes the connection on purpose. */
@@ -35,7 +35,7 @@ export class Control {
     const { label, ...init } = channelInit
     const channel = pc.createDataChannel(label, init)
     this.#channel = channel
-    channel.onopen = () => listener.opened()
+    channel.onopen = () => listener.changed()
     channel.onclose = () => listener.ended()
     channel.onmessage = ({ data }) => {
       if (data === 'ping') this.#say('pong')

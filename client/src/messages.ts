@@ -28,5 +28,8 @@ export interface IncomingSignal {
 
 /** What arrives and answers nothing that was asked. */
 export type Incoming =
-  | Exclude<ServerMessage, RegisteredAuth | ErrorMessage | Bye | { readonly type: 'token_expiring' }>
+  | Exclude<
+      ServerMessage,
+      RegisteredAuth | ErrorMessage | Bye | { readonly type: 'token_expiring' | 'resumed' | 'go_away' }
+    >
   | IncomingSignal

@@ -4,7 +4,7 @@ import { ParleyError } from './errors.ts'
 /** @throws ParleyError UNSUPPORTED */
 export function newPeerConnection({ RTCPeerConnection, configuration }: ConnectionParts): RTCPeerConnection {
   if (!RTCPeerConnection) {
-    throw new ParleyError('UNSUPPORTED', 'There is no WebRTC here; hand one in, as that of "node-datachannel".')
+    throw new ParleyError('UNSUPPORTED', 'No WebRTC here; hand one in, as that of "node-datachannel".')
   }
   try {
     return new RTCPeerConnection(configuration())

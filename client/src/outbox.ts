@@ -96,6 +96,7 @@ export class Outbox {
         await this.parts.arrival(this.peerId, this.options.ended)
         return true
       case 'DELIVERY_FAILED':
+      case 'PEER_AWAY':
         await new Promise<void>(resolve => this.parts.clock.after(retryAfter, resolve))
         return true
       default:

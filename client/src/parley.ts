@@ -101,7 +101,7 @@ export class Parley {
   async join(options: JoinOptions): Promise<Room> {
     const turn = nextTurn()
     const WebSocket = this.#options.WebSocket ?? globalThis.WebSocket
-    if (!WebSocket) throw new ParleyError('UNSUPPORTED', 'There is no WebSocket here; hand one in, as that of "ws".')
+    if (!WebSocket) throw new ParleyError('UNSUPPORTED', 'No WebSocket here; hand one in, as that of "ws".')
     const RTCPeerConnection = this.#options.RTCPeerConnection ?? globalThis.RTCPeerConnection
     const platform = { WebSocket, RTCPeerConnection, clock: this.#clock, random: Math.random, turn }
     return Room.join(this.address.wsUrl, await this.signIn(), options, platform)

@@ -39,20 +39,13 @@ export class Roster {
 
   /** What the server tells. */
   hear(message: PresenceMessage): void {
-    switch (message.type) {
-      case 'peer_joined':
-        this.join(message.peer)
-        return
-      case 'peer_left':
-        this.leave(message.peer_id, message.reason)
-        return
-      case 'peer_updated':
-        this.update(message.peer)
-        return
-      case 'peers_changed':
-        for (const { peer_id, reason } of message.left) this.leave(peer_id, reason)
-        for (const peer of message.joined) this.join(peer)
-        for (const peer of message.updated) this.update(peer)
+    if (message.type === 'peer_left') this.leave(message.peer_id, message.reason)
+    else if (message.type === 'peer_joined') this.join(message.peer)
+    else if (message.type === 'peer_updated') this.update(message.peer)
+    else {
+      for (const { peer_id, reason } of message.left) this.leave(peer_id, reason)
+      for (const peer of message.joined) this.join(peer)
+      for (const peer of message.updated) this.update(peer)
     }
   }
 

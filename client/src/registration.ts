@@ -13,7 +13,7 @@ export const registrationOf = (
   token,
   metadata,
   channels: [...channels],
-  features: ['acks', 'presence', 'channels', 'token-refresh'],
-  ...(role !== undefined && { role }),
-  ...(isAdmin && { is_admin: true }),
+  features: ['acks', 'presence', 'channels', 'token-refresh', 'resume'],
+  role,
+  is_admin: isAdmin,
 })

@@ -12,9 +12,14 @@ interface Pending {
 /** Bytes of one message that a server takes by default. Not read from the protocol's table, as all of that would come along. */
 export const messageBytes = 1024 * 1024
 
-/** What a peer asks the server. Each request has exactly one outcome; nothing is sent twice. */
+/**
+ * What a peer asks the server. Each request has exactly one outcome. Over a session, each arrives once: the server says how many it
+ * has received, and only those behind them are sent again.
+ */
 export class Requests {
   #lastId = 0
+  /** The id of the last one before those of this session: they are numbered as they are sent. */
+  #offset = 0
   /** Sent and not answered, by request_id. */
   readonly #unanswered = new Map<string, Pending>()
   #waiting: Pending[] = []
@@ -25,18 +30,18 @@ export class Requests {
    * @throws ParleyError MESSAGE_TOO_BIG; what it is rejected with
    */
   make(message: Outgoing, send?: (text: string) => void): Promise<ServerMessage> {
-    const id = String(++this.#lastId)
+    const id = String(this.#lastId + 1)
     const text = JSON.stringify({ ...message, request_id: id })
     return new Promise((resolve, reject) => {
-      const pending = { id, text, resolve, reject }
-      if (isTooBig(text)) reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${messageBytes} bytes.`))
-      else if (send) this.#send(pending, send)
-      else this.#waiting.push(pending)
+      if (isTooBig(text)) return reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${messageBytes} bytes.`))
+      this.#lastId++
+      this.#waiting.push({ id, text, resolve, reject })
+      if (send) this.flush(send)
     })
   }
 
   /** The request with this id, which is answered now. */
-  answered(id: string): Pick<Pending, 'resolve' | 'reject'> | undefined {
+  answered(id = ''): Pick<Pending, 'resolve' | 'reject'> | undefined {
     const pending = this.#unanswered.get(id)
     this.#unanswered.delete(id)
     return pending
@@ -44,25 +49,31 @@ export class Requests {
 
   /** Sends what waits. */
   flush(send: (text: string) => void): void {
-    for (const pending of this.#waiting.splice(0)) this.#send(pending, send)
+    for (const pending of this.#waiting.splice(0)) {
+      this.#unanswered.set(pending.id, pending)
+      send(pending.text)
+    }
   }
 
-  /** The connection has broken: what was sent may have arrived or not. */
+  /**
+   * There is a connection. Either a session begins, and what is sent from now on counts; or one goes on of which the server has
+   * `received` so many, and the others are sent again.
+   */
+  attach(send: (text: string) => void, received?: number): void {
+    if (received === undefined) this.#offset = this.#lastId - this.#waiting.length
+    else for (const { id, text } of this.#unanswered.values()) if (+id > this.#offset + received) send(text)
+  }
+
+  /** The session is over: what was sent may have arrived or not. */
   rejectSent(error: ParleyError): void {
-    const unanswered = [...this.#unanswered.values()]
+    for (const { reject } of this.#unanswered.values()) reject(error)
     this.#unanswered.clear()
-    for (const { reject } of unanswered) reject(error)
   }
 
   /** There will be no connection any more. */
   rejectAll(error: ParleyError): void {
     this.rejectSent(error)
     for (const { reject } of this.#waiting.splice(0)) reject(error)
-  }
-
-  #send(pending: Pending, send: (text: string) => void): void {
-    this.#unanswered.set(pending.id, pending)
-    send(pending.text)
   }
 }
 

@@ -53,7 +53,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#signaling.on('registered', reply => this.#registered(reply))
     this.#signaling.on('message', message => this.#receive(message))
     this.#signaling.on('state', state => this.#changed(state))
-    this.peerId = options.peerId ?? `peer-${randomId().slice(0, 8)}`
+    this.peerId = options.peerId ?? `peer-${randomId().slice(0, 9)}`
     this.#channels = new Set(options.channels)
     this.#metadata = options.metadata ?? {}
     this.#connections = new Connections({

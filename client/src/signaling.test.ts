@@ -264,6 +264,180 @@ test('a room that is over may still be left', async () => {
   ])
 })
 
+const session = (token: string) => ({ session: { token, ttl_seconds: 30 } })
+
+/** Registered with a session that can go on. */
+async function inSession(options: Parameters<typeof prepare>[0] = {}) {
+  const parts = prepare(options)
+  const connection = await parts.server.accept()
+  await connection.answerRegister(session('first'))
+  await parts.joined
+  return { ...parts, connection }
+}
+
+/** Takes the `resume` that comes next, and says how much the server has received. */
+async function resumed(connection: ScriptedConnection, received: number, token = 'next') {
+  const resume = await connection.next()
+  connection.send({ type: 'resumed', room_id: 'room', peer_id: 'me', received, expires_at: null, ...session(token) })
+  return resume
+}
+
+describe('a session', () => {
+  test('goes on over another connection: what has not arrived is sent again, and receipts wait', async () => {
+    const { server, connection, signaling, states } = await inSession()
+    const asked = [1, 2, 3].map(n => signaling.request({ type: 'query', n }))
+    for (let i = 0; i < 3; i++) await connection.next()
+    const seen: unknown[] = []
+    signaling.on('message', message => seen.push(message))
+    connection.send({ type: 'available_peers', peers: [], request_id: '1' })
+    connection.send({ type: 'peer_left', peer_id: 'bob', reason: 'left' })
+    connection.send({ type: 'offer', sender: 'bob', request_id: '2', sdp: 'v=0' })
+    await asked[0]
+    while (seen.length < 2) await signaling.once('message')
+    connection.cut()
+    await status(signaling, 'reconnecting')
+    const later = signaling.request({ type: 'query', n: 4 })
+    const second = await server.accept()
+    expect(await resumed(second, 2)).toEqual({
+      ...{ type: 'resume', room_id: 'room', peer_id: 'me', token: 'first', received: 3 },
+    })
+    expect([await second.next(), await second.next()]).toEqual([
+      { type: 'query', n: 3, request_id: '3' },
+      { type: 'query', n: 4, request_id: '4' },
+    ])
+    for (const id of ['2', '3', '4']) second.send({ type: 'available_peers', peers: [id], request_id: id })
+    expect(await Promise.all([...asked.slice(1), later])).toMatchObject([
+      { peers: ['2'] },
+      { peers: ['3'] },
+      { peers: ['4'] },
+    ])
+    expect(states.map(({ status }) => status)).toEqual(['connected', 'reconnecting', 'connected'])
+    // The numbers go on over it, and the new token counts.
+    second.cut()
+    await status(signaling, 'reconnecting')
+    signaling.request({ type: 'query' }).catch(() => {})
+    expect(await resumed(await server.accept(), 4)).toMatchObject({ token: 'next', received: 6 })
+  })
+
+  test('that the server does not know ends: what was sent is rejected, and the peer registers on the same connection', async () => {
+    const { server, connection, signaling } = await inSession()
+    const asked = signaling.request({ type: 'query' })
+    await connection.next()
+    connection.cut()
+    await status(signaling, 'reconnecting')
+    const waiting = signaling.request({ type: 'query' })
+    const second = await server.accept()
+    await second.next()
+    second.send({ type: 'error', code: 'RESUME_FAILED', reason: 'No.', message: 'No.', retryable: false })
+    expect(await codeOf(asked)).toBe('DISCONNECTED')
+    expect(await second.answerRegister(session('other'))).toMatchObject({ type: 'register' })
+    expect(await second.next()).toMatchObject({ type: 'query', request_id: '2' })
+    second.send({ type: 'available_peers', peers: [], request_id: '2' })
+    expect(await waiting).toMatchObject({ type: 'available_peers' })
+    second.cut()
+    await status(signaling, 'reconnecting')
+    signaling.request({ type: 'query' }).catch(() => {})
+    expect(await resumed(await server.accept(), 1)).toMatchObject({ token: 'other', received: 1 })
+  })
+
+  test('is over after its time; then what was sent is rejected, and the peer registers', async () => {
+    const { server, connection, signaling, clock } = await inSession({ random: 0.9 })
+    const asked = signaling.request({ type: 'query' })
+    await connection.next()
+    connection.cut()
+    await status(signaling, 'reconnecting')
+    let isRejected = false
+    asked.catch(() => (isRejected = true))
+    // Every attempt fails until then.
+    for (let gone = 0; gone < 29_000; gone += 500) {
+      clock.advance(500)
+      if (signaling.state.status !== 'reconnecting' || signaling.state.retryAt > clock.now()) continue
+      ;(await server.accept()).cut()
+      await signaling.once('state')
+    }
+    expect(isRejected).toBe(false)
+    clock.advance(1_000)
+    expect(await codeOf(asked)).toBe('DISCONNECTED')
+    clock.advance(20_000)
+    expect(await (await server.accept()).next()).toMatchObject({ type: 'register' })
+  })
+
+  test.each([['the server says goodbye', (c: ScriptedConnection) => c.send({ ...stops, retry_after: 0 })]])(
+    'is not asked for when %s',
+    async (_, end) => {
+      const { server, connection, signaling, clock } = await inSession()
+      end(connection)
+      connection.close(1001)
+      await status(signaling, 'reconnecting')
+      clock.advance(1_000)
+      expect(await (await server.accept()).next()).toMatchObject({ type: 'register' })
+    },
+  )
+
+  test('ends with the room: the server is told', async () => {
+    const { connection, signaling } = await inSession()
+    signaling.close()
+    expect(await connection.closed).toBe(1000)
+  })
+
+  test('survives a connection that hangs, which is closed as one that the peer comes back from', async () => {
+    const { connection, signaling, clock, server } = await inSession()
+    clock.advance(30_000)
+    await connection.next()
+    clock.advance(10_000)
+    await status(signaling, 'reconnecting')
+    expect(await connection.closed).toBe(4000)
+    clock.advance(1_000)
+    expect(await (await server.accept()).next()).toMatchObject({ type: 'resume', token: 'first' })
+  })
+
+  test('moves when the server asks for that: the old connection is in use until the new one is open', async () => {
+    const { server, connection, signaling, clock, states } = await inSession()
+    connection.send({ type: 'go_away', reason: 'shutting_down', reconnect_after_ms: 700, deadline_ms: 10_000 })
+    connection.send({ type: 'broadcast', from_peer_id: 'bob', payload: 1 })
+    await signaling.once('message')
+    clock.advance(699)
+    const before = signaling.request({ type: 'query' })
+    expect(await connection.next()).toMatchObject({ request_id: '1' })
+    connection.send({ type: 'available_peers', peers: [], request_id: '1' })
+    await before
+    expect(server.arrived).toBe(1)
+    clock.advance(1)
+    const second = await server.accept()
+    const resume = await second.next()
+    expect(resume).toMatchObject({ type: 'resume', received: 3 })
+    expect(await connection.closed).toBe(4000)
+    const meanwhile = signaling.request({ type: 'query' })
+    second.send({ type: 'resumed', room_id: 'room', peer_id: 'me', received: 1, expires_at: null, ...session('next') })
+    expect(await second.next()).toMatchObject({ request_id: '2' })
+    second.send({ type: 'available_peers', peers: [], request_id: '2' })
+    await meanwhile
+    expect(states.map(({ status }) => status)).toEqual(['connected'])
+  })
+
+  test('stays where it is when there is no new connection, until the server closes that', async () => {
+    const { server, connection, signaling, clock } = await inSession({ random: 0 })
+    connection.send({ type: 'go_away', reason: 'shutting_down', reconnect_after_ms: 0, deadline_ms: 10_000 })
+    connection.send({ type: 'broadcast', from_peer_id: 'bob', payload: 1 })
+    await signaling.once('message')
+    server.refuse()
+    clock.advance(0)
+    await server.refused
+    const asked = signaling.request({ type: 'query' })
+    expect(await connection.next()).toMatchObject({ request_id: '1' })
+    connection.send({ type: 'available_peers', peers: [], request_id: '1' })
+    await asked
+    server.refuse(false)
+    connection.close(1001)
+    await status(signaling, 'reconnecting')
+    clock.advance(1_000)
+    expect(await resumed(await server.accept(), 1)).toMatchObject({ type: 'resume' })
+    await status(signaling, 'connected')
+  })
+})
+
+const stops = { type: 'bye', code: 'SHUTTING_DOWN', reason: 'shutting_down', message: 'It stops.', close_code: 1001 }
+
 describe('reconnecting', () => {
   test('is tried within a second, then after pauses that double up to 20 s', async () => {
     const { connection, signaling, server, clock } = await registered()
@@ -320,8 +494,7 @@ describe('reconnecting', () => {
 
   test('comes back when the bye of a server that stops says so, not before, whatever is asked meanwhile', async () => {
     const { connection, signaling, server, clock } = await registered({ random: 0 })
-    const bye = { type: 'bye', code: 'SHUTTING_DOWN', reason: 'shutting_down', message: 'It stops.', close_code: 1001 }
-    connection.send({ ...bye, retry_after: 7.25 })
+    connection.send({ ...stops, retry_after: 7.25 })
     connection.close(1001)
     await status(signaling, 'reconnecting')
     expect(signaling.state).toMatchObject({ retryAt: clock.now() + 7_250, error: { code: 'SHUTTING_DOWN' } })

@@ -1,4 +1,4 @@
-import type { Bye, RegisteredAuth, ServerMessage } from '@parley/protocol'
+import type { Bye, RegisteredAuth, ServerMessage, SessionGrant } from '@parley/protocol'
 import { pauseBefore } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import { closeSocket } from './close-socket.ts'
@@ -54,6 +54,13 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   #isTrying = false
   #attempt = 0
   #heardAt = 0
+  /** What is sent goes out: the peer is registered, and its session is that of the socket. */
+  #isReady = false
+  /** That of the last registration, as long as it may go on. */
+  #session: SessionGrant | undefined
+  /** Frames of this session that have come. */
+  #received = 0
+  #cancelSession: (() => void) | undefined
   #cancelTimer = () => {}
   /** Gives the current socket up. */
   #fail: (error: ParleyError) => void = () => {}
@@ -79,13 +86,11 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
    * @throws ParleyError
    */
   async open(): Promise<void> {
-    try {
-      await this.#try()
-    } catch (cause) {
+    await this.#try().catch(cause => {
       const error = asParleyError(cause)
       this.#end(error)
       throw error
-    }
+    })
   }
 
   get state(): ConnectionState {
@@ -95,12 +100,12 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   /**
    * The answer to a message: its reply in docs/protocol.md, or `ack`.
    * @throws ParleyError with the server's code; MESSAGE_TOO_BIG; LEFT; DISCONNECTED if the connection broke before the
-   *   answer came: then nobody knows whether the message has arrived
+   *   answer came, and the session did not go on: then nobody knows whether the message has arrived
    */
   request(message: Outgoing): Promise<ServerMessage> {
     const state = this.#state
     if (state.status === 'closed') return Promise.reject(state.error ?? left())
-    if (state.status === 'connected') return this.#requests.make(message, this.#send)
+    if (state.status === 'connected') return this.#requests.make(message, this.#isReady ? this.#send : undefined)
     // Somebody waits, so the first attempt does not, unless the server has asked for that.
     if (state.attempt < 2 && !state.error.retryAfter) this.#retry()
     return this.#requests.make(message)
@@ -141,69 +146,88 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     }
   }
 
-  /** Resolves when the peer is registered. From then on the end of the connection is told to `#lost`. @throws ParleyError */
+  /** Resolves when the peer is registered, or its session goes on. From then on the end of the connection is told to `#lost`. @throws ParleyError */
   async #connect(idToken: string): Promise<void> {
     if (this.#state.status === 'closed') throw this.#state.error ?? left()
     const { WebSocket, wsUrl, registration, clock } = this.options
     const socket = new WebSocket(wsUrl)
-    this.#socket = socket
+    // One that the server wants to be rid of is in use until this one is open.
+    const before = this.#socket
     await new Promise<void>((resolve, reject) => {
       this.#refuse = reject
-      let isRegistered = false
       let bye: Bye | undefined
       const fail = (error: ParleyError) => {
-        if (this.#socket !== socket) return
+        const isReady = this.#isReady
+        if (this.#socket !== socket) return reject(error)
         this.#abandon()
-        if (isRegistered) this.#lost(error)
+        if (isReady) this.#lost(error)
         else reject(error)
       }
-      this.#fail = fail
-      this.#plan(registerWithin, () => fail(new ParleyError('TIMEOUT', `${wsUrl} does not answer.`)))
-      socket.onopen = () =>
-        socket.send(JSON.stringify({ ...registration(), type: 'register', id_token: idToken, request_id: registerId }))
-      socket.onclose = ({ code, reason }) => fail(bye ? byeError(bye) : closeError(wsUrl, code, reason, !isRegistered))
+      /** From here on this is the socket. */
+      const take = () => {
+        this.#abandon()
+        this.#socket = socket
+        this.#fail = fail
+        this.#plan(registerWithin, () => fail(new ParleyError('TIMEOUT', `${wsUrl} does not answer.`)))
+      }
+      const send = (message: object) => socket.send(JSON.stringify(message))
+      const register = () => send({ ...registration(), type: 'register', id_token: idToken, request_id: registerId })
+      if (!before) take()
+      socket.onopen = () => {
+        if (this.#socket !== (before ?? socket)) return socket.close()
+        if (before) take()
+        if (!this.#session) return register()
+        const { room_id, peer_id } = registration()
+        send({ type: 'resume', room_id, peer_id, token: this.#session.token, received: this.#received })
+      }
+      socket.onclose = ({ code, reason }) => fail(bye ? byeError(bye) : closeError(wsUrl, code, reason, !this.#isReady))
       // It says nothing of the cause, and a close event follows.
       socket.onerror = () => {}
       socket.onmessage = ({ data }) => {
         this.#heardAt = clock.now()
+        if (this.#isReady) this.#received++
         const message: ServerMessage | IncomingSignal = JSON.parse(String(data))
         switch (message.type) {
           case 'registered_auth':
-            isRegistered = true
+          case 'resumed':
+            this.#attempt = 0
+            this.#isReady = true
+            this.#hold(message.session)
             this.#watch()
-            this.#registered(message)
+            this.#requests.attach(this.#send, 'received' in message ? message.received : undefined)
+            if (this.#state.status !== 'connected') this.#become({ status: 'connected' })
+            if (message.type === 'registered_auth') {
+              this.#received = 0
+              this.emit('registered', message)
+            }
+            this.#requests.flush(this.#send)
             return resolve()
           case 'error':
-            if (message.request_id === registerId) return fail(errorOf(message))
-            if (message.request_id !== undefined)
-              return this.#requests.answered(message.request_id)?.reject(errorOf(message))
+            if (message.code === 'RESUME_FAILED') {
+              this.#endSession(errorOf(message))
+              return register()
+            }
             // The answer to nothing: the room has ended.
-            if (message.code === 'ROOM_EXPIRED') fail(errorOf(message))
-            return
+            if (message.request_id === registerId || (!message.request_id && message.code === 'ROOM_EXPIRED'))
+              return fail(errorOf(message))
+            return this.#requests.answered(message.request_id)?.reject(errorOf(message))
           case 'bye':
             bye = message
-            return
+            // It is over. What has no answer yet is answered until the end.
+            return this.#hold(undefined)
+          case 'go_away':
+            return void clock.after(message.reconnect_after_ms, () => socket === this.#socket && this.#tryAgain())
           case 'token_expiring':
             return this.#renew()
-          case 'offer':
-          case 'answer':
-          case 'candidate':
-            return this.emit('message', message)
           default: {
-            const id = 'request_id' in message ? message.request_id : undefined
-            if (id === undefined) this.emit('message', message)
-            else this.#requests.answered(id)?.resolve(message)
+            // A signal is what another peer has put into it.
+            const id = 'sender' in message ? undefined : 'request_id' in message && message.request_id
+            if (id) this.#requests.answered(id)?.resolve(message as ServerMessage)
+            else this.emit('message', message)
           }
         }
       }
     })
-  }
-
-  #registered(reply: RegisteredAuth): void {
-    this.#attempt = 0
-    this.#become({ status: 'connected' })
-    this.emit('registered', reply)
-    this.#requests.flush(this.#send)
   }
 
   /** A connection can die without a word, as when the network has changed; a page does not see the server's pings. */
@@ -239,7 +263,14 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   #retry(): void {
     if (this.#isTrying || this.#state.status !== 'reconnecting') return
     this.#cancelTimer()
-    this.#try().catch(error => this.#lost(asParleyError(error)))
+    this.#tryAgain()
+  }
+
+  /** Also while the connection is still in use that the server wants to be rid of. */
+  #tryAgain(): void {
+    this.#try().catch(error => {
+      if (this.#state.status === 'reconnecting') this.#lost(asParleyError(error))
+    })
   }
 
   /** A registered connection, or an attempt to have one again, has failed. */
@@ -253,9 +284,24 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     const attempt = this.#attempt + 1
     const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
-    const sentence = 'The connection was lost before the answer came.'
-    this.#requests.rejectSent(new ParleyError('DISCONNECTED', sentence, { cause: error }))
+    if (!this.#session) this.#endSession(error)
+    else this.#cancelSession ??= clock.after(this.#session.ttl_seconds * 1000, () => this.#endSession(error))
     this.#plan(pause, () => this.#retry())
+  }
+
+  /** What was sent on it and has no answer may have arrived or not. */
+  #endSession(cause: ParleyError): void {
+    this.#hold(undefined)
+    this.#requests.rejectSent(
+      new ParleyError('DISCONNECTED', 'The connection was lost before the answer came.', { cause }),
+    )
+  }
+
+  /** The session goes on, or there is none any more. */
+  #hold(session: SessionGrant | undefined): void {
+    this.#session = session
+    this.#cancelSession?.()
+    this.#cancelSession = undefined
   }
 
   /** Instead of what was planned before. */
@@ -267,21 +313,23 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   #end(error: ParleyError | undefined): void {
     if (this.#state.status === 'closed') return
     this.#offOnline()
-    this.#abandon()
+    this.#hold(undefined)
+    this.#abandon(1000)
     this.#refuse(error ?? left())
     this.#become(error ? { status: 'closed', error } : { status: 'closed' })
     this.#requests.rejectAll(error ?? left())
     void this.#released.then(this.#tellOver)
   }
 
-  /** Lets go of the socket, whatever state it is in. */
-  #abandon(): void {
+  /** Lets go of the socket, whatever state it is in. @param code that says whether the peer leaves the room with it */
+  #abandon(code = 4000): void {
     this.#cancelTimer()
     const socket = this.#socket
     if (!socket) return
     this.#socket = undefined
+    this.#isReady = false
     socket.onopen = socket.onmessage = null
-    this.#released = closeSocket(socket, this.options.clock)
+    this.#released = closeSocket(socket, this.options.clock, code)
   }
 
   #become(state: ConnectionState): void {

@@ -72,6 +72,10 @@ export interface ScriptedServer {
   readonly wsUrl: string
   /** How many connections there have been. */
   readonly arrived: number
+  /** Answers no handshake with a WebSocket, or does again. */
+  refuse(refuses?: boolean): void
+  /** Resolves when a handshake was refused. */
+  readonly refused: Promise<void>
   /** The next connection. */
   accept(): Promise<ScriptedConnection>
 }
@@ -80,11 +84,17 @@ export interface ScriptedServer {
 export function startScriptedServer(): ScriptedServer {
   const unclaimed: ScriptedConnection[] = []
   let arrived = 0
+  let refuses = false
+  const { promise: refused, resolve: tellRefused } = Promise.withResolvers<void>()
   const waiting: ((connection: ScriptedConnection) => void)[] = []
   const server: Server<{ connection?: ScriptedConnection }> = Bun.serve<{ connection?: ScriptedConnection }>({
     hostname: '127.0.0.1',
     port: 0,
-    fetch: (request, server) => (server.upgrade(request, { data: {} }) ? undefined : new Response('', { status: 426 })),
+    fetch(request, server) {
+      if (!refuses && server.upgrade(request, { data: {} })) return undefined
+      tellRefused()
+      return new Response('', { status: 503 })
+    },
     websocket: {
       open(socket) {
         const connection = new ScriptedConnection(socket)
@@ -101,6 +111,10 @@ export function startScriptedServer(): ScriptedServer {
   onTestFinished(() => server.stop(true))
   return {
     wsUrl: `ws://127.0.0.1:${server.port}`,
+    refused,
+    refuse(value = true) {
+      refuses = value
+    },
     get arrived() {
       return arrived
     },

@@ -174,6 +174,14 @@ export const serverMessages = {
     summary: 'The room has ended.',
     members: { reason: oneOf('expired', 'deleted') },
   },
+  go_away: {
+    summary: 'With resume: the server stops. Open a new connection after a while, resume on it, then close this one.',
+    members: {
+      reason: described('One word: shutting_down.', text),
+      reconnect_after_ms: described('Milliseconds: not all peers at once.', integer),
+      deadline_ms: described('Milliseconds after which this connection is closed.', integer),
+    },
+  },
   bye: {
     summary: 'The connection is about to be closed; what is still sent is refused.',
     members: {

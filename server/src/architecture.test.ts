@@ -245,7 +245,6 @@ test('each seam has its contract, and each adapter runs it', () => {
 const tooLong: readonly string[] = [
   'client/src/signaling.ts',
   'server/src/gateway/connection.ts',
-  'server/src/rooms/rooms.ts',
   'server/src/sessions/session.ts',
 ]
 

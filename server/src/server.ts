@@ -22,6 +22,9 @@ import { refusedAttempts } from './refused-attempts.ts'
 import { refusedOrigins } from './refused-origins.ts'
 import { withDeadline } from './resilience/deadline.ts'
 import type { RoomStore } from './room-store/room-store.ts'
+import { countEvents } from './rooms/event-counts.ts'
+import { logEvents } from './rooms/event-log.ts'
+import { toEach } from './rooms/room-events.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { Guesses } from './sessions/guesses.ts'
 import { TimeSlices } from './time-slices.ts'
@@ -56,6 +59,7 @@ export interface SignalingServer {
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
   const { clock, identity, store, backplane, log, version } = parts
   const metrics = createMetrics()
+  const emit = toEach(logEvents(log, clock), countEvents(metrics))
   const refusedOrigin = refusedOrigins(clock, log, metrics)
   const refusedAttempt = refusedAttempts(clock, log)
   const budget = new WorkBudget(config.workAtOnce, clock)
@@ -64,7 +68,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     iceServers: (subject: string) => iceServers(config, subject, clock.now()),
     turnUser: (subject: string) => turnUser(config, subject),
   }
-  const rooms = new Rooms({ ...parts, ...ice, metrics, limits: config, budget, slices })
+  const rooms = new Rooms({ ...parts, ...ice, emit, metrics, limits: config, budget, slices })
   const newcomers = new Newcomers({
     ...{ clock, log, metrics },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
@@ -77,7 +81,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
   const gateway = openGateway(
     { ...config, deadAfter: config.deadAfter * 1000 },
     {
-      ...{ rooms, clock, log, metrics, newcomers, budget, slices, buffers, queues, keptMemory: queues },
+      ...{ rooms, clock, emit, log, metrics, newcomers, budget, slices, buffers, queues, keptMemory: queues },
       ...{ hiddenClient, refusedOrigin, refusedAttempt },
       limits: { ...config, waitingBytes: 4 * config.unregisteredMessageBytes },
       guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),
@@ -173,7 +177,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
 
     async drain() {
       draining = true
-      rooms.hush()
+      rooms.stopPresence()
       // This leaves open connections alone, and resolves when the last of them has gone.
       const stopped = ports.stop()
       await gateway.close(stopped)

@@ -5,10 +5,13 @@ import { local } from '../src/identity/local.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'
 import type { RoomOptions } from '../src/rooms/creation.ts'
+import { countEvents } from '../src/rooms/event-counts.ts'
+import { logEvents } from '../src/rooms/event-log.ts'
 import type { Entrant, PeerSession } from '../src/rooms/peer-session.ts'
 import type { Outcome } from '../src/rooms/requests.ts'
 import type { Claim } from '../src/rooms/rights.ts'
 import type { Peer } from '../src/rooms/room.ts'
+import { type RoomEvent, toEach } from '../src/rooms/room-events.ts'
 import { type RoomLimits, Rooms, type RoomsParts } from '../src/rooms/rooms.ts'
 import { TimeSlices } from '../src/time-slices.ts'
 import { WorkBudget } from '../src/work-budget.ts'
@@ -93,16 +96,19 @@ export const worldLimits: RoomLimits = {
 
 export type RoomKey = { readonly room_id: string; readonly token: string }
 
-async function world(folder: string, changes: Partial<RoomsParts>) {
+async function world(folder: string, changes: Partial<Omit<RoomsParts, 'emit'>>) {
   const clock = manualClock()
   const identity = await local({ folder, lifetime: 3600, refreshLifetime: 86_400 }, clock)
+  const { log = silentLog, metrics = createMetrics() } = changes
+  const events: RoomEvent[] = []
   const parts: RoomsParts = {
     identity,
     store: sqlite(':memory:', clock),
     backplane: inProcess(),
     clock,
-    log: silentLog,
-    metrics: createMetrics(),
+    log,
+    metrics,
+    emit: toEach(event => events.push(event), logEvents(log, clock), countEvents(metrics)),
     limits: worldLimits,
     budget: new WorkBudget(1_000_000_000, clock),
     slices: new TimeSlices(clock),
@@ -140,11 +146,11 @@ async function world(folder: string, changes: Partial<RoomsParts>) {
     await rooms.join(register(room, peerId, idToken, members), session)
     return session
   }
-  return { ...parts, clock, rooms, signIn, subjectOf, create, register, join }
+  return { ...parts, clock, events, rooms, signIn, subjectOf, create, register, join }
 }
 
 /** Calls `use` with rooms on the embedded adapters and a clock that stands still; `changes` replaces some of the parts. */
-export const inWorld = (use: (world: World) => Promise<void>, changes: Partial<RoomsParts> = {}) =>
+export const inWorld = (use: (world: World) => Promise<void>, changes: Partial<Omit<RoomsParts, 'emit'>> = {}) =>
   inTemporaryFolder(async folder => use(await world(folder, changes)))
 
 /** The reply that a request results in. */

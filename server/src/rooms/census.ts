@@ -23,7 +23,7 @@ export function census(all: Iterable<Room>): Census {
   for (const room of all) {
     if (room.peers.size === 0) continue
     rooms++
-    if (room.isPastEnd) roomsPastEnd++
+    if (room.state === 'past_end') roomsPastEnd++
     peers += room.peers.size
     for (const { role, session } of room.peers.values()) {
       if (session.awayUntil !== undefined) peersAway++

@@ -3,11 +3,12 @@ import { type Identity, identitySilent } from '../identity/identity.ts'
 import { logFailure } from '../log.ts'
 import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
 import type { CreatedRooms } from './created-rooms.ts'
-import { type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
+import { tellOtherNodes } from './other-nodes.ts'
 import { type Claim, mayDelete, provesRight } from './rights.ts'
 import type { Departed, Room } from './room.ts'
+import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
 
-export interface CleanUpParts extends OpenRoomsParts {
+export interface CleanUpParts extends RoomRegistryParts {
   readonly identity: Identity
 }
 
@@ -18,7 +19,7 @@ export type PeerDeletion = 'unknown' | 'departed' | { readonly roomDeleted: bool
 export class CleanUp {
   constructor(
     private readonly parts: CleanUpParts,
-    private readonly open: OpenRooms,
+    private readonly registry: RoomRegistry,
     private readonly created: CreatedRooms,
   ) {}
 
@@ -31,9 +32,9 @@ export class CleanUp {
    */
   async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
     const { clock, store } = this.parts
-    const roomId = 'roomId' in named ? named.roomId : (await this.open.directory.find(named.peerId, claim))?.id
+    const roomId = 'roomId' in named ? named.roomId : (await this.registry.directory.find(named.peerId, claim))?.id
     if (roomId === undefined) return false
-    const room = this.open.get(roomId)
+    const room = this.registry.get(roomId)
     const record = room?.record ?? (await withDeadline(clock, store.get(roomId), storeSilent))
     if (!record) return false
     if (!mayDelete(record, room, claim, 'peerId' in named ? named.peerId : undefined))
@@ -51,7 +52,7 @@ export class CleanUp {
    * @throws SignalingError FORBIDDEN
    */
   async deletePeer(peerId: string, claim: Claim): Promise<PeerDeletion> {
-    const room = await this.open.directory.find(peerId, claim)
+    const room = await this.registry.directory.find(peerId, claim)
     if (!room) return 'unknown'
     const peer = room.peers.get(peerId)
     const departed = room.departed.get(peerId)
@@ -59,7 +60,7 @@ export class CleanUp {
       if (departed) await this.#deleteDeparted(room, departed)
       return 'departed'
     }
-    this.open.expel(peer)
+    this.registry.expel(peer)
     if (room.peers.size === 0) {
       try {
         await this.deleteRoom(room.id)
@@ -84,10 +85,13 @@ export class CleanUp {
     let told: Promise<unknown> = Promise.resolve()
     const deletion = store.delete(roomId).then(() => {
       this.created.remove(roomId)
-      const room = this.open.get(roomId)
+      const room = this.registry.get(roomId)
       const usernames = room?.usernames ?? []
-      if (room) this.open.end(room, new SignalingError('ROOM_DELETED'))
-      told = Promise.all([this.open.tell({ type: 'room_deleted', room_id: roomId }, by), this.#signOut(usernames)])
+      if (room) this.registry.end(room, new SignalingError('ROOM_DELETED'))
+      told = Promise.all([
+        tellOtherNodes(this.parts, { type: 'room_deleted', room_id: roomId }, by),
+        this.#signOut(usernames),
+      ])
     })
     await withDeadline(clock, deletion, storeSilent, by)
     await told
@@ -96,10 +100,10 @@ export class CleanUp {
   /** Forgets a peer that has left, and signs its identity out unless another peer still uses that. */
   async #deleteDeparted(room: Room, departed: Departed): Promise<void> {
     const { id, identity, username } = departed
-    this.open.past.forgetPeer(departed)
-    this.open.forgetIfUnused(room)
-    this.parts.log.info({ room: room.id, peer: id }, 'departed peer deleted')
-    if (this.open.directory.peersOf(identity) === 0) await this.#signOut([username])
+    this.registry.past.forgetPeer(departed)
+    this.registry.forgetIfUnused(room)
+    this.parts.emit({ type: 'departed_deleted', room: room.id, peer: id })
+    if (this.registry.directory.peersOf(identity) === 0) await this.#signOut([username])
   }
 
   /** The deletion that this belongs to has happened; what fails here is for the operator. */

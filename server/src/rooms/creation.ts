@@ -3,11 +3,11 @@ import { logFailure, reasons } from '../log.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import { type RoomRecord, StoreFull } from '../room-store/room-store.ts'
 import { type CreatedRooms, serverFull } from './created-rooms.ts'
-import { type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
+import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
 import { newRoomId, newRoomToken } from './secrets.ts'
 
-export interface CreationParts extends OpenRoomsParts {
-  readonly limits: OpenRoomsParts['limits'] & {
+export interface CreationParts extends RoomRegistryParts {
+  readonly limits: RoomRegistryParts['limits'] & {
     /** Seconds that a room lives if its creator does not say. */
     readonly roomTtl: number
     readonly roomsPerIdentity: number
@@ -30,7 +30,7 @@ const makeWayAtOnce = 100
 export class Creation {
   constructor(
     private readonly parts: CreationParts,
-    private readonly open: OpenRooms,
+    private readonly registry: RoomRegistry,
     private readonly created: CreatedRooms,
     private readonly deleteRoom: (roomId: string) => Promise<void>,
   ) {}
@@ -41,7 +41,7 @@ export class Creation {
    *   answer or can keep no more
    */
   async create(creator: string, options: RoomOptions, address: string | undefined): Promise<RoomRecord> {
-    const { clock, limits, log, metrics } = this.parts
+    const { clock, limits, emit } = this.parts
     const now = Math.floor(clock.now() / 1000)
     const record: RoomRecord = {
       room_id: newRoomId(),
@@ -64,8 +64,7 @@ export class Creation {
       else throw serverFull(error.cause)
     })
     this.created.add(record, address)
-    metrics.roomsCreated++
-    log.info({ room: record.room_id, expires_at: record.expires_at }, 'room created')
+    emit({ type: 'created', room: record.room_id, expiresAt: record.expires_at })
     for (let id = this.created.excess(address); id; id = this.created.excess(address)) await this.#remove(id)
     return record
   }
@@ -99,15 +98,14 @@ export class Creation {
 
   /** Deletes a room that nobody has entered, unless somebody is about to. */
   async #remove(roomId: string): Promise<void> {
-    const { log, metrics } = this.parts
-    if (this.open.get(roomId)) {
+    const { emit, log } = this.parts
+    if (this.registry.get(roomId)) {
       this.created.entered(roomId)
       return
     }
     // Even if it is not deleted, it must not be in the way again.
     this.created.remove(roomId)
-    metrics.roomsMadeWay++
-    log.info({ room: roomId }, 'room that nobody has entered made way')
+    emit({ type: 'made_way', room: roomId })
     await this.deleteRoom(roomId).catch(error => logFailure(log, toSignalingError(error), { room: roomId }))
   }
 }

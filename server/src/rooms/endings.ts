@@ -30,7 +30,7 @@ export class Endings {
   /** Plans what comes next for the room: a warning, or its end. It may have been planned before, for another time. */
   plan(room: Room, record: RoomRecord): void {
     const { clock } = this.parts
-    room.isPastEnd = false
+    room.state = 'open'
     if (record.expires_at === null) room.cancelExpiry()
     else this.#plan(room, record, record.expires_at, clock.uptime() + record.expires_at * 1000 - clock.now())
   }
@@ -45,7 +45,7 @@ export class Endings {
         this.#plan(room, record, expiresAt, end)
         return
       }
-      room.isPastEnd = true
+      room.state = 'past_end'
       if (!this.parts.expire(room)) return
       const longer = (lastMoment(record, this.parts.maxRoomTtl) - endOf(record)) * 1000
       if (Number.isFinite(longer)) this.#at(room, end + longer, () => this.parts.end(room))

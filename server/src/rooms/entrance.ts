@@ -59,7 +59,7 @@ function occupied(code: 'ROOM_FULL' | 'PEER_ID_TAKEN', peers: Iterable<Peer>, up
  * the room, or are away.
  * @param by when the wait ends at the latest
  */
-export async function clearAway(clock: Clock, by: number, ...entrance: Parameters<typeof checkEntrance>) {
+export async function askSilentPeers(clock: Clock, by: number, ...entrance: Parameters<typeof checkEntrance>) {
   const silent = inTheWay(...entrance).flatMap(({ session: { life } }) => (life?.isSilent ? [life] : []))
   if (silent.length === 0) return
   // Where this takes too long, the refusal says who is in the way.

@@ -1,10 +1,9 @@
 import { SignalingError } from '@parley/protocol'
 import { atUptime, type Clock } from '../clock.ts'
 import { type Identity, identitySilent } from '../identity/identity.ts'
-import type { Log } from '../log.ts'
-import { countError, type Metrics } from '../metrics.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import type { Peer } from './room.ts'
+import type { Emit } from './room-events.ts'
 
 /** Milliseconds before the end of its ID token at which a peer with `token-refresh` is told. */
 const toldBefore = 60_000
@@ -14,8 +13,7 @@ const grace = 25_000
 
 export interface IdTokenEndParts {
   readonly clock: Clock
-  readonly log: Log
-  readonly metrics: Metrics
+  readonly emit: Emit
   readonly identity: Identity
   readonly limits: IdTokenLimits
 }
@@ -31,14 +29,12 @@ export interface IdTokenLimits {
  * @param expiresAt seconds since the epoch
  */
 export function planIdTokenEnd(peer: Peer, expiresAt: number, parts: IdTokenEndParts): void {
-  const { clock, log, metrics, limits } = parts
+  const { clock, emit, limits } = parts
   const end = clock.uptime() + expiresAt * 1000 - clock.now()
 
   const close = () => {
-    const reason = new SignalingError('TOKEN_EXPIRED')
-    countError(metrics, reason.code)
-    log.info({ room: peer.room.id, peer: peer.id, code: reason.code }, 'connection closed')
-    peer.session.close(reason)
+    emit({ type: 'id_token_ended', room: peer.room.id, peer: peer.id })
+    peer.session.close(new SignalingError('TOKEN_EXPIRED'))
   }
   const planClose = () => {
     if (limits.expiredTokens === 'close') at(end + grace, close)
@@ -63,13 +59,13 @@ export function planIdTokenEnd(peer: Peer, expiresAt: number, parts: IdTokenEndP
  * @throws SignalingError INVALID_TOKEN or UNAVAILABLE
  */
 export async function renewIdToken(peer: Peer, idToken: string, parts: IdTokenEndParts): Promise<number> {
-  const { clock, identity, log } = parts
+  const { clock, identity, emit } = parts
   const { subject, expiresAt } = await withDeadline(clock, identity.verify(idToken), identitySilent)
   if (subject !== peer.identity) {
     throw new SignalingError('INVALID_TOKEN', 'This ID token is of another identity than the one that registered.')
   }
   // It may have left meanwhile.
   if (!peer.session.isOver) planIdTokenEnd(peer, expiresAt, parts)
-  log.debug({ room: peer.room.id, peer: peer.id, expires_at: expiresAt }, 'ID token renewed')
+  emit({ type: 'id_token_renewed', room: peer.room.id, peer: peer.id, expiresAt })
   return expiresAt
 }

@@ -1,40 +1,13 @@
-import { isSameName, type JsonObject, type PeerDescription, SignalingError } from '@parley/protocol'
+import { isSameName, SignalingError } from '@parley/protocol'
 import { reasons } from '../log.ts'
 import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
-import { endOf, type Invite, type RoomRecord, type RoomSummary } from '../room-store/room-store.ts'
+import { endOf, type RoomRecord } from '../room-store/room-store.ts'
 import type { CreatedRooms } from './created-rooms.ts'
 import { type InviteOptions, mostListBytes, newInvite, withInvite } from './invites.ts'
-import { type OpenRooms, type OpenRoomsParts, storeSilent } from './open-rooms.ts'
-import { describe } from './room.ts'
+import { tellOtherNodes } from './other-nodes.ts'
+import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
+import { type InviteView, inviteView, type RoomDetails, type RoomView, roomDetails, roomView } from './room-views.ts'
 import { newRoomToken } from './secrets.ts'
-
-/** A room as its owner sees it. */
-export interface RoomView {
-  readonly room_id: string
-  readonly token: string
-  /** Seconds since the epoch; null: the room does not end. */
-  readonly expires_at: number | null
-  readonly name: string | null
-  readonly max_peers: number | null
-  readonly locked: boolean
-  readonly metadata: JsonObject
-  /** Peers that are in it now. */
-  readonly peer_count: number
-}
-
-export interface RoomDetails extends RoomView {
-  readonly peers: readonly (PeerDescription & { readonly channels: readonly string[] })[]
-  readonly admin_peer_id: string | null
-  /** Those that may not come back, by id. */
-  readonly removed: readonly string[]
-  readonly invites: readonly InviteView[]
-}
-
-/** An invitation without what would let anybody in. */
-export interface InviteView extends Omit<Invite, 'digest' | 'used_by'> {
-  /** Who has entered with it, by id. */
-  readonly used_by: string | null
-}
 
 /** What the owner of a room may change; what is undefined stays. */
 export interface RoomChanges {
@@ -56,8 +29,8 @@ const mostRemoved = 1000
  */
 export class Owner {
   constructor(
-    private readonly parts: OpenRoomsParts,
-    private readonly open: OpenRooms,
+    private readonly parts: RoomRegistryParts,
+    private readonly registry: RoomRegistry,
     private readonly created: CreatedRooms,
     private readonly deleteRoom: (roomId: string) => Promise<void>,
   ) {}
@@ -66,11 +39,12 @@ export class Owner {
   async rooms(identity: string): Promise<RoomView[]> {
     const { clock, store } = this.parts
     const records = await withDeadline(clock, store.createdBy(identity, clock.now() / 1000), storeSilent)
-    return records.map(record => this.#view(record))
+    return records.map(record => roomView(record, this.registry.get(record.room_id)))
   }
 
   async inspect(identity: string, roomId: string): Promise<RoomDetails> {
-    return this.#details(await this.#own(identity, roomId))
+    const record = await this.#own(identity, roomId)
+    return roomDetails(record, this.registry.get(roomId))
   }
 
   async change(identity: string, roomId: string, changes: RoomChanges): Promise<RoomDetails> {
@@ -84,13 +58,13 @@ export class Owner {
       locked: changes.locked ?? before.locked,
       token: token ?? before.token,
     }))
-    return this.#details(record)
+    return roomDetails(record, this.registry.get(record.room_id))
   }
 
   /** Ends the room for all, also past its end, while plain peers are in it. */
   async delete(identity: string, roomId: string): Promise<void> {
     // The store may know it no more: it has cleared it away, or has deleted it without being able to say so.
-    const record = this.open.get(roomId)?.record
+    const record = this.registry.get(roomId)?.record
     if (record) checkOwner(identity, record)
     else await this.#own(identity, roomId)
     await this.deleteRoom(roomId)
@@ -103,12 +77,12 @@ export class Owner {
    */
   async removePeer(identity: string, roomId: string, peerId: string): Promise<void> {
     await this.#own(identity, roomId)
-    const room = this.open.get(roomId)
+    const room = this.registry.get(roomId)
     const peer = room?.peers.get(peerId)
     const named = peer ?? room?.departed.get(peerId)
     if (!named) throw new SignalingError('PEER_NOT_FOUND')
     if (named.identity === identity) {
-      if (peer) this.open.expel(peer)
+      if (peer) this.registry.expel(peer)
       return
     }
     await this.#change(identity, roomId, before => {
@@ -180,7 +154,7 @@ export class Owner {
     change: (before: RoomRecord) => RoomRecord,
     undo?: (before: RoomRecord) => RoomRecord,
   ): Promise<RoomRecord> {
-    const { clock, store, log } = this.parts
+    const { clock, store } = this.parts
     const by = clock.uptime() + adapterTimeout
     const checked = (before: RoomRecord) => {
       this.#check(identity, before)
@@ -194,7 +168,6 @@ export class Owner {
       throw error
     })
     await told
-    log.info({ room: roomId, revision: record.revision }, 'room changed')
     return record
   }
 
@@ -202,9 +175,10 @@ export class Owner {
   #written(roomId: string, record: RoomRecord | undefined, by: number) {
     if (!record) throw new SignalingError('ROOM_NOT_FOUND')
     this.created.changed(record)
-    const room = this.open.get(roomId)
-    if (room) this.open.update(room, record)
-    return { record, told: this.open.tell({ type: 'room_changed', room_id: roomId }, by) }
+    const room = this.registry.get(roomId)
+    if (room) this.registry.update(room, record)
+    this.parts.emit({ type: 'changed', room: roomId, revision: record.revision })
+    return { record, told: tellOtherNodes(this.parts, { type: 'room_changed', room_id: roomId }, by) }
   }
 
   /** Takes a change back, if `writing` has made it after all. */
@@ -220,22 +194,6 @@ export class Owner {
       .then(record => record && this.#written(roomId, record, clock.uptime() + adapterTimeout).told)
       .catch(error => log.warn({ room: roomId, cause: reasons(error) }, 'late change not taken back'))
   }
-
-  #view({ room_id, token, expires_at, name, max_peers, locked, metadata }: RoomSummary): RoomView {
-    const peer_count = this.open.get(room_id)?.peers.size ?? 0
-    return { room_id, token, expires_at, name, max_peers, locked, metadata, peer_count }
-  }
-
-  #details(record: RoomRecord): RoomDetails {
-    const room = this.open.get(record.room_id)
-    return {
-      ...this.#view(record),
-      peers: [...(room?.peers.values() ?? [])].map(peer => ({ ...describe(peer), channels: [...peer.channels] })),
-      admin_peer_id: room?.admin?.id ?? null,
-      removed: record.removed.map(({ peer_id }) => peer_id),
-      invites: record.invites.map(inviteView),
-    }
-  }
 }
 
 function checkOwner(identity: string, { created_by }: RoomRecord): void {
@@ -243,8 +201,3 @@ function checkOwner(identity: string, { created_by }: RoomRecord): void {
     throw new SignalingError('FORBIDDEN', 'Only the identity that created the room may do this.')
   }
 }
-
-const inviteView = ({ digest: _, used_by, ...invite }: Invite): InviteView => ({
-  ...invite,
-  used_by: used_by?.peer_id ?? null,
-})

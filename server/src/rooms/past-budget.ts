@@ -58,8 +58,8 @@ export class PastBudget {
   }
 
   /** Nobody is in the room any more; `last` is its latest memory, and its address is the one that the room counts for. */
-  rest(room: Room, record: RoomRecord, last: Memory): void {
-    this.wake(room)
+  keepIdle(room: Room, record: RoomRecord, last: Memory): void {
+    this.leaveIdle(room)
     const idle = { key: keyOf(last), bytes: weights.room + sizeOf(record) }
     this.#idle.set(room, idle)
     this.#count(idle.key, idle.bytes)
@@ -75,7 +75,7 @@ export class PastBudget {
   }
 
   /** Somebody is in the room again, or it is no more. */
-  wake(room: Room): void {
+  leaveIdle(room: Room): void {
     const idle = this.#idle.get(room)
     if (!idle) return
     this.#idle.delete(room)

@@ -1,16 +1,11 @@
-import type { Clock } from '../clock.ts'
-import type { Log } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
-import { throttle } from '../resilience/throttle.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Directory } from './directory.ts'
 import { PastBudget, type PastLimits, type PastSize, pastLimits } from './past-budget.ts'
 import type { Departed, Memory, Peer, Room } from './room.ts'
+import type { Emit } from './room-events.ts'
 
 export interface PastParts {
-  readonly clock: Clock
-  readonly log: Log
-  readonly metrics: Metrics
+  readonly emit: Emit
   readonly limits: {
     /** So many departed peers one room remembers. */
     readonly peersPerRoom: number
@@ -22,9 +17,6 @@ export interface PastParts {
 /** Users that one room remembers beside its peers, so that it can sign them out: what is beyond stays with the provider. */
 const mostUsers = 10_000
 
-/** Between two lines that say that something was forgotten early. Milliseconds. */
-const linesEvery = 600_000
-
 /**
  * What the rooms of this node remember of peers that have left: who may still ask for the clean-up or come back, and who
  * is to be signed out with the room. Beyond the limits the oldest is forgotten, in whichever room: of an address that takes
@@ -32,8 +24,6 @@ const linesEvery = 600_000
  */
 export class Past {
   readonly #budget: PastBudget
-  /** Whether a line about what was forgotten early may be logged. */
-  readonly #mayLog: () => boolean
 
   /** @param forgetIfUnused is called for a room that may remember nobody any more */
   constructor(
@@ -42,7 +32,6 @@ export class Past {
     private readonly forgetIfUnused: (room: Room) => void,
   ) {
     this.#budget = new PastBudget(parts.limits.past ?? pastLimits)
-    this.#mayLog = throttle(parts.clock, linesEvery)
   }
 
   get size(): PastSize {
@@ -51,7 +40,7 @@ export class Past {
 
   /** The peer is in its room now, maybe again. */
   welcome({ room, id, username }: Peer): void {
-    this.#budget.wake(room)
+    this.#budget.leaveIdle(room)
     const before = room.departed.get(id)
     if (!before) return
     this.#drop(before)
@@ -70,12 +59,12 @@ export class Past {
       this.forgetPeer(oldest)
       this.#addUser(oldest)
     }
-    this.#settle(departed)
+    this.#forgetExcess(departed)
   }
 
   /** The peer has left its room for good; of it the user alone is remembered. */
   rememberUser({ room, username, session }: Peer): void {
-    this.#settle(this.#addUser({ room, username, address: session.address }))
+    this.#forgetExcess(this.#addUser({ room, username, address: session.address }))
   }
 
   /** The peer that has left may no longer come back into a locked room, nor ask for the clean-up. */
@@ -88,7 +77,7 @@ export class Past {
   forget(room: Room): void {
     for (const departed of [...room.departed.values()]) this.forgetPeer(departed)
     for (const user of [...room.users.values()]) this.#drop(user)
-    this.#budget.wake(room)
+    this.#budget.leaveIdle(room)
   }
 
   /** The room has another record, which may be longer. */
@@ -115,22 +104,14 @@ export class Past {
   }
 
   /** Comes back within the limits, once `last` has been added. */
-  #settle(last: Memory): void {
+  #forgetExcess(last: Memory): void {
     const { room, address } = last
-    if (room.record && room.peers.size === 0) this.#budget.rest(room, room.record, last)
+    if (room.record && room.peers.size === 0) this.#budget.keepIdle(room, room.record, last)
     for (let excess = this.#budget.excess(address); excess; excess = this.#budget.excess(address)) {
       this.#drop(excess)
       if (excess.id !== undefined) this.directory.unlist(excess.id, excess.room)
-      this.#tell(address)
+      this.parts.emit({ type: 'forgotten', room: excess.room.id, peer: excess.id, address, ...this.size })
       this.forgetIfUnused(excess.room)
     }
-  }
-
-  #tell(address: string | undefined): void {
-    const { log, metrics } = this.parts
-    metrics.peersForgotten++
-    if (!this.#mayLog()) return
-    const sentence = 'peers that have left are forgotten early; parley_peers_forgotten_total counts them'
-    log.warn({ ...this.size, address }, sentence)
   }
 }

@@ -137,6 +137,12 @@ export interface Departed extends Memory {
   readonly invited: boolean
 }
 
+/**
+ * What a room is for those in it. `past_end`: its time is over, but it goes on for the plain peers in it. `ended`: it is no more, as it
+ * was deleted, or is past its end with no plain peer in it.
+ */
+export type RoomState = 'open' | 'past_end' | 'ended'
+
 /** A room that this node has opened: because somebody is entering it, is in it, or was. */
 export class Room {
   readonly peers = new NameMap<Peer>()
@@ -157,10 +163,7 @@ export class Room {
   record: RoomRecord | undefined
   /** Peers on their way in. */
   entering = 0
-  /** True once the room is no more: deleted, or past its end with no plain peer in it. */
-  ended = false
-  /** Its time is over, but it goes on for the plain peers in it. */
-  isPastEnd = false
+  state: RoomState = 'open'
   cancelExpiry: Cancel = nothingPlanned
 
   constructor(

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { RefusedAttempt } from '../refused-attempts.ts'
+import type { Emit } from '../rooms/room-events.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
@@ -24,6 +25,7 @@ export interface SessionLimits {
 export interface SessionParts {
   readonly rooms: Rooms
   readonly clock: Clock
+  readonly emit: Emit
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: SessionLimits

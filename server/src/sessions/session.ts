@@ -168,7 +168,7 @@ export class Session implements PeerSession, Outlet {
 
   /** The connection has ended without the server's doing. */
   disconnected(isDeliberate: boolean): void {
-    const { clock, limits, log } = this.parts
+    const { clock, limits, emit } = this.parts
     if (isDeliberate || !this.canResume) {
       this.leave(isDeliberate ? 'left' : 'disconnected')
       return
@@ -176,7 +176,7 @@ export class Session implements PeerSession, Outlet {
     const ttl = limits.resumeTtl * 1000
     const cancel = clock.after(ttl, () => this.leave('disconnected'))
     this.#state = { kind: 'away', until: clock.uptime() + ttl, cancel }
-    log.info({ room: this.peer.room.id, peer: this.peerId }, 'peer away')
+    emit({ type: 'away', room: this.peer.room.id, peer: this.peer.id })
   }
 
   /** The other end is likely to have the first so many frames of its connection. */
@@ -208,9 +208,8 @@ export class Session implements PeerSession, Outlet {
     for (const text of missed) connection.write(text)
     resumption.replay.sent()
     if (this.#isBusy) connection.hold()
-    this.parts.metrics.resumptions++
-    const { room } = this.peer
-    this.parts.log.info({ room: room.id, peer: this.peerId, missed: missed.length }, 'peer back')
+    const { id, room } = this.peer
+    this.parts.emit({ type: 'back', room: room.id, peer: id, missed: missed.length })
   }
 
   /** Does what a frame asks for. Never throws. */

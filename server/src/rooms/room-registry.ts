@@ -1,8 +1,7 @@
 import { type LeaveReason, SignalingError } from '@parley/protocol'
-import type { Backplane, Envelope } from '../backplane/backplane.ts'
+import type { Backplane } from '../backplane/backplane.ts'
 import type { Clock } from '../clock.ts'
-import { type Log, logFailure, reasons } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
+import { type Log, logFailure } from '../log.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
@@ -15,13 +14,14 @@ import type { PastLimits } from './past-budget.ts'
 import { Presence, presenceWindow } from './presence.ts'
 import { enforceRemovals } from './removals.ts'
 import { type Peer, Room } from './room.ts'
+import type { Emit } from './room-events.ts'
 
-export interface OpenRoomsParts {
+export interface RoomRegistryParts {
   readonly store: RoomStore
   readonly backplane: Backplane
   readonly clock: Clock
   readonly log: Log
-  readonly metrics: Metrics
+  readonly emit: Emit
   readonly budget: WorkBudget
   readonly slices: TimeSlices
   readonly limits: {
@@ -33,20 +33,16 @@ export interface OpenRoomsParts {
 }
 
 export const storeSilent = 'The room store does not answer.'
-export const backplaneSilent = 'The other nodes cannot be reached.'
-
-/** For so long the other nodes are told, even if the store has taken all the time that there was. Milliseconds. */
-const tellWithin = 500
 
 /** The rooms that are open on this node, who is in them, and how long they last. */
-export class OpenRooms {
+export class RoomRegistry {
   readonly directory: Directory
   readonly #rooms = new Map<string, Room>()
   /** What is remembered of peers that have left. */
   readonly past: Past
   readonly #endings: Endings
 
-  constructor(private readonly parts: OpenRoomsParts) {
+  constructor(private readonly parts: RoomRegistryParts) {
     const { clock, limits } = parts
     const over = new SignalingError('ROOM_EXPIRED')
     this.directory = new Directory(parts)
@@ -113,11 +109,11 @@ export class OpenRooms {
   /** The same for a peer that may still ask for the clean-up, and come back into a locked room. */
   leave(peer: Peer, reason: LeaveReason): void {
     const { room } = peer
-    // A newer connection of this peer may have taken the place.
+    // Registered again, it may have taken its own place.
     if (room.peers.get(peer.id) !== peer) return
     this.remove(peer, reason)
     this.past.rememberPeer(peer)
-    this.parts.log.info({ room: room.id, peer: peer.id, reason }, 'peer left')
+    this.parts.emit({ type: 'left', room: room.id, peer: peer.id, reason })
     this.forgetIfUnused(room)
   }
 
@@ -127,7 +123,7 @@ export class OpenRooms {
     this.remove(peer, 'removed')
     this.directory.unlist(peer.id, room)
     peer.session.release(new SignalingError('PEER_REMOVED'))
-    this.parts.log.info({ room: room.id, peer: peer.id }, 'peer removed')
+    this.parts.emit({ type: 'removed', room: room.id, peer: peer.id })
     this.past.rememberUser(peer)
     this.forgetIfUnused(room)
   }
@@ -146,13 +142,13 @@ export class OpenRooms {
 
   /** The room is no more; its peers are told and let go. */
   end(room: Room, reason: SignalingError): void {
-    if (room.ended) return
-    room.ended = true
+    if (room.state === 'ended') return
+    room.state = 'ended'
     const peers = [...room.peers.values()]
     this.#announceEnd(room, peers, reason)
     this.#forget(room)
     for (const peer of peers) peer.session.release(reason)
-    this.parts.log.info({ room: room.id, peers: peers.length, code: reason.code }, 'room ended')
+    this.parts.emit({ type: 'ended', room: room.id, peers: peers.length, code: reason.code })
   }
 
   #announceEnd(room: Room, leaving: readonly Peer[], reason: SignalingError): void {
@@ -165,27 +161,23 @@ export class OpenRooms {
 
   /** Lets go of a room in which nobody is and that remembers nobody; ends one past its end without plain peers. */
   forgetIfUnused(room: Room): void {
-    if (room.entering > 0 || room.ended) return
-    if (room.isPastEnd && !room.hasPlainPeers) this.end(room, new SignalingError('ROOM_EXPIRED'))
-    else if (room.peers.size + room.departed.size + room.users.size === 0) this.#forget(room)
-  }
-
-  /**
-   * Tells the other nodes what has happened to the room here and in the store. It has happened whether they can be told or
-   * not, so this never fails.
-   * @param by the uptime until which it is waited for
-   */
-  async tell(envelope: Envelope, by: number): Promise<void> {
-    const { backplane, clock, log, metrics } = this.parts
-    const soon = Math.max(by, clock.uptime() + tellWithin)
-    await withDeadline(clock, backplane.publish(envelope), backplaneSilent, soon).catch(error => {
-      metrics.nodesNotTold++
-      log.warn({ room: envelope.room_id, type: envelope.type, cause: reasons(error) }, 'other nodes not told')
-    })
+    if (room.entering > 0) return
+    switch (room.state) {
+      case 'open':
+        if (room.peers.size + room.departed.size + room.users.size === 0) this.#forget(room)
+        return
+      case 'past_end':
+        if (!room.hasPlainPeers) this.end(room, new SignalingError('ROOM_EXPIRED'))
+        return
+      case 'ended':
+        return
+      default:
+        room.state satisfies never
+    }
   }
 
   /** Says no more of who comes and goes: all are about to go. */
-  hush(): void {
+  stopPresence(): void {
     for (const { presence } of this.#rooms.values()) presence.close()
   }
 
@@ -229,7 +221,7 @@ export class OpenRooms {
       this.past.rememberUser(peer)
       peer.session.release(over)
     }
-    this.parts.log.info({ room: room.id, released: leaving.length, stay: room.peers.size }, 'room past its end')
+    this.parts.emit({ type: 'past_end', room: room.id, released: leaving.length, stay: room.peers.size })
     return true
   }
 
