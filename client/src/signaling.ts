@@ -1,33 +1,15 @@
-import type { Bye, RegisteredAuth, ServerMessage, SessionGrant } from '@parley/protocol'
+import type { Bye, ServerMessage, SessionGrant } from '@parley/protocol'
 import { pauseBefore } from './backoff.ts'
-import type { Clock } from './clock.ts'
 import { closeSocket } from './close-socket.ts'
 import { Emitter } from './emitter.ts'
 import { ParleyError } from './errors.ts'
-import { type Identity, withToken } from './identity.ts'
-import type { ConnectionState, Incoming, IncomingSignal, Outgoing } from './messages.ts'
+import { withToken } from './identity.ts'
+import type { ConnectionState, IncomingSignal, Outgoing } from './messages.ts'
 import { onOnline } from './page-events.ts'
 import type { PlaceHolder } from './places.ts'
 import { Requests } from './requests.ts'
 import { asParleyError, byeError, closeError, errorOf, left } from './server-errors.ts'
-
-export interface SignalingOptions {
-  readonly wsUrl: string
-  readonly identity: Identity
-  /** What `register` says beside the ID token, asked for each time. */
-  readonly registration: () => { readonly [member: string]: unknown }
-  readonly WebSocket: typeof WebSocket
-  readonly clock: Clock
-  /** From 0 to 1, as Math.random. */
-  readonly random: () => number
-}
-
-interface SignalingEvents {
-  /** The server has let the peer in, for the first time or again. */
-  registered: [RegisteredAuth]
-  state: [ConnectionState]
-  message: [Incoming]
-}
+import type { SignalingEvents, SignalingOptions } from './signaling-types.ts'
 
 /** Milliseconds from the start of an attempt to the answer to `register`; the server itself answers within 5 s. */
 const registerWithin = 15_000
@@ -49,7 +31,8 @@ const passing: readonly string[] = ['PEER_ID_TAKEN', 'INTERNAL']
 export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   readonly over: Promise<void>
   #tellOver = () => {}
-  #state: ConnectionState
+  /** Nobody sees it before the first attempt is over. */
+  #state: ConnectionState = { status: 'reconnecting', attempt: 1, retryAt: 0, error: left() }
   #socket: WebSocket | undefined
   #isTrying = false
   #attempt = 0
@@ -77,8 +60,6 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     this.over = new Promise(resolve => {
       this.#tellOver = resolve
     })
-    const error = new ParleyError('DISCONNECTED', 'Not connected.')
-    this.#state = { status: 'reconnecting', attempt: 1, retryAt: options.clock.now(), error }
   }
 
   /**
@@ -213,7 +194,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
             return this.#requests.answered(message.request_id)?.reject(errorOf(message))
           case 'bye':
             bye = message
-            // It is over. What has no answer yet is answered until the end.
+            // The session is over. What has no answer yet is answered until the end.
             return this.#hold(undefined)
           case 'go_away':
             return void clock.after(message.reconnect_after_ms, () => socket === this.#socket && this.#tryAgain())
@@ -321,8 +302,8 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     void this.#released.then(this.#tellOver)
   }
 
-  /** Lets go of the socket, whatever state it is in. @param code that says whether the peer leaves the room with it */
-  #abandon(code = 4000): void {
+  /** Lets go of the socket. @param code that says whether the peer leaves the room with it */
+  #abandon(code?: number): void {
     this.#cancelTimer()
     const socket = this.#socket
     if (!socket) return

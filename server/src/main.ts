@@ -28,8 +28,10 @@ import { asksForTls, readCertificate } from './tls/files.ts'
 import { renewCertificate } from './tls/renewal.ts'
 import { reachable, welcome } from './welcome.ts'
 
-/** What is not closed by then is cut off. Milliseconds; a stop as a whole must end within 5 s. */
-const drainWithin = 3_500
+/** What is not closed by then is cut off. Milliseconds; a stop as a whole, without the time to drain, must end within 5 s. */
+const endWithin = 3_500
+/** Milliseconds in which a second signal is the first one, passed on: by npm, or by a terminal to all that run in it. */
+const sameSignal = 1_000
 /** The same for the adapters, and for what still waits to be written to the log. Milliseconds. */
 const closeWithin = 1_000
 const flushWithin = 250
@@ -53,7 +55,9 @@ const tls = asksForTls(config) ? await readCertificate(config, clock.now()) : un
 const obstacles = [...faults, ...preflight(config, faults), ...(tls?.faults ?? [])]
 if (obstacles.length > 0) await refuseToStart(obstacles.map(({ sentence }) => sentence))
 
-let stopping = false
+/** When it was first told to stop. */
+let stoppingSince: number | undefined
+const hurry = new AbortController()
 let exitCode = 0
 const folder = resolve(config.dataDir)
 const log = openLog(config.logLevel, stderr, render)
@@ -121,13 +125,16 @@ async function complain(needed: Pick<Identity | RoomStore, 'ready'>): Promise<vo
   await needed.ready().catch(error => log.warn({ cause: reasons(error) }, 'service unavailable'))
 }
 
-/** Ends the process in time, whatever hangs or fails meanwhile. */
+/** Ends the process in time, whatever hangs or fails meanwhile. Told again after a while, it does not wait for peers any more. */
 async function stop(why: object): Promise<void> {
-  // A terminal's Ctrl-C may reach this process twice: from the terminal, and from npm.
-  if (stopping) return
-  stopping = true
+  if (stoppingSince !== undefined) {
+    if (clock.uptime() - stoppingSince > sameSignal) hurry.abort()
+    return
+  }
+  stoppingSince = clock.uptime()
   log.info(why, 'stopping')
-  if (!(await isDone(server.drain(), drainWithin))) log.warn({ drainWithin }, 'connections cut off')
+  const within = (config.drainNotice + config.drainWithin) * 1000 + endWithin
+  if (!(await isDone(server.drain(hurry.signal), within))) log.warn({ within }, 'connections cut off')
   const closed = Promise.all([identity.close(), store.close()])
   if (!(await isDone(closed, closeWithin))) log.warn({ closeWithin }, 'services cut off')
   log.info({}, 'stopped')
@@ -146,6 +153,7 @@ const isDone = (act: Promise<unknown>, within: number): Promise<boolean> =>
 async function fail(error: unknown): Promise<void> {
   log.fatal({ err: error }, 'unforeseen error; the server ends')
   exitCode = 1
+  hurry.abort()
   // Before all of it has started, there is nothing to stop.
   await stop({ reason: 'unforeseen error' }).catch(() => log.flush(flushWithin).then(() => process.exit(exitCode)))
 }

@@ -52,8 +52,12 @@ export interface SignalingServer {
   spare(shortage: Shortage): void
   /** Serves new connections with another certificate. @throws Error; then the one before stays in force */
   useCertificate(certificate: Certificate): void
-  /** Takes no more connections and requests, closes every peer with 1001, and resolves when all have gone. */
-  drain(): Promise<void>
+  /**
+   * Is not ready any more, gives peers the configured time to move, then takes no more connections and requests, closes every
+   * peer with 1001, and resolves when all have gone.
+   * @param hurry ends the time to move
+   */
+  drain(hurry?: AbortSignal): Promise<void>
 }
 
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
@@ -175,8 +179,9 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       shortage = now
     },
 
-    async drain() {
+    async drain(hurry = new AbortController().signal) {
       draining = true
+      await gateway.drain(hurry)
       rooms.stopPresence()
       // This leaves open connections alone, and resolves when the last of them has gone.
       const stopped = ports.stop()

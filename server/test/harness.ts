@@ -41,6 +41,8 @@ export interface TestServer extends AsyncDisposable {
   createRoom(idToken: string, options?: object): Promise<{ room_id: string; token: string; expires_at: number }>
   /** A connected peer that has not registered. */
   connect(): Promise<TestPeer>
+  /** Stops it, as a signal does; resolves when all have gone. */
+  drain(hurry?: AbortSignal): Promise<void>
   /** Tells it which descriptors are short. */
   spare(shortage: Shortage): void
   /** Has it serve new connections with another certificate. */
@@ -95,6 +97,7 @@ export async function startServer(
       return (await response.json()) as { room_id: string; token: string; expires_at: number }
     },
     connect: () => TestPeer.connect(ws),
+    drain: hurry => server.drain(hurry),
     spare: shortage => server.spare(shortage),
     useCertificate: certificate => server.useCertificate(certificate),
     async join({ room_id, token }, peerId, members = {}) {
@@ -108,7 +111,7 @@ export async function startServer(
     async [Symbol.asyncDispose]() {
       // Some connections are ended by time alone. A clock that stands still must not turn a failed test into one that hangs.
       const hurry = setInterval(() => 'advance' in clock && (clock as ManualClock).advance(60_000), 1_000)
-      await server.drain().finally(() => clearInterval(hurry))
+      await server.drain(AbortSignal.abort()).finally(() => clearInterval(hurry))
       rmSync(folder, { recursive: true })
     },
   }

@@ -194,6 +194,13 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     if (session.grant) this.life.pings ??= new NumberedPings()
   }
 
+  /** Asks its peer to go on over another connection, if it can. From then on nobody knows what still arrives on this one. */
+  askToMove(message: ServerMessageOf<'go_away'>): void {
+    if (!this.open || !this.session?.canResume) return
+    this.session.tell(JSON.stringify(message))
+    this.life.pings?.stop()
+  }
+
   released(reason: SignalingError): void {
     this.session = undefined
     this.voice.outlet = this

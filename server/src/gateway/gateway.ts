@@ -9,10 +9,11 @@ import { problem } from '../problem.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionParts } from './connection-parts.ts'
+import { Drain, type DrainTimes } from './drain.ts'
 import { heartbeat } from './heartbeat.ts'
 import type { SocketAddress } from './receive-buffers.ts'
 
-export interface GatewayConfig {
+export interface GatewayConfig extends DrainTimes {
   /** Origins whose pages may connect; empty: all of them. Programs send no origin and may always connect. */
   readonly origins: AllowedOrigins
   readonly proxies: TrustedProxies
@@ -37,6 +38,11 @@ export interface Gateway {
   connectionCount(): number
   /** Takes connections or, while descriptors are short, does not; then some that do nothing are closed, too. */
   accept(accepts: boolean): void
+  /**
+   * Asks peers to move, and resolves when it is time to close what is left: after the time for that, or when nobody is left.
+   * @param hurry ends it at once
+   */
+  drain(hurry: AbortSignal): Promise<void>
   /** Takes no more connections, ends those that are there, and resolves once `ended`: when all of them are closed. */
   close(ended: Promise<unknown>): Promise<void>
 }
@@ -52,6 +58,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
   const connections = new Set<Connection>()
   const pulses = heartbeat(config.deadAfter, parts.clock)
   const common: ConnectionParts = { ...parts, beat: pulses.beat }
+  const drain = new Drain(connections, config, parts.clock)
   let closing = false
   let accepting = true
 
@@ -82,6 +89,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
       const { connection } = socket.data
       if (!connection) return
       connections.delete(connection)
+      drain.left()
       pulses.remove(connection.life)
       connection.closed(code)
     },
@@ -140,6 +148,11 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     accept(accepts) {
       accepting = accepts
       if (!accepts && !closing) parts.newcomers.thin()
+    },
+    drain(hurry) {
+      if (hurry.aborted) drain.hurry()
+      hurry.addEventListener('abort', () => drain.hurry(), { once: true })
+      return drain.run()
     },
     async close(ended) {
       closing = true

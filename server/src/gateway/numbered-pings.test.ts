@@ -26,6 +26,15 @@ describe('a pong', () => {
     expect(answer(pings, pings.next())).toBe(1)
   })
 
+  test('confirms nothing once the other end was asked to move', () => {
+    const pings = new NumberedPings()
+    pings.next()
+    pings.wrote(10)
+    const last = pings.next()
+    pings.stop()
+    expect([answer(pings, last), answer(pings, pings.next())]).toEqual([0, 0])
+  })
+
   test.each(['', '7', '0', 'bye', '-1', '0.0', ' 1'])('that answers no ping (%p) confirms nothing', payload => {
     const pings = new NumberedPings()
     pings.wrote(10)

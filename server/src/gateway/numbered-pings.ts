@@ -19,17 +19,25 @@ export class NumberedPings {
   #first = 0
   /** What was written before the last ping that was answered. */
   #answered = 0
+  #isStopped = false
 
   /** Counts a text frame. @returns whether it is time for a ping */
   wrote(characters: number): boolean {
     this.written++
     this.#characters += characters
     const isMuch = this.written - this.#writtenAtPing >= pingAfter.frames || this.#characters >= pingAfter.characters
-    return isMuch && this.#unanswered.length < mostUnanswered
+    return isMuch && !this.#isStopped && this.#unanswered.length < mostUnanswered
+  }
+
+  /** From now on no pong says anything. */
+  stop(): void {
+    this.#unanswered.length = 0
+    this.#isStopped = true
   }
 
   /** The payload of the next ping. */
   next(): string {
+    if (this.#isStopped) return ''
     this.#writtenAtPing = this.written
     this.#characters = 0
     this.#unanswered.push(this.written)

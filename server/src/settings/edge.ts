@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { filePath, oneOf, originList, proxyList } from '../formats.ts'
+import { filePath, oneOf, originList, proxyList, whole } from '../formats.ts'
 import { logFormats, logLevels } from '../log.ts'
 import { port, setting } from './setting.ts'
 
@@ -65,6 +65,18 @@ export const edge = {
     oneOf(['on', 'off']),
     'on',
     'Whether a room may be deleted from the network address of one of its peers without further proof, as deployed clients need it. `off` where strangers share an address.',
+  ),
+  drainNotice: setting(
+    'PARLEY_DRAIN_NOTICE_SECONDS',
+    whole(0, 300),
+    '0',
+    'When the server is told to stop, it goes on as before for so long, but `/readyz` says 503: as long as your load balancer needs to notice. See [stopping](running.md#stopping).',
+  ),
+  drainWithin: setting(
+    'PARLEY_DRAIN_SECONDS',
+    whole(0, 300),
+    '0',
+    'After that, peers with the feature `resume` have so long to move to another connection, before all that are left are closed with 1001. The container has 20.',
   ),
   expiredTokens: setting(
     'PARLEY_EXPIRED_TOKENS',

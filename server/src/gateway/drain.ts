@@ -1,0 +1,66 @@
+import { type Clock, nothingPlanned } from '../clock.ts'
+import type { Connection } from './connection.ts'
+
+/** How long a server takes to let its peers go. Seconds. */
+export interface DrainTimes {
+  /** For so long it goes on as before but is not ready any more: load balancers need time to notice. */
+  readonly drainNotice: number
+  /** For so long peers may move, before those that are left are closed. */
+  readonly drainWithin: number
+}
+
+/** Milliseconds before a peer opens its next connection, at most: those that are told at the same time do not all come at once. */
+const mostPause = 1_000
+
+/** The connections of a server that is about to stop, and what it has them do before. */
+export class Drain {
+  /** Resolves when there is nothing to wait for. */
+  readonly #done = Promise.withResolvers<void>()
+
+  constructor(
+    private readonly connections: ReadonlySet<Connection>,
+    private readonly times: DrainTimes,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A connection has ended. */
+  left(): void {
+    if (this.connections.size === 0) this.#done.resolve()
+  }
+
+  /** Does not wait any longer. */
+  hurry(): void {
+    this.#done.resolve()
+  }
+
+  /** Asks the peers that can to move, spread over half of the time, and resolves when it is time to close what is left. */
+  async run(): Promise<void> {
+    const { drainNotice, drainWithin } = this.times
+    this.left()
+    if (drainNotice > 0) await this.#wait(drainNotice * 1000)
+    const within = drainWithin * 1000
+    const end = this.clock.uptime() + within
+    if (within === 0) return
+    const planned = [...this.connections].map(connection => this.#plan(connection, within, end))
+    await this.#wait(within)
+    for (const cancel of planned) cancel()
+  }
+
+  #plan(connection: Connection, within: number, end: number) {
+    return this.clock.after((Math.random() * within) / 2, () => {
+      const deadline_ms = Math.round(end - this.clock.uptime())
+      const reconnect_after_ms = Math.round(Math.random() * Math.min(mostPause, within / 4))
+      connection.askToMove({ type: 'go_away', reason: 'shutting_down', reconnect_after_ms, deadline_ms })
+    })
+  }
+
+  /** Resolves after so many milliseconds, or when there is nothing to wait for. */
+  async #wait(ms: number): Promise<void> {
+    let cancel = nothingPlanned
+    const passed = new Promise<void>(resolve => {
+      cancel = this.clock.after(ms, resolve)
+    })
+    await Promise.race([passed, this.#done.promise])
+    cancel()
+  }
+}
