@@ -7,7 +7,7 @@ import { hasChromium } from './chromium.ts'
 import { newFolder, startCli } from './cli-process.ts'
 import { hasDataChannel, needs } from './needs.ts'
 import { type Place, startPlace } from './tab.ts'
-import { agreeing, chat, connect, hear, inBoth, link, passes, restarting, say } from './two-tabs.ts'
+import { agreeing, attemptId, chat, connect, hear, inBoth, passes, restarting, say } from './two-tabs.ts'
 
 const inChromium = needs({ chromium: hasChromium })
 const withCli = needs({ chromium: hasChromium, 'node-datachannel': await hasDataChannel() })
@@ -37,7 +37,7 @@ describe('two tabs', () => {
   twoTabs('end with one connection when both connect in the same instant, 50 times', async (ada, bob) => {
     for (let round = 0; round < 50; round++) {
       await Promise.all([ada.evaluate(() => window.tab.connect('bob')), bob.evaluate(() => window.tab.connect('ada'))])
-      expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
+      expect(await attemptId(ada, 'bob')).toBe((await attemptId(bob, 'ada')) ?? 'none')
       const [first, second] = round % 2 === 0 ? [ada, bob] : [bob, ada]
       await first.evaluate(() => window.tab.openChat())
       await passes(first, second, `round ${round}`)
@@ -57,7 +57,7 @@ describe('two tabs', () => {
       expect(progress).toEqual(progress.toSorted((one, other) => one - other))
       expect([progress[0], progress.at(-1)]).toEqual([0, 6_000_000])
     }
-    expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
+    expect(await attemptId(ada, 'bob')).toBe((await attemptId(bob, 'ada')) ?? 'none')
   })
 
   twoTabs('go on with a file over another connection when the first is closed', async (ada, bob) => {
@@ -181,7 +181,7 @@ describe('while the server is away', () => {
     await server.start()
     await connected
     await chat(bob, ada)
-    expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
+    expect(await attemptId(ada, 'bob')).toBe((await attemptId(bob, 'ada')) ?? 'none')
   })
 })
 
@@ -294,7 +294,7 @@ describe('a connection', () => {
       await room.send('ada', 'that was it')
     })
     expect(await hear(ada)).toBe('that was it')
-    expect(await link(ada, 'bob')).toBeUndefined()
+    expect(await attemptId(ada, 'bob')).toBeUndefined()
     await connect(ada, bob)
   })
 })

@@ -1,15 +1,8 @@
-import {
-  type Clock,
-  type Connection,
-  type CreatedRoom,
-  type JoinOptions,
-  Parley,
-  ParleyError,
-  type Room,
-  systemClock,
-} from '@parley/client'
+import { type Connection, type CreatedRoom, type JoinOptions, Parley, ParleyError, type Room } from '@parley/client'
 import { type FileProgress, onFile, sendFile } from '@parley/client/files'
+import { fastClock } from './fast-clock.ts'
 import { Inbox } from './inbox.ts'
+import { randomFile, sha256 } from './random-file.ts'
 
 /** What a test does in a page: this is bundled with the SDK, runs there, and is `tab` to what is called from outside. */
 
@@ -40,22 +33,6 @@ const connection = new Kept<Connection>()
 const chat = new Kept<RTCDataChannel>()
 /** What has arrived. */
 const inbox = new Inbox<unknown>()
-
-function clockOf(speed: number): Clock {
-  const start = Date.now()
-  return {
-    now: () => start + (Date.now() - start) * speed,
-    after: (ms, act) => systemClock.after(ms / speed, act),
-  }
-}
-
-/** Bytes that a browser gives at a time. */
-const mostRandom = 65_536
-
-async function sha256(blob: Blob): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))
-  return Array.from(hash, byte => byte.toString(16).padStart(2, '0')).join('')
-}
 
 /** Resolves as soon as it holds, which may change with that event. */
 async function until(target: EventTarget, event: string, holds: () => boolean): Promise<void> {
@@ -99,7 +76,7 @@ export const tab = {
   ): Promise<void> {
     if (isDeaf) Reflect.deleteProperty(window, 'RTCPeerConnection')
     const kept = keepIdentity === undefined ? {} : { keepIdentity }
-    const parley = new Parley(httpUrl, { wsUrl, clock: clockOf(speed), ...kept })
+    const parley = new Parley(httpUrl, { wsUrl, clock: fastClock(speed), ...kept })
     tab.username = (await parley.signIn()).username
     const entered = await parley.join({ roomId, token, peerId, ...options, ...(isShy && { accept: () => false }) })
     entered.on('connection', tab.keep)
@@ -183,10 +160,7 @@ export const tab = {
    * @param closeAt bytes after which the connection is closed once
    */
   async sendFile(peerId: string, name: string, bytes: number, closeAt = bytes + 1) {
-    const parts = Array.from({ length: Math.ceil(bytes / mostRandom) }, (_, index) =>
-      crypto.getRandomValues(new Uint8Array(Math.min(mostRandom, bytes - index * mostRandom))),
-    )
-    const file = new File(parts, name)
+    const file = randomFile(name, bytes)
     const progress: number[] = []
     let isClosed = false
     const onProgress = ({ bytes }: FileProgress) => {

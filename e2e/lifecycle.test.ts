@@ -322,7 +322,7 @@ describe('a peer that was started again', () => {
   })
 })
 
-describe('a link', () => {
+describe('an attempt', () => {
   test('that a peer does not know is said to be unknown, also when it is to be restarted', async () => {
     const { urls, room } = await place()
     const ada = await enter(urls, room, 'ada')

@@ -1,7 +1,7 @@
 import { describe, expect } from 'bun:test'
 import { type Page, sharedBrowsers } from './browsers.ts'
 import { inPairing, pairings } from './pairing.ts'
-import { agreeing, call, connect, goOn, hear, inBoth, link, passes } from './two-tabs.ts'
+import { agreeing, attemptId, call, connect, goOn, hear, inBoth, passes } from './two-tabs.ts'
 
 const start = sharedBrowsers()
 
@@ -65,7 +65,7 @@ for (const pairing of pairings) {
     declare('end with one connection when both connect in the same instant, 10 times', async (ada, bob) => {
       for (let round = 0; round < 10; round++) {
         await Promise.all([call(ada, bob), call(bob, ada)])
-        expect(await link(ada, 'bob')).toBe((await link(bob, 'ada')) ?? 'none')
+        expect(await attemptId(ada, 'bob')).toBe((await attemptId(bob, 'ada')) ?? 'none')
         const [first, second] = round % 2 === 0 ? [ada, bob] : [bob, ada]
         await first.evaluate(() => window.tab.openChat())
         await passes(first, second, `round ${round}`)

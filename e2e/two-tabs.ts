@@ -35,9 +35,9 @@ export async function connect(from: Page, to: Page): Promise<void> {
   await chat(from, to)
 }
 
-/** What the connection of a page to that peer is called. */
-export const link = (page: Page, peerId: string) =>
-  page.evaluate(peerId => window.tab.room.connection(peerId)?.negotiation.link, peerId)
+/** How the attempt is called by which a page is connected to that peer. */
+export const attemptId = (page: Page, peerId: string) =>
+  page.evaluate(peerId => window.tab.room.connection(peerId)?.negotiation.id, peerId)
 
 /** Does something that restarts ICE, and waits until both sides have agreed on that. */
 export async function agreeing(ada: Page, bob: Page, act: () => Promise<unknown>): Promise<void> {

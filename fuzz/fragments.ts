@@ -1,4 +1,4 @@
-import { clientFrame } from '../server/test/harness.ts'
+import { clientFrame } from '../server/test/raw-connection.ts'
 import type { Random } from './random.ts'
 
 /** A message in several frames, which may be empty, and with pings between them (RFC 6455 section 5.4). */

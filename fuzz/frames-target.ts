@@ -1,4 +1,4 @@
-import { clientFrame } from '../server/test/harness.ts'
+import { clientFrame } from '../server/test/raw-connection.ts'
 import { isObject, type Json, nfc } from './contract.ts'
 import { fragments } from './fragments.ts'
 import { type Answer, type Frame, type Member, meet, predict, sort } from './frames-model.ts'

@@ -181,13 +181,15 @@ export const mutants: readonly Mutant[] = [
   ...of('server/src/rooms/owner.ts', 'http', [['if (created_by !== identity) {', 'if (false) {']]),
   ...of('server/src/client.ts', 'http', [['hops.findLastIndex(', 'hops.findIndex(']]),
   ...of('server/src/api/api.ts', 'http', [
+    ['      maxSize: bodyBytes,', '      maxSize: 100 * bodyBytes,'],
+    ["app.notFound(() => problem(new SignalingError('NOT_FOUND')))", ''],
+    ["'Allow: [...allowed].join(', ')".slice(1), "Allow: ''"],
+  ]),
+  ...of('server/src/api/answering.ts', 'http', [
     [
       'const { subject } = await authenticate(c)',
       'const subject = await authenticate(c).then(found => found.subject, () => "nobody")',
     ],
-    ['      maxSize: bodyBytes,', '      maxSize: 100 * bodyBytes,'],
-    ["app.notFound(() => problem(new SignalingError('NOT_FOUND')))", ''],
-    ["'Allow: [...allowed].join(', ')".slice(1), "Allow: ''"],
     ['secret ? {', 'false ? {'],
     ['(?:Bearer +)?(\\S+) *$', '(?:Bearer +)?(\\S+)'],
   ]),

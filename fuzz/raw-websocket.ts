@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { clientFrame } from '../server/test/harness.ts'
+import { clientFrame } from '../server/test/raw-connection.ts'
 
 /** How a connection ended; without a code if the other end sent no close frame. */
 export interface Ending {

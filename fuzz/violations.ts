@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { clientFrame } from '../server/test/harness.ts'
+import { clientFrame } from '../server/test/raw-connection.ts'
 import type { Random } from './random.ts'
 import type { RawWebSocket } from './raw-websocket.ts'
 import { type Fault, fault } from './target.ts'

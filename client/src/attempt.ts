@@ -2,9 +2,9 @@ import type { Clock } from './clock.ts'
 import type { ConnectionParts } from './connection-types.ts'
 import { Control } from './control.ts'
 import type { ParleyError } from './errors.ts'
-import { noteIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 import { Negotiation } from './negotiation.ts'
+import { noteIn } from './negotiation-note.ts'
 import { newPeerConnection } from './new-peer-connection.ts'
 import { randomId } from './random-id.ts'
 
@@ -44,7 +44,7 @@ export class Attempt {
     pc.ondatachannel = ({ channel }) => listener.channel(channel)
     pc.onconnectionstatechange = () => listener.changed()
     this.negotiation = new Negotiation(pc, peerId, parts, {
-      link: offer ? noteIn(offer)?.link : randomId(),
+      id: offer ? noteIn(offer)?.link : randomId(),
       isFirst: !offer,
       heard: isRestart => this.#heard(isRestart),
       failed: error => listener.failed(error),

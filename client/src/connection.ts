@@ -4,9 +4,9 @@ import type { ConnectionEvents, ConnectionParts, ConnectionStatus } from './conn
 import { DataChannels } from './data-channels.ts'
 import { Emitter, type Unsubscribe } from './emitter.ts'
 import { hasCode, type ParleyError } from './errors.ts'
-import { type LinkWord, payloadOf } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 import type { Negotiation } from './negotiation.ts'
+import { type NegotiationWord, payloadOf } from './negotiation-note.ts'
 import { OtherSide } from './other-side.ts'
 import { onOnline } from './page-events.ts'
 import { Search } from './search.ts'
@@ -146,7 +146,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /** The other side has said something of this connection. @internal */
-  hear({ word }: LinkWord): void {
+  hear({ word }: NegotiationWord): void {
     if (word === 'known') this.otherSide.trust()
     else if (word === 'declined') this.end(declined(this.peerId))
     else if (word !== 'unknown') this.negotiation.hear(word)
@@ -161,9 +161,9 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** Asks by way of the server whether the other side still has the connection. @internal */
   ask(): void {
-    const { link } = this.negotiation
+    const { id } = this.negotiation
     // That there is no answer is seen by who asks.
-    if (link !== undefined) this.parts.tell(this.peerId, payloadOf({ link, word: 'ask' })).catch(() => {})
+    if (id !== undefined) this.parts.tell(this.peerId, payloadOf({ link: id, word: 'ask' })).catch(() => {})
   }
 
   /** Begins again, if this side has begun: the other one has forgotten what it was told. @internal */

@@ -2,8 +2,8 @@ import type { LeaveReason } from '@parley/protocol'
 import { Connection } from './connection.ts'
 import type { ConnectionParts, ConnectOptions } from './connection-types.ts'
 import { ParleyError } from './errors.ts'
-import { type LinkWord, noteIn, payloadOf, wordIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
+import { type NegotiationWord, noteIn, payloadOf, wordIn } from './negotiation-note.ts'
 
 export interface ConnectionsParts extends ConnectionParts {
   /** Whether another peer may connect to this one. */
@@ -63,7 +63,7 @@ export class Connections {
     if (!word) return false
     const { link } = word
     const connection = this.#connections.get(from)
-    const isKnown = connection?.negotiation.link === link
+    const isKnown = connection?.negotiation.id === link
     if (word.word === 'ask') this.#say(from, { link, word: isKnown ? 'known' : 'unknown' })
     else if (isKnown) connection.hear(word)
     // An answer to an answer would not end.
@@ -111,7 +111,7 @@ export class Connections {
   }
 
   /** Only to a peer that has this library, as is known of one that has written a note or a word. */
-  #say(peerId: string, word: LinkWord): void {
+  #say(peerId: string, word: NegotiationWord): void {
     // If it does not arrive, the other side finds out by itself, only later.
     this.parts.tell(peerId, payloadOf(word)).catch(() => {})
   }

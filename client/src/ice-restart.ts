@@ -1,7 +1,17 @@
 import type { ConnectionParts } from './connection-types.ts'
+import { isOfFirefox } from './sdp.ts'
 
 /** Whether the WebRTC of this side can restart ICE: libdatachannel cannot. */
 export const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce === 'function'
+
+/**
+ * Whether this side is the one of the two that restarts ICE. Between Chromium and Firefox, Firefox. If Chromium restarts ICE,
+ * its new ports find Firefox's old ones, and it may stay with them: then what it sends is lost, and both say that they are
+ * connected. It also refuses the answer, if Firefox has made the first offer, as that changes the DTLS role. Otherwise the
+ * side that made the first offer, by which the roles stay.
+ */
+export const restartsIce = ({ localDescription, remoteDescription }: RTCPeerConnection, isFirst: boolean): boolean =>
+  isOfFirefox(localDescription) === isOfFirefox(remoteDescription) ? isFirst : isOfFirefox(localDescription)
 
 /**
  * Milliseconds from one restart to the next. Between Chromium and Firefox one that comes while the last has not settled may

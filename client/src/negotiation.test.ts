@@ -3,9 +3,9 @@ import { manualClock } from '../../server/src/clock.ts'
 import type { Clock } from './clock.ts'
 import type { ConnectionParts } from './connection-types.ts'
 import type { ParleyError } from './errors.ts'
-import { wordIn } from './link.ts'
 import type { IncomingSignal } from './messages.ts'
 import { Negotiation } from './negotiation.ts'
+import { wordIn } from './negotiation-note.ts'
 
 // What browsers do in e2e/pairings.test.ts, with an RTCPeerConnection that fails when the test wants it to.
 
@@ -173,7 +173,7 @@ async function pair() {
     // It has what a negotiation uses of it.
     const standIn = pc as unknown as RTCPeerConnection
     const negotiation = new Negotiation(standIn, name === 'ada' ? 'bob' : 'ada', parts, {
-      link: 'a link',
+      id: 'an attempt',
       isFirst: name === 'ada',
       heard: () => heard.count++,
       failed: error => failures.push(error),
@@ -344,7 +344,7 @@ describe('silence', () => {
     expect(said).toEqual([])
 
     server.keeps.clear()
-    ada.negotiation.receive({ type: 'answer', sender: 'bob', sdp: 'bob', parley: { link: 'a link', round: 2 } })
+    ada.negotiation.receive({ type: 'answer', sender: 'bob', sdp: 'bob', parley: { link: 'an attempt', round: 2 } })
     await settle()
     expect(said).toEqual(['ada offer', 'bob answer'])
     expect(ada.pc.agreements).toBe(2)
@@ -462,7 +462,7 @@ describe('what is still under way when the connection is closed', () => {
     const place = await pair()
     const bob = place.side('bob')
     bob.pc.held = 'addIceCandidate'
-    const note = { sender: 'ada', parley: { link: 'a link' } }
+    const note = { sender: 'ada', parley: { link: 'an attempt' } }
     bob.negotiation.receive({ ...note, type: 'candidate', candidate: {} })
     bob.negotiation.receive({ ...note, type: 'offer', sdp: 'ada' })
     await settle()

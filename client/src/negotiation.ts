@@ -2,23 +2,13 @@ import { Agreement } from './agreement.ts'
 import type { ConnectionParts } from './connection-types.ts'
 import type { ParleyError } from './errors.ts'
 import { reaches, withoutCandidates } from './first-checks.ts'
-import { canRestartIce, IceRestart } from './ice-restart.ts'
-import { type LinkNote, type LinkWord, noteIn } from './link.ts'
+import { canRestartIce, IceRestart, restartsIce } from './ice-restart.ts'
 import type { IncomingSignal } from './messages.ts'
+import { type NegotiationNote, type NegotiationWord, noteIn } from './negotiation-note.ts'
+import type { NegotiationOptions } from './negotiation-types.ts'
 import { Outbox, type Sent } from './outbox.ts'
-import { fingerprint, isOfFirefox, ufrag } from './sdp.ts'
+import { fingerprint, ufrag } from './sdp.ts'
 import { Turns } from './turns.ts'
-
-export interface NegotiationOptions {
-  /** Names the connection; undefined with a peer that gives them no names. */
-  readonly link: string | undefined
-  /** Whether this side makes the first offer. */
-  readonly isFirst: boolean
-  /** A description of the other side has been taken, which may have restarted ICE. */
-  heard(isRestart: boolean): void
-  /** It cannot be brought to an end, or a change cannot. */
-  failed(error: ParleyError): void
-}
 
 /**
  * Perfect negotiation (W3C WebRTC 1.0, section 10.7): when both sides offer, the polite one gives way. Polite is the one
@@ -27,7 +17,7 @@ export interface NegotiationOptions {
  */
 export class Negotiation {
   /** What the other side has said of itself: null if it has not this library, undefined before it has said anything. */
-  #other: LinkNote | null | undefined
+  #other: NegotiationNote | null | undefined
   #isOffering = false
   /** Whether an offer of the other side is being answered. */
   #isAnswering = false
@@ -53,7 +43,7 @@ export class Negotiation {
   ) {
     this.#iceRestart = new IceRestart(pc, parts)
     this.#outbox = new Outbox(peerId, parts, {
-      link: options.link,
+      id: options.id,
       restart: canRestartIce(pc),
       ended: this.#ended.signal,
       isUnanswered: () => this.isUnanswered,
@@ -88,8 +78,8 @@ export class Negotiation {
     }
   }
 
-  get link(): string | undefined {
-    return this.options.link
+  get id(): string | undefined {
+    return this.options.id
   }
 
   /** Whether this side gives way. A peer without this library does not know how to. */
@@ -115,7 +105,7 @@ export class Negotiation {
   /** Whether a signal of the other peer is about this connection. */
   isAbout(signal: IncomingSignal): boolean {
     const note = noteIn(signal)
-    if (note) return note.link === this.link
+    if (note) return note.link === this.id
     if (this.#other) return false
     // An offer from another RTCPeerConnection than before is a fresh start.
     return signal.type !== 'offer' || fingerprint(signal.sdp) === fingerprint(this.pc.remoteDescription?.sdp)
@@ -127,7 +117,7 @@ export class Negotiation {
   }
 
   /** Handles what the other side says beside its signals. */
-  hear(word: LinkWord['word']): void {
+  hear(word: NegotiationWord['word']): void {
     if (word === 'restart') void this.#iceRestart.begin()
     else if (word === 'turn' || word === 'go') this.#turns.hear(word)
     else if (word === 'refused' || word === 'failed') this.#agreement.hear(word)
@@ -137,19 +127,8 @@ export class Negotiation {
   /** Restarts ICE with fresh TURN credentials, or asks the other side to: one of the two does it. */
   restart(): void {
     if (!this.canRestart) return
-    if (this.#isRestarter) void this.#iceRestart.begin()
+    if (restartsIce(this.pc, this.options.isFirst)) void this.#iceRestart.begin()
     else this.#outbox.say('restart')
-  }
-
-  /**
-   * Between Chromium and Firefox, Firefox. If Chromium restarts ICE, its new ports find Firefox's old ones, and it may stay with
-   * them: then what it sends is lost, and both say that they are connected. It also refuses the answer, if Firefox has made the
-   * first offer, as that changes the DTLS role. Otherwise the side that made the first offer, by which the roles stay.
-   */
-  get #isRestarter(): boolean {
-    const { localDescription, remoteDescription } = this.pc
-    const [isMine, isTheirs] = [isOfFirefox(localDescription), isOfFirefox(remoteDescription)]
-    return isMine === isTheirs ? this.options.isFirst : isMine
   }
 
   stop(): void {

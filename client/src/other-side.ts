@@ -21,7 +21,7 @@ const tellsWithin = 1_000
 const passOnAfter = 300
 
 /** The connection, as far as it matters here. */
-export interface Link {
+export interface WatchedConnection {
   readonly peerId: string
   readonly status: ConnectionStatus
   /** See `Connection`. */
@@ -37,6 +37,7 @@ export interface Link {
 
 /** What is known of the peer at the other end of a connection, from the server and from the connection itself. */
 export class OtherSide {
+  readonly #connection: WatchedConnection
   #cancel = () => {}
   #settle = () => {}
   #settled: Promise<void> | undefined
@@ -45,9 +46,11 @@ export class OtherSide {
   #isOver = false
 
   constructor(
-    private readonly link: Link,
+    connection: WatchedConnection,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#connection = connection
+  }
 
   /** Resolves when it is certain whether the other side still has the connection; undefined if nothing speaks against it. */
   get doubt(): Promise<void> | undefined {
@@ -56,7 +59,7 @@ export class OtherSide {
 
   /** Why the connection has ended, if the other side did not say so. */
   get whySilent(): ParleyError {
-    return this.#whySilent(this.link.peerId)
+    return this.#whySilent(this.#connection.peerId)
   }
 
   /**
@@ -64,15 +67,15 @@ export class OtherSide {
    * connected and nothing arrives on it any more: then the connection is lost, and has to be told so.
    */
   restarted(): void {
-    if (this.link.isPlain) return
+    if (this.#connection.isPlain) return
     this.#endIn(arrivesWithin, lost)
-    this.link.ping()
+    this.#connection.ping()
   }
 
   /** The connection has ended at the other end, without a goodbye. The server may be about to say why. */
   silent(): void {
     this.#isOver = true
-    this.#wait(this.#whySilent === lost ? tellsWithin : 0, () => this.link.end(this.whySilent))
+    this.#wait(this.#whySilent === lost ? tellsWithin : 0, () => this.#connection.end(this.whySilent))
   }
 
   /**
@@ -80,38 +83,38 @@ export class OtherSide {
    * another channel, or may use it without the server, as peers without this library do.
    */
   departed(reason: LeaveReason): void {
-    const { status, isPlain, peerId } = this.link
+    const { status, isPlain, peerId } = this.#connection
     // After a room's end, those who were in it may go on; a peer that is replaced joins again.
     if (reason === 'room_closed' || reason === 'replaced') return
     const isBroken = reason === 'disconnected'
     if (status === 'connecting') {
       if (isPlain) return
       if (isBroken) this.#endIn(comesBackWithin, gone)
-      else this.link.end(gone(peerId))
+      else this.#connection.end(gone(peerId))
       return
     }
     const why = isBroken ? lost : reason === 'removed' ? wasRemoved : hasLeft
     const isUseless = this.#isOver || status === 'interrupted' || (reason === 'removed' && !isPlain)
-    if (isUseless) this.link.end(why(peerId))
+    if (isUseless) this.#connection.end(why(peerId))
     else if (!isPlain) this.#ask(isBroken ? confirmsWithin : confirmsWithinIfLeft, why)
   }
 
   /** The server says that the peer has registered, perhaps again: it may be another program by now. */
   returned(): void {
-    if (this.link.status !== 'connecting') this.verify()
-    else if (!this.link.isPlain) {
+    if (this.#connection.status !== 'connecting') this.verify()
+    else if (!this.#connection.isPlain) {
       this.trust()
-      this.link.callAgain()
+      this.#connection.callAgain()
     }
   }
 
   /** One of the two has registered again, and may have missed the end of the connection. */
   verify(): void {
-    const { status, isPlain } = this.link
+    const { status, isPlain } = this.#connection
     if (status === 'connecting') return
     if (!isPlain) this.#ask(confirmsWithin, lost)
     // It cannot be asked, and the way cannot be repaired.
-    else if (status === 'interrupted') this.link.end(this.whySilent)
+    else if (status === 'interrupted') this.#connection.end(this.whySilent)
   }
 
   /** It has shown that it has the connection; or the connection has ended, and there is nothing to find out. */
@@ -126,13 +129,13 @@ export class OtherSide {
     this.#whySilent = why
     this.#wait(passOnAfter, () => {
       this.#endIn(within - passOnAfter, why)
-      this.link.ask()
+      this.#connection.ask()
     })
-    this.link.ping()
+    this.#connection.ping()
   }
 
   #endIn(ms: number, why: typeof lost): void {
-    this.#wait(ms, () => this.link.end(why(this.link.peerId)))
+    this.#wait(ms, () => this.#connection.end(why(this.#connection.peerId)))
   }
 
   /** In doubt until `trust`, or for `ms` milliseconds. */

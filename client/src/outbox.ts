@@ -1,7 +1,7 @@
 import type { SignalType } from '@parley/protocol'
 import type { ConnectionParts } from './connection-types.ts'
 import type { ParleyError } from './errors.ts'
-import { type LinkWord, payloadOf } from './link.ts'
+import { type NegotiationWord, payloadOf } from './negotiation-note.ts'
 
 /** Milliseconds before something is sent again that the other peer's full queue has refused. */
 const retryAfter = 1_000
@@ -10,8 +10,8 @@ const retryAfter = 1_000
 export type Sent = SignalType | 'word'
 
 export interface OutboxOptions {
-  /** Names the connection; undefined with a peer that gives them no names. */
-  readonly link: string | undefined
+  /** Names the attempt to connect, `link` on the wire; undefined with a peer that gives them no names. */
+  readonly id: string | undefined
   /** Whether the WebRTC of this side can restart ICE. */
   readonly restart: boolean
   /** Nothing needs to arrive after that. */
@@ -39,7 +39,7 @@ export class Outbox {
     this.#registrations = parts.registrations()
   }
 
-  /** @param round see `LinkNote` */
+  /** @param round see `NegotiationNote` */
   describe(description: RTCSessionDescription, round: number | undefined): void {
     this.#said = description
     const type = description.type === 'offer' ? 'offer' : 'answer'
@@ -51,18 +51,18 @@ export class Outbox {
     void this.#send('candidate', this.#signal('candidate', { candidate: candidate.toJSON() }))
   }
 
-  say(word: LinkWord['word']): void {
-    const { link } = this.options
-    if (link === undefined) return
-    const payload = payloadOf({ link, word })
+  say(word: NegotiationWord['word']): void {
+    const { id } = this.options
+    if (id === undefined) return
+    const payload = payloadOf({ link: id, word })
     void this.#send('word', () => this.parts.tell(this.peerId, payload))
   }
 
   #signal(type: SignalType, content: object, round?: number): () => Promise<void> {
-    const { link, restart, isUnanswered } = this.options
+    const { id, restart, isUnanswered } = this.options
     const begins = type === 'offer' && isUnanswered()
-    const parley = { link, restart, begins, confirms: begins, turns: true, round }
-    const message = { type, target: this.peerId, ...content, ...(link !== undefined && { parley }) }
+    const parley = { link: id, restart, begins, confirms: begins, turns: true, round }
+    const message = { type, target: this.peerId, ...content, ...(id !== undefined && { parley }) }
     return () => this.parts.signal(message)
   }
 

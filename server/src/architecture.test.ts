@@ -56,7 +56,11 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     ['server/src/api/', 'server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'hono', 'zod'],
   ],
   ['server/src/identity/local.ts', ['seam', 'server/src/identity/identity.ts', 'node:', 'jose']],
-  ['server/src/identity/oidc.ts', ['seam', 'server/src/identity/identity.ts', 'jose']],
+  [
+    'server/src/identity/oidc',
+    ['seam', 'server/src/identity/identity.ts', 'server/src/identity/oidc/', 'server/src/identity/jwks/', 'jose'],
+  ],
+  ['server/src/identity/jwks/', ['seam', 'server/src/identity/jwks/']],
   [
     'server/src/identity/',
     [
@@ -128,7 +132,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
 
 /** Names in the rules for several paths. */
 const groups: Record<string, readonly string[]> = {
-  seam: ['server/src/clock.ts', '@parley/protocol'],
+  seam: ['server/src/clock.ts', 'server/src/resilience/', '@parley/protocol'],
   seams: [
     'server/src/identity/identity.ts',
     'server/src/room-store/room-store.ts',
@@ -160,7 +164,9 @@ const groups: Record<string, readonly string[]> = {
     'time-slices',
     'work-budget',
     'problem',
-  ].map(name => `server/src/${name}.ts`),
+  ]
+    .map(name => `server/src/${name}.ts`)
+    .concat('server/src/config/', 'server/src/resilience/'),
 }
 
 const isTest = (file: string) => /\.(test|contract)\.ts$/.test(file)
@@ -235,7 +241,14 @@ test('each seam has its contract, and each adapter runs it', () => {
   }
 })
 
-test('no file grows beyond 300 lines unseen', () => {
-  const long = files.filter(file => !isTest(file) && readFileSync(join(root, file), 'utf8').split('\n').length > 300)
-  expect(long).toEqual([])
+/** Files that are too long for now; one that is not any more is to be taken off. */
+const tooLong: readonly string[] = [
+  'client/src/signaling.ts',
+  'server/src/gateway/connection.ts',
+  'server/src/sessions/session.ts',
+]
+
+test('no file grows beyond 250 lines unseen', () => {
+  const lines = (file: string) => readFileSync(join(root, file), 'utf8').trimEnd().split('\n').length
+  expect(files.filter(file => !isTest(file) && lines(file) > 250)).toEqual([...tooLong])
 })

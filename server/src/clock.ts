@@ -1,5 +1,3 @@
-import { SignalingError } from '@parley/protocol'
-
 /** Cancels what was planned; harmless when it has happened or was cancelled already. */
 export type Cancel = () => void
 
@@ -80,40 +78,6 @@ export function atUptime(clock: Clock, time: number, act: () => void): Cancel {
   return () => cancel()
 }
 
-/** No request to an identity provider, a store or a backplane is waited for longer than this. Milliseconds. */
-export const outsideDeadline = 4_500
-
-/**
- * The outcome of `promise`, unless that takes longer than `outsideDeadline`.
- * @param by the uptime at which it must be there, if that is not `outsideDeadline` from now: for those that ask several
- *   services in a row
- * @throws SignalingError UNAVAILABLE with `sentence` when it is late; when it fails, also as UNAVAILABLE, unless it
- *   failed with a SignalingError
- */
-export function inTime<T>(
-  clock: Clock,
-  promise: Promise<T>,
-  sentence: string,
-  by = clock.uptime() + outsideDeadline,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const ms = Math.max(0, Math.round(by - clock.uptime()))
-    const cancel = clock.after(ms, () =>
-      reject(new SignalingError('UNAVAILABLE', sentence, { cause: new Error(`no answer in ${ms} ms`) })),
-    )
-    promise.then(
-      value => {
-        cancel()
-        resolve(value)
-      },
-      cause => {
-        cancel()
-        reject(cause instanceof SignalingError ? cause : new SignalingError('UNAVAILABLE', sentence, { cause }))
-      },
-    )
-  })
-}
-
 /** How long the time of day must have been what it is to be believed. Milliseconds. */
 const believedAfter = 600_000
 
@@ -136,29 +100,5 @@ export function believedTime(clock: Clock): () => number {
       since = uptime
     } else least = Math.min(least, offset)
     return uptime + Math.min(before, least)
-  }
-}
-
-/** `ask`, but not more often than every `ms` milliseconds: who asks meanwhile has the same outcome, an error included. */
-export function nowAndThen<T>(clock: Clock, ms: number, ask: () => Promise<T>): () => Promise<T> {
-  let outcome: Promise<T> | undefined
-  let answeredAt = Number.POSITIVE_INFINITY
-  return () => {
-    if (outcome && clock.uptime() - answeredAt < ms) return outcome
-    answeredAt = Number.POSITIVE_INFINITY
-    outcome = ask().finally(() => {
-      answeredAt = clock.uptime()
-    })
-    return outcome
-  }
-}
-
-/** Whether something may be done now, which is to be done every `ms` milliseconds at most, such as to log what anybody can cause. */
-export function atMostEvery(clock: Clock, ms: number): () => boolean {
-  let next = Number.NEGATIVE_INFINITY
-  return () => {
-    if (clock.uptime() < next) return false
-    next = clock.uptime() + ms
-    return true
   }
 }

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { recordingLog, startServer, type TestPeer, type TestServer } from '../test/harness.ts'
 import type { Backplane } from './backplane/backplane.ts'
 import { inProcess } from './backplane/in-process.ts'
-import { manualClock, outsideDeadline } from './clock.ts'
+import { manualClock } from './clock.ts'
+import { adapterTimeout } from './resilience/deadline.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { sqlite } from './room-store/sqlite.ts'
 
@@ -157,7 +158,7 @@ describe('a deletion while the other nodes cannot be told', () => {
     const deletion = there.owner('DELETE')
     await others.asked()
     expect((await peer.closed).code).toBe(4504)
-    clock.advance(outsideDeadline)
+    clock.advance(adapterTimeout)
     expect((await deletion).status).toBe(204)
     await expectGone(there, peer)
   })
@@ -210,7 +211,7 @@ describe('a deletion that the store', () => {
     faults.next('delete', 'hangs')
     const deletion = owner('DELETE')
     await faults.reached()
-    clock.advance(outsideDeadline)
+    clock.advance(adapterTimeout)
     expect(await deletion).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE' } })
     await speaks(a, b, 'b')
     faults.letGo()
@@ -250,7 +251,7 @@ describe('a change that the store has made', () => {
     faults.next('update', 'hangs')
     const removal = owner('DELETE', `/${room.room_id}/peers/a`)
     await faults.reached()
-    clock.advance(outsideDeadline)
+    clock.advance(adapterTimeout)
     expect((await removal).status).toBe(503)
     faults.letGo()
     expect((await peer.closed).code).toBe(4507)
@@ -262,7 +263,7 @@ describe('a change that the store has made', () => {
     faults.next('update', 'hangs')
     const invitation = owner('POST', `/${room.room_id}/invites`, {})
     await faults.reached()
-    clock.advance(outsideDeadline)
+    clock.advance(adapterTimeout)
     expect((await invitation).status).toBe(503)
     faults.letGo()
     // Answered behind both changes, as the embedded store makes them in order.
@@ -280,7 +281,7 @@ describe('a change that the store has made', () => {
     const headers = { Authorization: `Bearer ${idToken}` }
     const creation = server.post('/create-room', {}, headers)
     await faults.reached()
-    clock.advance(outsideDeadline)
+    clock.advance(adapterTimeout)
     expect((await creation).status).toBe(503)
     faults.letGo()
     const mine = await fetch(`${server.http}/rooms`, { headers })
@@ -302,7 +303,7 @@ describe('an invitation for one peer that was used up by one that did not get in
     faults.next('update', 'hangs')
     late.send(register)
     await faults.reached()
-    clock.advance(outsideDeadline)
+    clock.advance(adapterTimeout)
     expect(await late.next()).toMatchObject({ code: 'UNAVAILABLE', retryable: true })
     faults.letGo()
     await expect(server.join({ ...room, token: String(body.token) }, 'other')).rejects.toThrow('INVITE_USED')

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { rawConnection, recordingLog, startServer, TestPeer, type TestServer } from '../test/harness.ts'
+import { recordingLog, startServer, TestPeer, type TestServer } from '../test/harness.ts'
+import { rawConnection } from '../test/raw-connection.ts'
 import { manualClock } from './clock.ts'
 
 /** A port that nobody uses at the moment. */

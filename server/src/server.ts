@@ -3,7 +3,7 @@ import { createApi } from './api/api.ts'
 import { Renewals } from './api/renewals.ts'
 import type { Backplane } from './backplane/backplane.ts'
 import { clientOf, hiddenClients } from './client.ts'
-import { type Clock, inTime } from './clock.ts'
+import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
 import { openGateway } from './gateway/gateway.ts'
@@ -20,6 +20,7 @@ import { problem } from './problem.ts'
 import { rateLimit } from './rate-limit.ts'
 import { refusedAttempts } from './refused-attempts.ts'
 import { refusedOrigins } from './refused-origins.ts'
+import { withDeadline } from './resilience/deadline.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { countEvents } from './rooms/event-counts.ts'
 import { logEvents } from './rooms/event-log.ts'
@@ -124,9 +125,9 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       async ready() {
         if (draining || !ports.areOpen) throw new SignalingError('SHUTTING_DOWN')
         await Promise.all([
-          inTime(clock, identity.ready(), 'The identity provider does not answer.'),
-          inTime(clock, store.ready(), 'The room store does not answer.'),
-          inTime(clock, backplane.ready(), 'The other nodes cannot be reached.'),
+          withDeadline(clock, identity.ready(), 'The identity provider does not answer.'),
+          withDeadline(clock, store.ready(), 'The room store does not answer.'),
+          withDeadline(clock, backplane.ready(), 'The other nodes cannot be reached.'),
         ])
       },
     },

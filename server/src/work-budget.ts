@@ -1,6 +1,7 @@
 import { SignalingError } from '@parley/protocol'
 import { shareKey } from './address.ts'
 import type { Clock } from './clock.ts'
+import { sleep } from './resilience/retry.ts'
 
 /** Whose work is counted: either may be unknown. */
 export interface Payer {
@@ -93,7 +94,7 @@ export class WorkBudget {
     const own = this.#wait({ identity, address: isNew ? undefined : address })
     if (own > (isNew ? farBehind : longestTurn)) throw tooMuch(own)
     const wait = this.wait({ identity, address })
-    if (wait > 0) await new Promise<void>(resolve => this.clock.after(wait, resolve))
+    if (wait > 0) await sleep(this.clock, wait)
   }
 
   /** Milliseconds that `payer` should wait, 2 s at most, before more of it is let in. */

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import { type CognitoLocal, type Pool, signingKey, startCognitoLocal } from '../../e2e/aws/cognito-local.ts'
 import { type FaultProxy, startFaultProxy } from '../../e2e/aws/fault-proxy.ts'
-import { type Clock, manualClock, outsideDeadline } from '../src/clock.ts'
+import { type Clock, manualClock } from '../src/clock.ts'
 import { type CognitoConfig, cognito } from '../src/identity/cognito.ts'
 import type { Identity } from '../src/identity/identity.ts'
 import type { Log } from '../src/log.ts'
+import { adapterTimeout } from '../src/resilience/deadline.ts'
 
 export const region = 'us-east-1'
 
@@ -66,7 +67,7 @@ export function testClock(): TestClock {
   return {
     ...clock,
     after(ms, act) {
-      if (ms > outsideDeadline) {
+      if (ms > adapterTimeout) {
         const plan = { at: clock.uptime() + ms }
         plans.add(plan)
         onPlan?.()

@@ -45,6 +45,17 @@ export function streamSink(stream: WritableStream<Uint8Array<ArrayBuffer>>, name
   }
 }
 
+/** The sink for what a program saves a file to. */
+export const sinkOf = (to: FileSink | WritableStream<Uint8Array<ArrayBuffer>>, name: string): FileSink =>
+  'getWriter' in to ? streamSink(to, name) : to
+
+/** Has a sink forget the file. What could not be written can often not be removed either, and the first failure is the one to tell. */
+export async function discard(sink: FileSink | undefined, reason: unknown): Promise<void> {
+  try {
+    await sink?.abort(reason)
+  } catch {}
+}
+
 /** Bytes after which a part of the file becomes a Blob: browsers keep those out of memory if there are many. */
 const partBytes = 8 * 1024 * 1024
 

@@ -1,40 +1,14 @@
-import type { Clock } from '../clock.ts'
 import { ParleyError } from '../errors.ts'
 import { type Compared, compared } from './compared.ts'
-import { blobSink, type FileSink, streamSink } from './file-sink.ts'
+import { blobSink, discard, type FileSink, sinkOf } from './file-sink.ts'
 import type { IncomingFile } from './incoming-file.ts'
+import type { Incoming, IncomingParts } from './incoming-types.ts'
+import { type Intake, take } from './intake.ts'
 import { offered } from './offered.ts'
 import { ackBytes, ackEvery, type Frame, type Offer, violation, windowBytes } from './protocol.ts'
-import type { Sha256 } from './sha256.ts'
 import type { FileReceipt, TransferOptions, TransferStatus } from './transfer.ts'
-import { cannotKeep, couldNot, errorFrame, errorOf, isLost, lost, notify } from './trouble.ts'
-import type { TakeTurn } from './turns.ts'
+import { cannotKeep, couldNot, errorFrame, errorOf, isLost, lost, notify, onCancel } from './trouble.ts'
 import type { Wire } from './wire.ts'
-
-export interface IncomingParts {
-  readonly sha256: () => Sha256
-  readonly clock: Clock
-  /** So many files of the peer at a time. */
-  readonly takeTurn: TakeTurn
-  /** Milliseconds without a connection after which the sender is not waited for any more. */
-  readonly resumeWithin: number
-  /** Milliseconds that the decision may take. */
-  readonly decideWithin: number
-  /** Whether files of folders are welcome. */
-  readonly folders: boolean
-  /** It is over. `outcome` is for the sender if it asks again; without one it may begin again. */
-  settled(outcome: Frame | undefined): void
-}
-
-/** A file on its way from another peer, over as many channels as it takes. */
-export interface Incoming extends IncomingFile {
-  /** An error is how the transfer ends. */
-  decline(reason?: string | ParleyError): void
-  /** Goes on over this wire, on which the sender has just made this offer. */
-  attach(wire: Wire, offer: Offer): void
-  /** Ends it for both sides, unless it is too late. */
-  end(error: ParleyError): void
-}
 
 const nothing = () => {}
 
@@ -43,10 +17,9 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   const { name, size, type } = about
   const { clock } = parts
   const gone = new AbortController()
-  let resolve: (receipt: FileReceipt) => void
-  let reject: (error: ParleyError) => void
-  const result = new Promise<FileReceipt>((...settle) => {
-    ;[resolve, reject] = settle
+  let settle: { resolve(receipt: FileReceipt): void; reject(error: ParleyError): void }
+  const result = new Promise<FileReceipt>((resolve, reject) => {
+    settle = { resolve, reject }
   })
   // Whoever takes the file is told; nobody has to.
   result.catch(nothing)
@@ -61,13 +34,9 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   let earlier: Compared | undefined
   /** Where the sender was asked. */
   let asked: Wire | undefined
-  let hash = parts.sha256()
-  /** Bytes that have arrived; the hash is that of these. */
-  let received = 0
+  const content: Intake = { received: 0, hash: parts.sha256(), queue: [] }
   /** Bytes that are in the sink. */
   let written = 0
-  /** What has arrived and is not in the sink. */
-  let queue: Uint8Array<ArrayBuffer>[] = []
   let isWriting = false
   /** To the sender, while there is a connection. */
   let line: Wire | undefined
@@ -96,7 +65,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   /** Goes on with what can be done now: that is writing, the end, or asking for more. */
   const proceed = () => {
     if (!sink || isPreparing || isWriting || isFinal) return
-    if (queue.length > 0) void write(sink)
+    if (content.queue.length > 0) void write(sink)
     else if (digest) void finish(sink, digest)
     else if (line && !leave) ask(line)
   }
@@ -122,8 +91,8 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   const match = async (current: Wire, { part, size, sha256, hash: running }: Compared, theirs: string) => {
     earlier = undefined
     if (sha256 === theirs) {
-      hash = running
-      received = written = size
+      written = content.received = size
+      content.hash = running
     } else {
       isPreparing = true
       await part.discard()
@@ -136,7 +105,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   const write = async (sink: FileSink) => {
     isWriting = true
     try {
-      for (let bytes = queue.shift(); bytes; bytes = queue.shift()) {
+      for (let bytes = content.queue.shift(); bytes; bytes = content.queue.shift()) {
         await sink.write(bytes)
         written += bytes.length
         if (told !== undefined && (written >= told + ackBytes || clock.now() >= toldAt + ackEvery)) {
@@ -154,7 +123,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
   const finish = async (sink: FileSink, sha256: string) => {
     isFinal = true
     try {
-      if (hash.hex() !== sha256) throw new ParleyError('CORRUPTED', 'What has arrived is not what was sent.')
+      if (content.hash.hex() !== sha256) throw new ParleyError('CORRUPTED', 'What has arrived is not what was sent.')
       await keep({ name: await sink.finish(), size, sha256 })
     } catch (cause) {
       void fail(couldNot(cannotKeep, cause))
@@ -167,7 +136,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     report('transferring')
     // A program that ends when this resolves would take the word with it.
     await detach(kept)
-    resolve(receipt)
+    settle.resolve(receipt)
   }
 
   /** @param isKnown whether the sender has said so itself */
@@ -178,15 +147,11 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     parts.settled(isLost(error) ? undefined : errorFrame(error))
     const parted = detach(isKnown || isLost(error) ? undefined : error)
     gone.abort(error)
-    queue = []
-    try {
-      await sink?.abort(error)
-    } catch {
-      // What could not be written can often not be removed either, and the first failure is the one to tell.
-    }
+    content.queue.length = 0
+    await discard(sink, error)
     // Not before, as the program may end then.
     await parted
-    reject(error)
+    settle.reject(error)
   }
 
   const end = (error: ParleyError) => {
@@ -213,19 +178,10 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
 
   const save: IncomingFile['save'] = async (to, options = {}) => {
     if (!decide()) throw new ParleyError('INVALID_ARGUMENT', 'The file was taken or declined before.')
-    const { signal } = options
     onProgress = options.onProgress
-    const cancel = () => {
-      const { reason } = signal ?? {}
-      end(
-        isLost(reason) ? reason : new ParleyError('ABORTED', 'The receiver has cancelled the file.', { cause: reason }),
-      )
-    }
-    signal?.addEventListener('abort', cancel)
-    if (signal?.aborted) cancel()
+    const unlisten = onCancel(options.signal, end)
     try {
-      const opened = await to
-      const made = 'getWriter' in opened ? streamSink(opened, name) : opened
+      const made = sinkOf(await to, name)
       if (isFinal) await made.abort(gone.signal.reason)
       else {
         sink = made
@@ -240,7 +196,7 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
     try {
       return await result
     } finally {
-      signal?.removeEventListener('abort', cancel)
+      unlisten()
     }
   }
 
@@ -269,17 +225,13 @@ export function incoming(peerId: string, offer: Offer, parts: IncomingParts): In
             match(next, earlier, frame.sha256).catch(failed)
           }
           if (frame.type !== 'done') return
-          if (told === undefined || digest || received < size) throw violation('done')
+          if (told === undefined || digest || content.received < size) throw violation('done')
           digest = frame.sha256
           proceed()
         },
         bytes(bytes) {
           if (told === undefined || digest) throw violation('content')
-          received += bytes.length
-          if (received > size) throw violation('size')
-          if (received > told + windowBytes) throw violation('window')
-          hash.update(bytes)
-          queue.push(bytes)
+          take(content, bytes, size, told + windowBytes)
           proceed()
         },
         drained: nothing,

@@ -42,6 +42,20 @@ export const lost = (): ParleyError =>
 export const isLost = (error: unknown): error is ParleyError =>
   error instanceof ParleyError && error.code === 'CHANNEL_CLOSED'
 
+/**
+ * Ends a transfer when the receiver cancels it. A reason that says only that the connection was lost stays one that may pass.
+ * @returns what listens no more
+ */
+export function onCancel(signal: AbortSignal | undefined, end: (error: ParleyError) => void): () => void {
+  const cancel = () => {
+    const reason = signal?.reason
+    end(isLost(reason) ? reason : new ParleyError('ABORTED', 'The receiver has cancelled the file.', { cause: reason }))
+  }
+  signal?.addEventListener('abort', cancel)
+  if (signal?.aborted) cancel()
+  return () => signal?.removeEventListener('abort', cancel)
+}
+
 /** Calls somebody else's function. What it throws is reported as the error of an event listener, and stops nothing. */
 export function notify<Value>(listener: ((value: Value) => void) | undefined, value: Value): void {
   try {

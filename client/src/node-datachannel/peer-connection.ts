@@ -3,7 +3,6 @@ import { type ChannelOwner, NodeDataChannel } from './data-channel.ts'
 import { Descriptions, sessionDescription } from './descriptions.ts'
 import { GatedPeer } from './gated-peer.ts'
 import { HandlerTarget } from './handler-target.ts'
-import { nativeIceServers } from './ice-servers.ts'
 import type {
   NativeDataChannel,
   NativePeerConnection,
@@ -11,8 +10,10 @@ import type {
   NodeDataChannelOptions,
 } from './library.ts'
 import { LocalCandidates } from './local-candidates.ts'
+import { nativeConfiguration } from './native-configuration.ts'
 import { NegotiationFlag } from './negotiation-flag.ts'
 import { addRemoteCandidate } from './remote-candidate.ts'
+import { States } from './states.ts'
 import { statsReport } from './stats.ts'
 
 /** `RTCPeerConnection` on one of the library; see `nodeDataChannel` for what it has and has not. */
@@ -26,15 +27,13 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   readonly #channels = new Set<NodeDataChannel>()
   #configuration: RTCConfiguration = {}
   #peer: GatedPeer | undefined
-  #connectionState: RTCPeerConnectionState = 'new'
-  #iceConnectionState: RTCIceConnectionState = 'new'
-  #iceGatheringState: RTCIceGatheringState = 'new'
   #sctp: { readonly maxMessageSize: number } | null = null
   #hasHadChannels = false
-  #isClosed = false
-  /** Whether the library has ended the connection by itself. */
-  #isOver = false
-  #isBroken = false
+  readonly #states = new States({
+    fire: type => this.fire(type),
+    isInUse: () => [...this.#channels].some(({ readyState }) => readyState === 'open'),
+    lost: () => this.#channels.forEach(channel => void channel.lose()),
+  })
 
   constructor(
     private readonly library: NodeDataChannelModule,
@@ -46,19 +45,19 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   }
 
   get signalingState(): RTCSignalingState {
-    return this.#isClosed ? 'closed' : this.#descriptions.signalingState
+    return this.#states.isClosed ? 'closed' : this.#descriptions.signalingState
   }
 
   get connectionState(): RTCPeerConnectionState {
-    return this.#connectionState
+    return this.#states.connection
   }
 
   get iceConnectionState(): RTCIceConnectionState {
-    return this.#iceConnectionState
+    return this.#states.ice
   }
 
   get iceGatheringState(): RTCIceGatheringState {
-    return this.#iceGatheringState
+    return this.#states.gathering
   }
 
   get localDescription(): RTCSessionDescription | null {
@@ -82,11 +81,7 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   /** Holds for what is made later: the servers are taken when the first channel is created or description set. */
   setConfiguration(configuration: RTCConfiguration): void {
     this.#refuseIfClosed()
-    const { iceServers = [], iceTransportPolicy = 'all' } = configuration
-    nativeIceServers(iceServers)
-    if (!['all', 'relay'].includes(iceTransportPolicy)) {
-      throw new TypeError(`${iceTransportPolicy} is no policy for ICE transports.`)
-    }
+    nativeConfiguration(configuration)
     this.#configuration = configuration
   }
 
@@ -128,9 +123,7 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   }
 
   close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#connectionState = this.#iceConnectionState = 'closed'
+    if (!this.#states.close()) return
     // The library forgets those that have not been open.
     for (const channel of this.#channels) channel.abandon()
     this.#peer?.close()
@@ -138,22 +131,22 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
 
   /** @internal */
   get isBroken(): boolean {
-    return this.#isBroken
+    return this.#states.isBroken
   }
 
   /** @internal */
   channelOpens(): void {
-    if (!this.#isOver) this.#become('connected')
+    this.#states.channelOpens()
   }
 
   /** @internal */
   channelEnded(channel: NodeDataChannel): void {
     this.#channels.delete(channel)
-    if (this.#isOver) this.#end()
+    this.#states.channelEnded()
   }
 
   #refuseIfClosed(): void {
-    if (this.#isClosed) throw new DOMException('The connection is closed.', 'InvalidStateError')
+    if (this.#states.isClosed) throw new DOMException('The connection is closed.', 'InvalidStateError')
   }
 
   get #native(): NativePeerConnection | undefined {
@@ -163,17 +156,15 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   /** The connection of the library, which is made when it is needed first. */
   #usePeer(): GatedPeer {
     this.#refuseIfClosed()
-    if (this.#isOver) throw new DOMException('The connection is lost.', 'InvalidStateError')
+    if (this.#states.isOver) throw new DOMException('The connection is lost.', 'InvalidStateError')
     this.#peer ??= this.#makePeer()
     return this.#peer
   }
 
   #makePeer(): GatedPeer {
-    const { iceServers = [], iceTransportPolicy = 'all' } = this.#configuration
     const native = new this.library.PeerConnection('parley', {
       ...this.options,
-      iceServers: nativeIceServers(iceServers),
-      iceTransportPolicy,
+      ...nativeConfiguration(this.#configuration),
       disableAutoNegotiation: true,
     })
     // Of an offer that is rolled back, too.
@@ -185,8 +176,8 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
     native.onLocalCandidate((line, mid) => ifInUse(() => this.#localCandidates.found(line, mid, sdp())))
     native.onGatheringStateChange(state => ifInUse(() => this.#hearGathering(state, sdp())))
     native.onDataChannel(channel => this.#announce(channel))
-    native.onIceStateChange(state => ifInUse(() => this.#hearIce(state)))
-    native.onStateChange(state => ifInUse(() => this.#hear(state)))
+    native.onIceStateChange(state => ifInUse(() => this.#states.hearIce(state)))
+    native.onStateChange(state => ifInUse(() => this.#states.hear(state)))
     return new GatedPeer(native)
   }
 
@@ -213,7 +204,7 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   #announce(native: NativeDataChannel): void {
     const channel = new NodeDataChannel(native.getLabel(), this, undefined, native)
     this.#add(channel)
-    if (this.#isClosed) channel.abandon()
+    if (this.#states.isClosed) channel.abandon()
     else channel.open(() => this.fire('datachannel', { channel }))
   }
 
@@ -232,57 +223,17 @@ export class NodePeerConnection extends HandlerTarget implements ChannelOwner {
   }
 
   get #isNegotiationNeeded(): boolean {
-    return this.signalingState === 'stable' && !this.#isOver && this.#hasHadChannels && !this.#descriptions.isDataAgreed
+    return (
+      this.signalingState === 'stable' &&
+      !this.#states.isOver &&
+      this.#hasHadChannels &&
+      !this.#descriptions.isDataAgreed
+    )
   }
 
   #hearGathering(state: string, sdp: string): void {
-    const become = (state: RTCIceGatheringState) => {
-      this.#iceGatheringState = state
-      this.fire('icegatheringstatechange')
-    }
-    if (state === 'complete') this.#localCandidates.complete(sdp, () => become('complete'))
-    else if (state === 'in-progress') become('gathering')
-  }
-
-  #hearIce(state: string): void {
-    // The library does not wait for the way to come back, but ends the connection.
-    if (state === 'failed' || state === 'disconnected') this.#break()
-    else if (state !== 'closed' && !this.#isOver) this.#becomeIce(state as RTCIceConnectionState)
-  }
-
-  #hear(state: string): void {
-    if (state === 'failed') this.#break()
-    else if (state === 'closed') this.#end()
-    else if (state === 'connected') this.channelOpens()
-    // It may say so after a channel has been open already.
-    else if (state === 'connecting' && this.#connectionState === 'new') this.#become('connecting')
-  }
-
-  /** The other side has closed the connection: first its channels end, then there is no way to it any more. */
-  #end(): void {
-    this.#isOver = true
-    if (![...this.#channels].some(({ readyState }) => readyState === 'open')) this.#break()
-  }
-
-  /** The way to the other side is lost for good. */
-  #break(): void {
-    if (this.#isBroken || this.#isClosed) return
-    this.#isBroken = this.#isOver = true
-    this.#becomeIce('failed')
-    this.#become('failed')
-    for (const channel of this.#channels) channel.lose()
-  }
-
-  #becomeIce(state: RTCIceConnectionState): void {
-    if (this.#isClosed || state === this.#iceConnectionState) return
-    this.#iceConnectionState = state
-    this.fire('iceconnectionstatechange')
-  }
-
-  #become(state: RTCPeerConnectionState): void {
-    if (this.#isClosed || state === this.#connectionState) return
-    this.#connectionState = state
-    this.fire('connectionstatechange')
+    if (state === 'complete') this.#localCandidates.complete(sdp, () => this.#states.becomeGathering('complete'))
+    else if (state === 'in-progress') this.#states.becomeGathering('gathering')
   }
 }
 

@@ -1,8 +1,7 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import type { ParamKeys } from 'hono/types'
-import { type Clock, inTime } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { IceServers } from '../ice/ice-servers.ts'
 import { type Identity, type SignIn, signInWithin } from '../identity/identity.ts'
 import { type Log, logFailure } from '../log.ts'
@@ -11,18 +10,20 @@ import { problem } from '../problem.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import type { RefusedAttempt } from '../refused-attempts.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { TimeSlices } from '../time-slices.ts'
-import { type Payer, type WorkBudget, workOfJson, workOfRequest } from '../work-budget.ts'
+import type { WorkBudget } from '../work-budget.ts'
+import { answering, bearer, bodyBytes, respond } from './answering.ts'
 import type { BodyLimits } from './bodies.ts'
 import { type ClaimConfig, claims, type Env, type RequestContext } from './claims.ts'
 import { buildDocuments } from './documents.ts'
 import { unknownPath } from './exact-path.ts'
 import { forPages } from './pages.ts'
-import { bytesToRead, isAbort, readBody } from './read-body.ts'
+import { isAbort } from './read-body.ts'
 import { noSignIn, type Renewals } from './renewals.ts'
-import { type Access, type AnyRoute, apiTable, type Route } from './routes.ts'
+import { apiTable } from './routes.ts'
 
 export interface ApiConfig extends BodyLimits, ClaimConfig {
   /** Characters of a `peer_id`. */
@@ -51,24 +52,16 @@ export interface ApiParts {
   turnUser(subject: string): string | undefined
 }
 
-/** A request of a route, as far as it has been read. */
-interface Call<Path extends string, Body> {
-  readonly c: Context<Env>
-  readonly params: Readonly<Record<ParamKeys<Path>, string>>
-  readonly body: Body
-}
-
-const bodyBytes = 64 * 1024
-
 /** The HTTP API, as a function from request to response. Errors of any kind become problem details. */
 export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
-  const { rooms, identity, clock, log, metrics, budget } = parts
+  const { rooms, identity, clock, log, metrics } = parts
   const { owner } = rooms
   const app = new Hono<Env>({
     getPath: (_, options: { env?: RequestContext } = {}) => options.env?.path ?? unknownPath,
   })
   const table = apiTable(config)
   const { routes } = table
+  const { answer, answerIdentified, authenticate } = answering(app, parts)
   const withClaim = claims(config, {
     ...{ metrics, refusedAttempt: parts.refusedAttempt },
     authenticate: c => (bearer(c) ? authenticate(c) : undefined),
@@ -183,7 +176,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       rooms_created: metrics.roomsCreated,
     }
   })
-  answer(routes.getKeys, () => inTime(clock, identity.keys(), 'The keys are not at hand.'))
+  answer(routes.getKeys, () => withDeadline(clock, identity.keys(), 'The keys are not at hand.'))
   // A WebSocket library would be sent away from its server, and follows nowhere.
   app.get(routes.getRoot.path, c => (c.req.header('upgrade') ? c.notFound() : c.redirect(routes.getDocs.path)))
   app.get(routes.getOpenApi.path, async c => respond(c, routes.getOpenApi, (await documents).openApi))
@@ -203,70 +196,12 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   }
   return app
 
-  /** Has `act` answer a route that takes whoever asks, or looks itself at what the caller may do. */
-  function answer<Path extends string, Body, Answer>(
-    route: Route<Path, 'anybody' | 'claimant', Body, Answer>,
-    act: NoInfer<(call: Call<Path, Body>) => Promise<Answer>>,
-  ): void {
-    app.on(route.method, route.path as string, c =>
-      paid(c, route, { address: c.env.client.address }, async () => act(await read(c, route))),
-    )
-  }
-
-  /** Has `act` answer a route for whoever proves an identity, whose subject it is told. */
-  function answerIdentified<Path extends string, Body, Answer>(
-    route: Route<Path, 'identity' | 'owner', Body, Answer>,
-    act: NoInfer<(subject: string, call: Call<Path, Body>) => Promise<Answer>>,
-  ): void {
-    app.on(route.method, route.path as string, async c => {
-      const { address } = c.env.client
-      budget.check({ address })
-      const { subject } = await authenticate(c)
-      return paid(c, route, { identity: subject, address }, async () => act(subject, await read(c, route)))
-    })
-  }
-
-  /** What `act` answers, unless `payer` has caused too much work; charges it for what it takes. */
-  async function paid(c: Context<Env>, route: AnyRoute, payer: Payer, act: () => Promise<unknown>): Promise<Response> {
-    if (route.access === 'anybody') return respond(c, route, JSON.stringify(await act()))
-    budget.check(payer)
-    // At once, so that it counts for what is asked at the same time.
-    budget.charge(payer, workOfRequest + workOfJson(bytesToRead(c, bodyBytes)))
-    const text = JSON.stringify(await act())
-    // Read from the store as well as written.
-    budget.charge(payer, 2 * workOfJson(text?.length ?? 0))
-    return respond(c, route, text)
-  }
-
-  /** The request, once its body is there. Large ones are read one after the other. */
-  async function read<Path extends string, Body>(
-    c: Context<Env>,
-    { body }: Pick<Route<Path, Access, Body, unknown>, 'body'>,
-  ): Promise<Call<Path, Body>> {
-    const params = c.req.param() as Call<Path, Body>['params']
-    if (!body) return { c, params, body: undefined as Body }
-    const bytes = await c.req.arrayBuffer()
-    if (workOfJson(bytes.byteLength) > workOfRequest) await parts.slices.turn()
-    return { c, params, body: readBody(bytes, body) }
-  }
-
   /** The tokens of a new identity, unless the caller's address has asked too often. */
   async function signIn(c: Context<Env>): Promise<SignIn> {
     const key = c.env.client.limitKey
-    const retryAfter = parts.signIns.exceeded(key)
-    if (retryAfter > 0) {
-      throw new SignalingError('RATE_LIMITED', 'Too many sign-ins from your network address.', { retryAfter })
-    }
+    parts.signIns.check(key, 'Too many sign-ins from your network address.')
     parts.signIns.count(key)
-    return inTime(clock, identity.signIn(c.req.raw.signal), noSignIn, clock.uptime() + signInWithin)
-  }
-
-  async function authenticate(c: Context<Env>) {
-    const idToken = bearer(c)
-    if (!idToken) {
-      throw new SignalingError('INVALID_TOKEN', 'Send the id_token of a sign-in as "Authorization: Bearer <id_token>".')
-    }
-    return inTime(clock, identity.verify(idToken), 'The identity provider does not answer.')
+    return withDeadline(clock, identity.signIn(c.req.raw.signal), noSignIn, clock.uptime() + signInWithin)
   }
 }
 
@@ -277,17 +212,6 @@ const told = ({ idToken, username, expiresAt, refreshToken }: SignIn) => ({
   expires_at: expiresAt,
   refresh_token: refreshToken,
 })
-
-/** The ID token of the request. The original took it without the word Bearer, too. */
-const bearer = (c: Context): string | undefined =>
-  /^(?:Bearer +)?(\S+) *$/i.exec(c.req.header('Authorization') ?? '')?.[1]
-
-/** The answer as the table has it: what `json` was made from fits its schema, as the compiler has seen. */
-function respond(c: Context, { status, secret }: AnyRoute, json: string): Response {
-  const headers = secret ? { 'Cache-Control': 'no-store' } : {}
-  if (status === 204 || status === 302) return c.body(null, status, headers)
-  return c.body(json, status, { ...headers, 'Content-Type': 'application/json' })
-}
 
 /** The words of v2. */
 function deletePeerStatus(outcome: PeerDeletion) {

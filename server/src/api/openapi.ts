@@ -1,6 +1,6 @@
 import { type ErrorCode, errorKinds, type JsonSchema } from '@parley/protocol'
 import { z } from 'zod'
-import { type Access, type AnyRoute, tags } from './routes.ts'
+import { type Access, type AnyRoute, tags } from './route.ts'
 
 type Content = { readonly [contentType: string]: { readonly schema: JsonSchema; readonly examples?: object } }
 

@@ -1,7 +1,9 @@
-import { SignalingError, toSignalingError } from '@parley/protocol'
-import { type Clock, inTime, outsideDeadline } from '../clock.ts'
+import { toSignalingError } from '@parley/protocol'
+import type { Clock } from '../clock.ts'
 import type { Identity, SignIn } from '../identity/identity.ts'
 import { type RateLimit, rateLimit } from '../rate-limit.ts'
+import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
+import { keyedMutex } from '../resilience/semaphore.ts'
 
 /** Renewals with one and the same refresh token in a minute. */
 const mostOfToken = 60
@@ -20,8 +22,8 @@ export const noSignIn = 'Nobody can sign in at the moment.'
 export class Renewals {
   readonly #failures: RateLimit
   readonly #ofToken: RateLimit
-  /** By address, those that wait for each other: how many, and when the last of them has had its turn. */
-  readonly #lines = new Map<string, { length: number; end: Promise<unknown> }>()
+  /** Those of one address that wait for each other. */
+  readonly #mutex = keyedMutex()
 
   /** @param failures tokens from one address in a minute that are not good */
   constructor(
@@ -40,9 +42,9 @@ export class Renewals {
    */
   async renew(refreshToken: string, key: string): Promise<SignIn> {
     const digest = new Bun.CryptoHasher('sha256').update(refreshToken).digest('base64')
-    check(this.#ofToken, digest, 'This refresh token was used too often.')
-    const by = this.clock.uptime() + outsideDeadline
-    const ask = () => inTime(this.clock, this.identity.refresh(refreshToken), noSignIn, by)
+    this.#ofToken.check(digest, 'This refresh token was used too often.')
+    const by = this.clock.uptime() + adapterTimeout
+    const ask = () => withDeadline(this.clock, this.identity.refresh(refreshToken), noSignIn, by)
     try {
       const signIn = await (this.#failures.exceeded(key) > 0 ? this.#inLine(key, by, ask) : ask())
       this.#ofToken.count(digest)
@@ -50,7 +52,7 @@ export class Renewals {
     } catch (error) {
       if (toSignalingError(error).code !== 'INVALID_TOKEN') throw error
       try {
-        check(this.#failures, key, tooMany)
+        this.#failures.check(key, tooMany)
       } finally {
         this.#failures.count(key)
       }
@@ -60,27 +62,12 @@ export class Renewals {
 
   /** Does `act` when those of the same key before it are done. @throws SignalingError RATE_LIMITED if they are too many */
   async #inLine<T>(key: string, by: number, act: () => Promise<T>): Promise<T> {
-    const line = this.#lines.get(key) ?? { length: 0, end: Promise.resolve() }
-    if (line.length >= longestLine) check(this.#failures, key, tooMany)
-    line.length++
-    this.#lines.set(key, line)
-    const turn = line.end.then(() => {
-      if (this.clock.uptime() >= by) check(this.#failures, key, tooMany)
+    if (this.#mutex.length(key) >= longestLine) this.#failures.check(key, tooMany)
+    return this.#mutex.run(key, () => {
+      if (this.clock.uptime() >= by) this.#failures.check(key, tooMany)
       return act()
     })
-    line.end = turn.catch(() => {})
-    try {
-      return await turn
-    } finally {
-      if (--line.length === 0) this.#lines.delete(key)
-    }
   }
 }
 
 const tooMany = 'Too many refresh tokens that are not good came from your network address.'
-
-/** @throws SignalingError RATE_LIMITED if `key` has used up this minute */
-function check(limit: RateLimit, key: string, detail: string): void {
-  const retryAfter = limit.exceeded(key)
-  if (retryAfter > 0) throw new SignalingError('RATE_LIMITED', detail, { retryAfter })
-}

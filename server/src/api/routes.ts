@@ -1,45 +1,7 @@
-import type { ErrorCode } from '@parley/protocol'
-import type { ZodType } from 'zod'
 import { answers } from './answers.ts'
 import { type BodyLimits, requestBodies } from './bodies.ts'
-
-/** Who may call. `identity`: who proves one; `owner`: the creator of the room; `claimant`: who shows a right to it. */
-export type Access = 'anybody' | 'identity' | 'owner' | 'claimant'
-
-export const tags = {
-  start: 'To start with',
-  owner: 'For the owner of a room',
-  operation: 'For who runs the server',
-  documents: 'Documents',
-} as const
-
-/** One row of the table: what the API promises of a route. What comes of it is in api.ts. */
-export interface Route<Path extends string, Who extends Access, Body, Answer> {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
-  /** As Hono has it: `:name` stands for one segment. */
-  readonly path: Path
-  readonly tag: (typeof tags)[keyof typeof tags]
-  readonly summary: string
-  readonly description?: string
-  readonly access: Who
-  /** What the body must be; without it, the body is ignored. */
-  readonly body?: ZodType<Body>
-  readonly status: 200 | 201 | 204 | 302
-  /** What the body of the answer is, as JSON; without it, there is none. */
-  readonly answer?: ZodType<Answer>
-  /** The content type of an answer that is not JSON, or need not be. */
-  readonly text?: string
-  /** Whether the answer carries tokens or credentials, so that no cache may keep it. */
-  readonly secret?: boolean
-  /** What may go wrong beside what follows from the rest (`errorsOf` in openapi.ts). */
-  readonly errors?: readonly ErrorCode[]
-}
-
-export type AnyRoute = Route<string, Access, unknown, unknown>
-
-const route = <const Path extends string, const Who extends Access, Body = undefined, Answer = void>(
-  route: Route<Path, Who, Body, Answer>,
-) => route
+import { ownerRoutes } from './owner-routes.ts'
+import { route, tags } from './route.ts'
 
 /** The HTTP API, route by route, and the schemas in it by name. */
 export function apiTable(limits: BodyLimits) {
@@ -118,86 +80,7 @@ export function apiTable(limits: BodyLimits) {
       answer: answers.PeerDeletion,
     }),
 
-    listRooms: route({
-      method: 'GET',
-      path: '/rooms',
-      tag: tags.owner,
-      summary: 'Lists the live rooms that the caller has created.',
-      access: 'identity',
-      status: 200,
-      answer: answers.Rooms,
-      secret: true,
-    }),
-    inspectRoom: route({
-      method: 'GET',
-      path: '/rooms/:room_id',
-      tag: tags.owner,
-      summary: 'Tells all of a room: its peers, its invitations, who was removed.',
-      access: 'owner',
-      status: 200,
-      answer: answers.RoomDetails,
-      secret: true,
-    }),
-    changeRoom: route({
-      method: 'PATCH',
-      path: '/rooms/:room_id',
-      tag: tags.owner,
-      summary: 'Changes the end, the name, the size or the token of a room, or locks it.',
-      description: 'What the body does not name stays.',
-      access: 'owner',
-      body: bodies.ChangeRoom,
-      status: 200,
-      answer: answers.RoomDetails,
-      secret: true,
-    }),
-    deleteRoom: route({
-      method: 'DELETE',
-      path: '/rooms/:room_id',
-      tag: tags.owner,
-      summary: 'Deletes a room, disconnects its peers and signs out its anonymous identities.',
-      access: 'owner',
-      status: 204,
-    }),
-    removePeer: route({
-      method: 'DELETE',
-      path: '/rooms/:room_id/peers/:peer_id',
-      tag: tags.owner,
-      summary: 'Disconnects a peer, with all others of its identity, and keeps that identity out.',
-      description: 'Peers of the owner itself are disconnected, but may come back.',
-      access: 'owner',
-      status: 204,
-      errors: ['PEER_NOT_FOUND', 'LIMIT_REACHED'],
-    }),
-    readmitPeer: route({
-      method: 'POST',
-      path: '/rooms/:room_id/peers/:peer_id/readmit',
-      tag: tags.owner,
-      summary: 'Lets the identity of a removed peer in again.',
-      access: 'owner',
-      status: 204,
-      errors: ['PEER_NOT_FOUND'],
-    }),
-    createInvite: route({
-      method: 'POST',
-      path: '/rooms/:room_id/invites',
-      tag: tags.owner,
-      summary: "Makes an invitation: a token that lets somebody in who does not know the room's.",
-      access: 'owner',
-      body: bodies.CreateInvite,
-      status: 201,
-      answer: answers.CreatedInvite,
-      secret: true,
-      errors: ['LIMIT_REACHED'],
-    }),
-    revokeInvite: route({
-      method: 'DELETE',
-      path: '/rooms/:room_id/invites/:invite_id',
-      tag: tags.owner,
-      summary: 'Takes an invitation back. Whoever has entered with it stays.',
-      access: 'owner',
-      status: 204,
-      errors: ['INVITE_NOT_FOUND'],
-    }),
+    ...ownerRoutes(bodies),
 
     getHealth: route({
       method: 'GET',

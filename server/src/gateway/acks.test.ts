@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { type PeerType, peerMessages } from '@parley/protocol'
 import { fromPeers } from '@parley/protocol/fixtures'
-import { clientFrame, rawConnection, startServer, type TestPeer, type TestServer } from '../../test/harness.ts'
+import { startServer, type TestPeer, type TestServer } from '../../test/harness.ts'
+import { clientFrame, rawConnection } from '../../test/raw-connection.ts'
 import { manualClock } from '../clock.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 

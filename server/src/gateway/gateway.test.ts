@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { fromPeers } from '@parley/protocol/fixtures'
-import { clientFrame, rawConnection, recordingLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { recordingLog, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { clientFrame, rawConnection } from '../../test/raw-connection.ts'
 import { manualClock, systemClock } from '../clock.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
 import { sqlite } from '../room-store/sqlite.ts'

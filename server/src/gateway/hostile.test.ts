@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
 import { fromPeers } from '@parley/protocol/fixtures'
 import fc from 'fast-check'
-import { clientFrame, rawConnection, startServer, type TestPeer } from '../../test/harness.ts'
+import { startServer, type TestPeer } from '../../test/harness.ts'
+import { clientFrame, rawConnection } from '../../test/raw-connection.ts'
 
 const framesPerRun = 120
 const runs = 100

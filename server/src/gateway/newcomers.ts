@@ -1,8 +1,9 @@
 import { SignalingError } from '@parley/protocol'
 import type { Client } from '../client.ts'
-import { atMostEvery, type Cancel, type Clock } from '../clock.ts'
+import type { Cancel, Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { throttle } from '../resilience/throttle.ts'
 
 /** A connection that has not registered yet. */
 export interface Newcomer {
@@ -58,7 +59,7 @@ export class Newcomers {
   readonly #mayLog: Readonly<Record<'address' | 'server', () => boolean>>
 
   constructor(private readonly parts: NewcomersParts) {
-    this.#mayLog = { address: atMostEvery(parts.clock, linesEvery), server: atMostEvery(parts.clock, linesEvery) }
+    this.#mayLog = { address: throttle(parts.clock, linesEvery), server: throttle(parts.clock, linesEvery) }
     const { unregistered, unregisteredPerAddress } = parts.limits
     const few = (limit: number) => Math.ceil(limit / lingering)
     this.#young = new Pool(unregistered, unregisteredPerAddress)

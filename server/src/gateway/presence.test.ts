@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { clientFrame, rawConnection, startServer, type TestServer } from '../../test/harness.ts'
+import { startServer, type TestServer } from '../../test/harness.ts'
+import { clientFrame, rawConnection } from '../../test/raw-connection.ts'
 
 const presence = { features: ['presence'] }
 

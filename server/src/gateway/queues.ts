@@ -1,7 +1,8 @@
 import type { ServerWebSocket } from 'bun'
-import { atMostEvery, type Cancel, type Clock, nothingPlanned } from '../clock.ts'
+import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { throttle } from '../resilience/throttle.ts'
 import type { Keeper, KeptMemory } from '../sessions/replay.ts'
 
 /** Seconds in which the other end must take some of what waits for it; fewer once its connection is being closed. */
@@ -72,7 +73,7 @@ export class Queues implements KeptMemory {
 
   constructor(private readonly parts: QueuesParts) {
     this.#limit = parts.budget / memoryPerByte
-    this.#mayLog = atMostEvery(parts.clock, linesEvery)
+    this.#mayLog = throttle(parts.clock, linesEvery)
   }
 
   /** Bytes that wait. */

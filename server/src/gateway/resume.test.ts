@@ -1,13 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { SessionGrant } from '@parley/protocol'
-import {
-  clientFrame,
-  metricOf,
-  rawConnection,
-  startServer,
-  type TestPeer,
-  type TestServer,
-} from '../../test/harness.ts'
+import { metricOf, startServer, type TestPeer, type TestServer } from '../../test/harness.ts'
+import { clientFrame, rawConnection } from '../../test/raw-connection.ts'
 import { manualClock } from '../clock.ts'
 
 type Message = { type?: string; [key: string]: unknown }

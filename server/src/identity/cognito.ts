@@ -69,7 +69,7 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
   let refusal: { readonly failure: CallFailure; readonly end: number } | undefined
 
   /** @throws SignalingError */
-  async function inTurn<T>(line: Line, gone: AbortSignal | undefined, work: (turn: Turn) => Promise<T>): Promise<T> {
+  async function inLine<T>(line: Line, gone: AbortSignal | undefined, work: (turn: Turn) => Promise<T>): Promise<T> {
     const act = line.act(gone ? AbortSignal.any([until, gone]) : until, work)
     running.add(act)
     try {
@@ -135,12 +135,12 @@ export async function cognito(config: CognitoConfig, clock: Clock, log: Log): Pr
   }
 
   return {
-    signIn: gone => inTurn(signIns, gone, signIn),
+    signIn: gone => inLine(signIns, gone, signIn),
     async refresh(refreshToken) {
       if (refreshToken.length > tokenLength || !refreshTokenForm.test(refreshToken)) {
         throw new SignalingError('INVALID_TOKEN')
       }
-      return inTurn(renewals, undefined, turn => refresh(refreshToken, turn))
+      return inLine(renewals, undefined, turn => refresh(refreshToken, turn))
     },
     verify: tokens.verify,
     signOut: signOuts.deleteAll,

@@ -9,9 +9,10 @@ import {
 import { SignalingError } from '@parley/protocol'
 import { createRoomsTable, type Dynalite, startDynalite } from '../../../e2e/aws/dynalite.ts'
 import { type Fault, type FaultProxy, startFaultProxy } from '../../../e2e/aws/fault-proxy.ts'
+import { someRoom, summaryOf } from '../../test/some-room.ts'
 import { type Clock, nothingPlanned, systemClock } from '../clock.ts'
 import { dynamodb } from './dynamodb.ts'
-import { roomStoreContract, someRoom, summaryOf } from './room-store.contract.ts'
+import { roomStoreContract } from './room-store.contract.ts'
 import { endOf, type RoomRecord, type RoomStore } from './room-store.ts'
 
 const now = 1_700_000_000

@@ -1,7 +1,7 @@
 import { SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
+import { keyedMutex } from '../resilience/semaphore.ts'
 import { creators } from './dynamodb/creators.ts'
-import { inTurn } from './dynamodb/in-turn.ts'
 import { changeTo, isRoomId, itemOf, roomOf } from './dynamodb/items.ts'
 import { openTable } from './dynamodb/table.ts'
 import { endOf, type RoomRecord, type RoomStore } from './room-store.ts'
@@ -26,7 +26,7 @@ const reserve = 500
 export function dynamodb(options: { readonly region: string; readonly table: string }, clock: Clock): RoomStore {
   const table = openTable(options.region, options.table, clock)
   const lists = creators(table, clock)
-  const queue = inTurn()
+  const mutex = keyedMutex()
 
   async function create(room: RoomRecord, maxLive: number, now: number, by: number): Promise<void> {
     await lists.reserve(room, maxLive, now, by)
@@ -68,15 +68,18 @@ export function dynamodb(options: { readonly region: string; readonly table: str
   }
 
   return {
-    create: (room, maxLive, now) => table.within(by => create(room, maxLive, now, by)),
+    create: (room, maxLive, now) => table.withDeadline(by => create(room, maxLive, now, by)),
 
-    get: roomId => table.within(async by => (isRoomId(roomId) ? roomOf(await table.read(roomId, by)) : undefined)),
+    get: roomId =>
+      table.withDeadline(async by => (isRoomId(roomId) ? roomOf(await table.read(roomId, by)) : undefined)),
 
     update: (roomId, change) =>
-      table.within(async by => (isRoomId(roomId) ? queue(roomId, () => update(roomId, change, by)) : undefined)),
+      table.withDeadline(async by =>
+        isRoomId(roomId) ? mutex.run(roomId, () => update(roomId, change, by)) : undefined,
+      ),
 
     createdBy: (identity, now) =>
-      table.within(async by => {
+      table.withDeadline(async by => {
         const items = await table.readAll(await lists.roomIds(identity, now, by), by)
         return items
           .flatMap(item => roomOf(item) ?? [])
@@ -86,14 +89,14 @@ export function dynamodb(options: { readonly region: string; readonly table: str
       }),
 
     delete: roomId =>
-      table.within(async by => {
+      table.withDeadline(async by => {
         const created_by = isRoomId(roomId) ? (await table.remove(roomId, by))?.created_by?.S : undefined
         if (created_by !== undefined) await lists.forget({ room_id: roomId, created_by }, by - reserve)
       }),
 
     // The key of nothing: whether it can be read is all.
     async ready() {
-      await table.within(by => table.read('#', by)).catch(cause => Promise.reject(table.unavailable(cause)))
+      await table.withDeadline(by => table.read('#', by)).catch(cause => Promise.reject(table.unavailable(cause)))
     },
 
     close: async () => table.close(),

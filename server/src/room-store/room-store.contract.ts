@@ -1,45 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { SignalingError } from '@parley/protocol'
-import type { Invite, RoomRecord, RoomStore, RoomSummary } from './room-store.ts'
-
-const now = 1_700_000_000
-
-let rooms = 0
-export const someRoom = (members: Partial<RoomRecord> = {}): RoomRecord => ({
-  room_id: `room-${++rooms}`,
-  created_by: `creator-${rooms}`,
-  token: 'xyz789',
-  created_at: now,
-  expires_at: now + 7200,
-  max_peers: null,
-  name: null,
-  metadata: {},
-  locked: false,
-  removed: [],
-  invites: [],
-  revision: 0,
-  ...members,
-})
-
-const someInvite = (members: Partial<Invite> = {}): Invite => ({
-  invite_id: 'invite-1',
-  digest: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
-  expires_at: null,
-  single_use: false,
-  role: null,
-  channels: null,
-  used_by: null,
-  ...members,
-})
+import { now, someInvite, someRoom } from '../../test/some-room.ts'
+import { creatorsContract } from './creators.contract.ts'
+import type { RoomRecord, RoomStore } from './room-store.ts'
 
 /** The room after one more of `metadata.count`. */
 const counted = (room: RoomRecord): RoomRecord => ({
   ...room,
   metadata: { ...room.metadata, count: Number(room.metadata.count) + 1 },
 })
-
-/** What `createdBy` gives of a room. */
-export const summaryOf = ({ removed: _, invites: __, ...summary }: RoomRecord): RoomSummary => summary
 
 /** What every room store must do. `open` gives an empty one. */
 export function roomStoreContract(name: string, open: () => Promise<RoomStore>): void {
@@ -174,56 +143,6 @@ export function roomStoreContract(name: string, open: () => Promise<RoomStore>):
       }
     })
 
-    test('lists the live rooms of one creator, in order of their end, then of their id', async () => {
-      const created_by = 'lister'
-      const mine = (room_id: string, expires_at: number | null) => someRoom({ room_id, created_by, expires_at })
-      const first = mine('list-z', now + 5)
-      const second = mine('list-a', now + 20)
-      const third = mine('list-b', now + 20)
-      const last = mine('list-0', now + 100)
-      const endless = mine('list-', null)
-      const endlessToo = mine('list-3', null)
-      const deleted = mine('list-1', now + 100)
-      const ended = mine('list-2', now)
-      const all = [endlessToo, third, last, deleted, first, endless, ended, second]
-      for (const room of all) await store.create(room, all.length, now - 1)
-      await store.create(someRoom({ created_by: 'lister 2' }), 1, now)
-      await store.delete(deleted.room_id)
-
-      const listed = [first, second, third, last, endless, endlessToo].map(summaryOf)
-      expect(await store.createdBy(created_by, now)).toEqual(listed)
-      expect(await store.createdBy(created_by, now + 20)).toEqual(listed.slice(3))
-      expect(await store.createdBy(created_by, now + 100)).toEqual(listed.slice(4))
-      expect(await store.createdBy('stranger', now)).toEqual([])
-    })
-
-    test('lists and counts a room by its end as it was changed', async () => {
-      const created_by = 'changer'
-      const room = someRoom({ created_by, expires_at: now + 10 })
-      await store.create(room, 1, now)
-      const longer = await store.update(room.room_id, found => ({ ...found, expires_at: now + 100 }))
-      expect(longer).toBeDefined()
-      expect(await store.createdBy(created_by, now + 10)).toEqual(longer ? [summaryOf(longer)] : [])
-      await expect(store.create(someRoom({ created_by }), 1, now + 10)).rejects.toThrow()
-    })
-
-    test('keeps a room without an end, which counts as live, and can be given one', async () => {
-      const created_by = 'endless'
-      const room = someRoom({ created_by, created_at: null, expires_at: null })
-      await store.create(room, 1, now)
-      expect(await store.get(room.room_id)).toEqual(room)
-      const muchLater = now + 100 * 365 * 86_400
-      await expect(store.create(someRoom({ created_by }), 1, muchLater)).rejects.toMatchObject({
-        code: 'LIMIT_REACHED',
-      })
-      const changed = await store.update(room.room_id, found => ({ ...found, expires_at: now + 10 }))
-      expect(changed).toEqual({ ...room, expires_at: now + 10, revision: 1 })
-      expect(await store.update(room.room_id, found => ({ ...found, expires_at: null }))).toMatchObject({
-        expires_at: null,
-      })
-      expect(await store.createdBy(created_by, muchLater)).toHaveLength(1)
-    })
-
     test('finds a room no more once it is deleted, and does not mind when it is unknown', async () => {
       const room = someRoom()
       await store.create(room, 1, now)
@@ -232,25 +151,7 @@ export function roomStoreContract(name: string, open: () => Promise<RoomStore>):
       await store.delete(room.room_id)
     })
 
-    test('holds an identity to its number of live rooms, also when they are created at once', async () => {
-      const created_by = 'many'
-      const results = await Promise.allSettled(
-        Array.from({ length: 8 }, () => store.create(someRoom({ created_by }), 3, now)),
-      )
-      const refused = results.filter(result => result.status === 'rejected')
-      expect(refused.map(({ reason }) => reason.code)).toEqual(Array(5).fill('LIMIT_REACHED'))
-      await store.create(someRoom({ created_by: 'somebody else' }), 3, now)
-    })
-
-    test('does not count rooms that have ended or were deleted', async () => {
-      const created_by = 'few'
-      const deleted = someRoom({ created_by })
-      await store.create(someRoom({ created_by, expires_at: now + 10 }), 2, now)
-      await store.create(deleted, 2, now)
-      await store.delete(deleted.room_id)
-      await store.create(someRoom({ created_by }), 2, now)
-      await store.create(someRoom({ created_by }), 2, now + 10)
-    })
+    describe('and the rooms of one creator', () => creatorsContract(() => store))
 
     test('is ready', async () => {
       await store.ready()

@@ -4,8 +4,10 @@ import { writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inTemporaryFolder } from '../../test/harness.ts'
-import { manualClock, outsideDeadline, systemClock } from '../clock.ts'
-import { roomStoreContract, someRoom } from './room-store.contract.ts'
+import { someRoom } from '../../test/some-room.ts'
+import { manualClock, systemClock } from '../clock.ts'
+import { adapterTimeout } from '../resilience/deadline.ts'
+import { roomStoreContract } from './room-store.contract.ts'
 import { type RoomRecord, StoreFull } from './room-store.ts'
 import { sqlite } from './sqlite.ts'
 
@@ -169,7 +171,7 @@ test('a database that stays locked fails within the deadline', () =>
     let settled = false
     const writing = store.create(someRoom(), 1, now).finally(() => (settled = true))
     writing.catch(() => {})
-    while (!settled && clock.now() < 1_700_000_000_000 + outsideDeadline) {
+    while (!settled && clock.now() < 1_700_000_000_000 + adapterTimeout) {
       clock.advance(25)
       await Promise.resolve()
     }

@@ -1,7 +1,10 @@
 import { SQLiteError } from 'bun:sqlite'
 import { SignalingError } from '@parley/protocol'
-import { believedTime, type Clock, nowAndThen, outsideDeadline } from '../clock.ts'
+import { believedTime, type Clock } from '../clock.ts'
 import { watchedFile } from '../data-folder.ts'
+import { adapterTimeout } from '../resilience/deadline.ts'
+import { retry, sleep } from '../resilience/retry.ts'
+import { memoizeFor } from '../resilience/throttle.ts'
 import {
   type RoomRecord,
   type RoomStore,
@@ -90,15 +93,11 @@ export function sqlite(file: string, clock: Clock, mostBytes = storeBytes): Room
 
   /** What `act` returns, once no other process is in the way. */
   async function whenFree<T>(act: () => T): Promise<T> {
-    const lastTry = clock.uptime() + outsideDeadline - 2 * retryPause
-    for (;;) {
-      try {
-        return act()
-      } catch (error) {
-        if (!isBusy(error) || clock.uptime() > lastTry) throw explained(error, file)
-      }
-      await new Promise<void>(resume => clock.after(retryPause, resume))
-    }
+    const lastTry = clock.uptime() + adapterTimeout - 2 * retryPause
+    return retry(clock, act, error => {
+      if (!isBusy(error) || clock.uptime() > lastTry) throw explained(error, file)
+      return retryPause
+    })
   }
 
   return {
@@ -120,12 +119,12 @@ export function sqlite(file: string, clock: Clock, mostBytes = storeBytes): Room
         const row = await whenFree(() => summarize.get(room_id))
         if (row) rooms.push(toSummary(row))
         // Others have their turn: a hundred rooms with all that they may have take 50 ms.
-        await new Promise<void>(goOn => clock.after(0, goOn))
+        await sleep(clock, 0)
       }
       return rooms
     },
     delete: roomId => whenFree(() => void remove.run(roomId)),
-    ready: nowAndThen(clock, readyFor, async () => {
+    ready: memoizeFor(clock, readyFor, async () => {
       await expectFile()
       await whenFree(() => void probe.run())
     }),

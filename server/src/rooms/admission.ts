@@ -1,6 +1,6 @@
 import { type Feature, features, type Register, SignalingError, toSignalingError } from '@parley/protocol'
-import { inTime, outsideDeadline } from '../clock.ts'
 import { type Identified, type Identity, identitySilent } from '../identity/identity.ts'
+import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
 import { endOf, type Invite, type RoomRecord } from '../room-store/room-store.ts'
 import type { CreatedRooms } from './created-rooms.ts'
 import { askSilentPeers, checkEntrance, type EntranceLimits } from './entrance.ts'
@@ -38,7 +38,7 @@ export class Admission {
 
   /** See `Rooms.join`. @throws SignalingError */
   async admit(message: Register, entrant: Entrant): Promise<void> {
-    const by = this.parts.clock.uptime() + outsideDeadline
+    const by = this.parts.clock.uptime() + adapterTimeout
     let found: Room | undefined
     try {
       const identified = await this.#identify(message, entrant, by)
@@ -62,7 +62,7 @@ export class Admission {
   async #identify(message: Register, entrant: Entrant, by: number): Promise<Identified> {
     const { budget, clock, identity, slices } = this.parts
     const verified = identity.verify(message.id_token, provenBefore(entrant.peer, message))
-    const identified = await inTime(clock, verified, identitySilent, by)
+    const identified = await withDeadline(clock, verified, identitySilent, by)
     await budget.turn({ identity: identified.subject, address: entrant.address }, entrant.peer === undefined)
     // One after the other, so that relayed messages need not wait for all who enter at once.
     await slices.turn()
@@ -73,9 +73,9 @@ export class Admission {
   async #find(room: Room, by: number): Promise<RoomRecord> {
     const { clock, store } = this.parts
     // First listen, then read: a deletion after the reading is heard, one before it is seen.
-    await inTime(clock, room.subscribed, backplaneSilent, by)
+    await withDeadline(clock, room.subscribed, backplaneSilent, by)
     // The sentence of the original: its clients print it.
-    const stored = await inTime(clock, store.get(room.id), 'DynamoDB error', by)
+    const stored = await withDeadline(clock, store.get(room.id), 'DynamoDB error', by)
     const record = stored ?? this.#recordNotInStore(room)
     if (!record) throw new SignalingError('ROOM_NOT_FOUND')
     return record
@@ -130,7 +130,7 @@ export class Admission {
     checkEntrance(room, record, identity, message, this.registry.directory, limits, clock.uptime())
     const holder = { peer_id: message.peer_id, identity }
     const change = (current: RoomRecord) => redeemed(current, invite.digest, holder)
-    const updated = await inTime(clock, store.update(record.room_id, change), storeSilent, by)
+    const updated = await withDeadline(clock, store.update(record.room_id, change), storeSilent, by)
     if (!updated) throw new SignalingError('ROOM_NOT_FOUND')
     return updated
   }

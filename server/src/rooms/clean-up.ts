@@ -1,7 +1,7 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
-import { inTime, outsideDeadline } from '../clock.ts'
 import { type Identity, identitySilent } from '../identity/identity.ts'
 import { logFailure } from '../log.ts'
+import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
 import type { CreatedRooms } from './created-rooms.ts'
 import { tellOtherNodes } from './other-nodes.ts'
 import { type Claim, mayDelete, provesRight } from './rights.ts'
@@ -35,7 +35,7 @@ export class CleanUp {
     const roomId = 'roomId' in named ? named.roomId : (await this.registry.directory.find(named.peerId, claim))?.id
     if (roomId === undefined) return false
     const room = this.registry.get(roomId)
-    const record = room?.record ?? (await inTime(clock, store.get(roomId), storeSilent))
+    const record = room?.record ?? (await withDeadline(clock, store.get(roomId), storeSilent))
     if (!record) return false
     if (!mayDelete(record, room, claim, 'peerId' in named ? named.peerId : undefined))
       throw new SignalingError('FORBIDDEN')
@@ -81,7 +81,7 @@ export class CleanUp {
    */
   async deleteRoom(roomId: string): Promise<void> {
     const { clock, store } = this.parts
-    const by = clock.uptime() + outsideDeadline
+    const by = clock.uptime() + adapterTimeout
     let told: Promise<unknown> = Promise.resolve()
     const deletion = store.delete(roomId).then(() => {
       this.created.remove(roomId)
@@ -93,7 +93,7 @@ export class CleanUp {
         this.#signOut(usernames),
       ])
     })
-    await inTime(clock, deletion, storeSilent, by)
+    await withDeadline(clock, deletion, storeSilent, by)
     await told
   }
 
@@ -111,7 +111,7 @@ export class CleanUp {
     if (usernames.length === 0) return
     const { clock, identity, log } = this.parts
     try {
-      await inTime(clock, identity.signOut(usernames), identitySilent)
+      await withDeadline(clock, identity.signOut(usernames), identitySilent)
     } catch (error) {
       // Not that it is unavailable, but why, and how many are left.
       const { cause = error } = error as Error

@@ -1,6 +1,6 @@
 import { type JsonObject, toSignalingError } from '@parley/protocol'
-import { inTime } from '../clock.ts'
 import { logFailure, reasons } from '../log.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import { type RoomRecord, StoreFull } from '../room-store/room-store.ts'
 import { type CreatedRooms, serverFull } from './created-rooms.ts'
 import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
@@ -73,7 +73,7 @@ export class Creation {
     const { clock, store, limits, log } = this.parts
     const { room_id } = record
     const creating = store.create(record, limits.roomsPerIdentity, record.created_at ?? 0)
-    await inTime(clock, creating, storeSilent).catch(error => {
+    await withDeadline(clock, creating, storeSilent).catch(error => {
       // Should it be there after all, nobody knows its token.
       const takeBack = () => store.delete(room_id)
       creating.then(takeBack).catch(cause => {

@@ -1,5 +1,6 @@
 import { metadataSize, type Register, SignalingError, toSignalingError } from '@parley/protocol'
-import { type Clock, inTime } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { Directory } from './directory.ts'
 import { isRemoved } from './removals.ts'
@@ -62,7 +63,7 @@ export async function askSilentPeers(clock: Clock, by: number, ...entrance: Para
   const silent = inTheWay(...entrance).flatMap(({ session: { life } }) => (life?.isSilent ? [life] : []))
   if (silent.length === 0) return
   // Where this takes too long, the refusal says who is in the way.
-  await inTime(clock, Promise.all(silent.map(life => life.answers())), '', by).catch(() => {})
+  await withDeadline(clock, Promise.all(silent.map(life => life.answers())), '', by).catch(() => {})
 }
 
 /** The peers that keep this one out, if nothing else does: the one with its id, or all of a room that is full. */

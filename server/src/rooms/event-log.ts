@@ -1,5 +1,6 @@
-import { atMostEvery, type Clock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import { throttle } from '../resilience/throttle.ts'
 import type { Emit } from './room-events.ts'
 
 /** Between two lines that say that something was forgotten early. Milliseconds. */
@@ -7,7 +8,7 @@ const forgottenLinesEvery = 600_000
 
 /** Writes what happens to rooms and peers into the log, a line each. */
 export function logEvents(log: Log, clock: Clock): Emit {
-  const mayLogForgotten = atMostEvery(clock, forgottenLinesEvery)
+  const mayLogForgotten = throttle(clock, forgottenLinesEvery)
   return event => {
     const { type, room } = event
     switch (type) {

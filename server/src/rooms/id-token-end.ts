@@ -1,6 +1,7 @@
 import { SignalingError } from '@parley/protocol'
-import { atUptime, type Clock, inTime } from '../clock.ts'
+import { atUptime, type Clock } from '../clock.ts'
 import { type Identity, identitySilent } from '../identity/identity.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { Peer } from './room.ts'
 import type { Emit } from './room-events.ts'
 
@@ -59,7 +60,7 @@ export function planIdTokenEnd(peer: Peer, expiresAt: number, parts: IdTokenEndP
  */
 export async function renewIdToken(peer: Peer, idToken: string, parts: IdTokenEndParts): Promise<number> {
   const { clock, identity, emit } = parts
-  const { subject, expiresAt } = await inTime(clock, identity.verify(idToken), identitySilent)
+  const { subject, expiresAt } = await withDeadline(clock, identity.verify(idToken), identitySilent)
   if (subject !== peer.identity) {
     throw new SignalingError('INVALID_TOKEN', 'This ID token is of another identity than the one that registered.')
   }

@@ -1,6 +1,7 @@
 import type { Backplane, Envelope } from '../backplane/backplane.ts'
-import { type Clock, inTime } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { reasons } from '../log.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { Emit } from './room-events.ts'
 
 export const backplaneSilent = 'The other nodes cannot be reached.'
@@ -19,7 +20,7 @@ export async function tellOtherNodes(
   by: number,
 ): Promise<void> {
   const soon = Math.max(by, clock.uptime() + tellWithin)
-  await inTime(clock, backplane.publish(envelope), backplaneSilent, soon).catch(error => {
+  await withDeadline(clock, backplane.publish(envelope), backplaneSilent, soon).catch(error => {
     emit({ type: 'nodes_not_told', room: envelope.room_id, what: envelope.type, cause: reasons(error) })
   })
 }

@@ -1,6 +1,6 @@
 import { isSameName, SignalingError } from '@parley/protocol'
-import { inTime, outsideDeadline } from '../clock.ts'
 import { reasons } from '../log.ts'
+import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
 import { endOf, type RoomRecord } from '../room-store/room-store.ts'
 import type { CreatedRooms } from './created-rooms.ts'
 import { type InviteOptions, mostListBytes, newInvite, withInvite } from './invites.ts'
@@ -38,7 +38,7 @@ export class Owner {
   /** The live rooms of this identity, in order of their end. */
   async rooms(identity: string): Promise<RoomView[]> {
     const { clock, store } = this.parts
-    const records = await inTime(clock, store.createdBy(identity, clock.now() / 1000), storeSilent)
+    const records = await withDeadline(clock, store.createdBy(identity, clock.now() / 1000), storeSilent)
     return records.map(record => roomView(record, this.registry.get(record.room_id)))
   }
 
@@ -132,7 +132,7 @@ export class Owner {
 
   async #own(identity: string, roomId: string): Promise<RoomRecord> {
     const { clock, store } = this.parts
-    const record = await inTime(clock, store.get(roomId), storeSilent)
+    const record = await withDeadline(clock, store.get(roomId), storeSilent)
     if (!record) throw new SignalingError('ROOM_NOT_FOUND')
     this.#check(identity, record)
     return record
@@ -155,7 +155,7 @@ export class Owner {
     undo?: (before: RoomRecord) => RoomRecord,
   ): Promise<RoomRecord> {
     const { clock, store } = this.parts
-    const by = clock.uptime() + outsideDeadline
+    const by = clock.uptime() + adapterTimeout
     const checked = (before: RoomRecord) => {
       this.#check(identity, before)
       const after = change(before)
@@ -163,7 +163,7 @@ export class Owner {
       return after
     }
     const writing = store.update(roomId, checked).then(record => this.#written(roomId, record, by))
-    const { record, told } = await inTime(clock, writing, storeSilent, by).catch(error => {
+    const { record, told } = await withDeadline(clock, writing, storeSilent, by).catch(error => {
       if (undo) void this.#takeBack(roomId, writing, undo)
       throw error
     })
@@ -191,7 +191,7 @@ export class Owner {
     const { clock, store, log } = this.parts
     await store
       .update(roomId, undo)
-      .then(record => record && this.#written(roomId, record, clock.uptime() + outsideDeadline).told)
+      .then(record => record && this.#written(roomId, record, clock.uptime() + adapterTimeout).told)
       .catch(error => log.warn({ room: roomId, cause: reasons(error) }, 'late change not taken back'))
   }
 }

@@ -1,7 +1,8 @@
 import { type LeaveReason, SignalingError } from '@parley/protocol'
 import type { Backplane } from '../backplane/backplane.ts'
-import { type Clock, inTime } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { type Log, logFailure } from '../log.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
@@ -193,7 +194,7 @@ export class RoomRegistry {
   async #refresh(room: Room): Promise<void> {
     const { clock, store, log } = this.parts
     try {
-      const record = await inTime(clock, store.get(room.id), storeSilent)
+      const record = await withDeadline(clock, store.get(room.id), storeSilent)
       if (record && this.#rooms.get(room.id) === room) this.update(room, record)
     } catch (error) {
       // The next who enters reads it again.

@@ -2,8 +2,9 @@ import { CognitoIdentityProviderServiceException } from '@aws-sdk/client-cognito
 import { SignalingError } from '@parley/protocol'
 import { mayBeSkew } from '../../aws-signature.ts'
 import type { Clock } from '../../clock.ts'
+import { abortAfter, withTimeout } from '../../resilience/deadline.ts'
+import { backoff, retry } from '../../resilience/retry.ts'
 import { identitySilent } from '../identity.ts'
-import { limited, pause, within } from './deadline.ts'
 
 /** One call, its tries and pauses together. Milliseconds; below the deadline of those who wait for it. */
 export const callWithin = 4_000
@@ -55,7 +56,6 @@ export interface Turn {
 /**
  * Calls an operation of Cognito, again after a pause where that may help, for `callWithin` at most, and for as long as the
  * turn lasts. The SDK's own retries are off, as their pauses know nothing of a deadline that holds for several calls.
- * Pauses have full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
  * @param request one try; it is to end when its signal is aborted. `attempt` counts from 1: from the second on, an
  *   earlier try whose answer was lost may have succeeded
  * @throws CallFailure
@@ -67,29 +67,36 @@ export function call<T>(
   request: (signal: AbortSignal, attempt: number) => Promise<T>,
 ): Promise<T> {
   const start = clock.uptime()
+  let began = start
   let mayHaveHappened = false
-  return limited(clock, callWithin, turn.until, async signal => {
-    for (let attempt = 1; ; attempt++) {
-      const began = clock.uptime()
-      try {
-        const patience = attempt === 1 ? firstTryWithin : callWithin
-        const answer = await within(clock, patience, signal, signal => request(signal, attempt))
-        turn.answered(clock.uptime() - start)
-        return answer
-      } catch (error) {
-        const failure = explain(operation, error, mayHaveHappened)
-        mayHaveHappened = failure.mayHaveHappened
-        if (failure.kind === 'throttled') turn.throttled(began)
-        if (attempt === (failure.kind === 'throttled' ? triesOfThrottled : tries)) throw failure
-        if (mayBeSkew(error, attempt === 1)) continue
-        if (failure.kind === 'refused') throw failure
-        const longest = Math.min(pauses[0] * 2 ** (attempt - 1), pauses[1])
-        // One that was waited for so long needs no pause besides.
-        const ms = Math.max(0, Math.random() * longest - (clock.uptime() - began))
-        await pause(clock, ms, signal).catch(() => Promise.reject(failure))
-      }
+
+  async function attemptOnce(attempt: number, until: AbortSignal): Promise<T> {
+    began = clock.uptime()
+    const patience = attempt === 1 ? firstTryWithin : callWithin
+    try {
+      const answer = await withTimeout(clock, patience, until, signal => request(signal, attempt))
+      turn.answered(clock.uptime() - start)
+      return answer
+    } catch (error) {
+      const failure = explain(operation, error, mayHaveHappened)
+      mayHaveHappened = failure.mayHaveHappened
+      if (failure.kind === 'throttled') turn.throttled(began)
+      throw failure
     }
-  })
+  }
+
+  function pauseAfter(failure: unknown, attempt: number): number {
+    if (!(failure instanceof CallFailure)) throw failure
+    if (attempt === (failure.kind === 'throttled' ? triesOfThrottled : tries)) throw failure
+    if (mayBeSkew(failure.cause, attempt === 1)) return 0
+    if (failure.kind === 'refused') throw failure
+    // One that was waited for so long needs no pause besides.
+    return Math.max(0, Math.random() * backoff(pauses, attempt) - (clock.uptime() - began))
+  }
+
+  return abortAfter(clock, callWithin, turn.until, signal =>
+    retry(clock, attempt => attemptOnce(attempt, signal), pauseAfter, signal),
+  )
 }
 
 function explain(operation: string, error: unknown, before: boolean): CallFailure {

@@ -1,7 +1,7 @@
 import type { SignalingError } from '@parley/protocol'
 import type { Clock } from '../../clock.ts'
+import { abortAfter } from '../../resilience/deadline.ts'
 import { busy, CallFailure, type Turn, unavailable } from './calls.ts'
-import { limited } from './deadline.ts'
 import { Pace } from './pace.ts'
 
 /** Those that wait at most. */
@@ -52,7 +52,7 @@ export class Line {
    */
   act<T>(until: AbortSignal, work: (turn: Turn) => Promise<T>): Promise<T> {
     const by = this.clock.uptime() + this.parts.within
-    return limited(this.clock, this.parts.within, until, async signal => {
+    return abortAfter(this.clock, this.parts.within, until, async signal => {
       await this.#enter(by, signal)
       try {
         const outcome = await work({

@@ -11,8 +11,8 @@ import {
   UsernameExistsException,
 } from '@aws-sdk/client-cognito-identity-provider'
 import type { Clock } from '../../clock.ts'
+import { withTimeout } from '../../resilience/deadline.ts'
 import { CallFailure, call, type Turn } from './calls.ts'
-import { within } from './deadline.ts'
 import { mostPlaces } from './pace.ts'
 import type { Told } from './skew.ts'
 
@@ -69,7 +69,7 @@ export function openPool(
   )
 
   const findCredentials = (operation: string, until: AbortSignal) =>
-    within(clock, credentialsWithin, until, () => client.config.credentials()).then(
+    withTimeout(clock, credentialsWithin, until, () => client.config.credentials()).then(
       () => {},
       cause => {
         const message = `No AWS credentials for ${operation}: ${cause instanceof Error ? cause.message : cause}`

@@ -1,9 +1,11 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, nothingPlanned, nowAndThen } from '../../clock.ts'
+import { type Clock, nothingPlanned } from '../../clock.ts'
 import { expectWritable } from '../../data-folder.ts'
 import type { Log } from '../../log.ts'
-import { door, limited } from './deadline.ts'
+import { abortAfter } from '../../resilience/deadline.ts'
+import { semaphore } from '../../resilience/semaphore.ts'
+import { memoizeFor } from '../../resilience/throttle.ts'
 
 /** Deletions that run at once. */
 const atOnce = 8
@@ -62,7 +64,7 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
   /** Names, and since when they are here. */
   const pending = new Map((await read(file, log)).map(name => [name, Number.NEGATIVE_INFINITY]))
   const save = saver(file, pending, log)
-  const enter = door(atOnce)
+  const enter = semaphore(atOnce)
   const running = new Set<Promise<unknown>>()
   let pauseNow = firstPause
   let isPlanned = false
@@ -95,11 +97,11 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
         leave()
       }
     }
-    await limited(clock, parts.deadline, until, signal => Promise.all(names.map(name => tryOne(name, signal)))).catch(
-      error => {
-        late ??= error
-      },
-    )
+    await abortAfter(clock, parts.deadline, until, signal =>
+      Promise.all(names.map(name => tryOne(name, signal))),
+    ).catch(error => {
+      late ??= error
+    })
     return { left: names.filter(name => !gone.has(name)), cause: cause ?? late }
   }
 
@@ -165,7 +167,7 @@ export async function openSignOuts(parts: SignOutsParts): Promise<SignOuts> {
       keep([name])
       void save()
     },
-    ready: nowAndThen(clock, readyFor, () => expectWritable(parts.folder)),
+    ready: memoizeFor(clock, readyFor, () => expectWritable(parts.folder)),
     async close() {
       cancelPlan()
       await Promise.allSettled(running)

@@ -6,7 +6,8 @@ import type { Json } from 'aws-jwt-verify/safe-json-parse'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import { type Identified, judgedAt } from '../identity.ts'
-import { within } from './deadline.ts'
+import { fetchObject, UnexpectedStatus } from '../jwks/fetch-object.ts'
+import { keySource } from '../jwks/key-source.ts'
 import type { Told } from './skew.ts'
 
 /** Longer ones are refused unread. Characters; Cognito's have about 1,000. */
@@ -16,11 +17,9 @@ export const tokenLength = 16_384
 const keysLast = 3_600_000
 /** All of one fetch. Milliseconds. */
 const fetchWithin = 3_500
-/** Between two fetches for the sake of keys that are not known: tokens of strangers may name any. Milliseconds. */
-const unknownKeyPause = 10_000
-/** Between two fetches while they fail. Milliseconds. */
-const failurePause = 1_000
-/** The same while the old keys still serve. Milliseconds. */
+/** Between two fetches for the sake of keys that are not known, after one that has succeeded and after one that has not. Milliseconds. */
+const pauses = { answered: 10_000, failed: 1_000 } as const
+/** The same where the keys are old, but still serve. Milliseconds. */
 const renewalPause = 60_000
 /** Keys as fresh as that show that Cognito answers. Milliseconds. */
 const readyFor = 1_000
@@ -55,41 +54,21 @@ export function verification(
   until: AbortSignal,
 ): Verification {
   const verifier = CognitoJwtVerifier.create({ userPoolId, clientId, tokenUse: 'id' })
-  let known: { readonly jwks: Jwks; readonly at: number } | undefined
-  /** When the keys were asked for last, and why they could not be had then. */
-  let asked = Number.NEGATIVE_INFINITY
-  let failure: SignalingError | undefined
-  let fetching: Promise<Jwks> | undefined
+  const source = keySource({
+    ...{ clock, until, pauses, answerWithin: fetchWithin, keptFor: Number.POSITIVE_INFINITY },
+    load: signal => fetchKeys(jwksUrl, told, signal),
+    explain: cause => new SignalingError('UNAVAILABLE', sentenceOf(cause, userPoolId), { cause }),
+    settled(outcome) {
+      if ('keys' in outcome) verifier.cacheJwks(outcome.keys)
+      else if (outcome.failures === 1 && !until.aborted) {
+        log.warn({ pool: userPoolId, cause: String(outcome.failure.cause) }, 'keys not renewed')
+      }
+    },
+  })
 
-  const renew = (): Promise<Jwks> => {
-    asked = clock.uptime()
-    fetching ??= within(clock, fetchWithin, until, signal => fetchKeys(jwksUrl, told, signal))
-      .then(
-        jwks => {
-          verifier.cacheJwks(jwks)
-          known = { jwks, at: clock.uptime() }
-          failure = undefined
-          return jwks
-        },
-        cause => {
-          const isFirst = failure === undefined
-          failure = new SignalingError('UNAVAILABLE', sentenceOf(cause, userPoolId), { cause })
-          if (isFirst && !until.aborted) log.warn({ pool: userPoolId, cause: String(cause) }, 'keys not renewed')
-          throw failure
-        },
-      )
-      .finally(() => {
-        fetching = undefined
-      })
-    return fetching
-  }
-  const renewInBackground = () => void renew().catch(() => {})
-
-  /** Resolves when the keys are as new as can be expected. */
-  async function renewForUnknownKey(): Promise<void> {
-    if (!fetching && clock.uptime() - asked < (failure ? failurePause : unknownKeyPause)) {
-      if (failure) throw failure
-    } else await renew()
+  /** Has old keys renewed, while they serve. */
+  function renewIfOld(): void {
+    if (source.age > keysLast && source.sinceSettled > renewalPause) void source.renew()
   }
 
   function check(idToken: string, proven: string | undefined): Identified {
@@ -104,21 +83,20 @@ export function verification(
     return { subject: sub, username: typeof name === 'string' ? name : sub, expiresAt: exp }
   }
 
-  renewInBackground()
+  void source.renew()
   return {
     async verify(idToken, proven) {
       if (idToken.length > tokenLength) throw new SignalingError('INVALID_TOKEN')
       try {
         const identified = check(idToken, proven)
-        const now = clock.uptime()
-        if (known && now - known.at > keysLast && now - asked > renewalPause) renewInBackground()
+        renewIfOld()
         return identified
       } catch (cause) {
         const isKeyUnknown = cause instanceof KidNotFoundInJwksError || cause instanceof JwksNotAvailableInCacheError
         if (!isKeyUnknown) throw new SignalingError('INVALID_TOKEN', undefined, { cause })
       }
       // Which pool it is, is for the operator.
-      await renewForUnknownKey().catch(cause => {
+      await source.recent().catch(cause => {
         throw new SignalingError('UNAVAILABLE', 'The identity provider does not answer.', { cause })
       })
       try {
@@ -128,14 +106,13 @@ export function verification(
       }
     },
 
-    async keys() {
-      if (!known) await renewForUnknownKey()
-      else if (clock.uptime() - known.at > keysLast && clock.uptime() - asked > renewalPause) renewInBackground()
-      return known?.jwks ?? renew()
+    keys() {
+      renewIfOld()
+      return source.held()
     },
 
     async ready() {
-      if (failure || !known || clock.uptime() - known.at > readyFor) await renew()
+      if (source.failures > 0 || source.age > readyFor) await source.renew()
     },
   }
 }
@@ -146,14 +123,11 @@ class NoKeys extends Error {
 }
 
 async function fetchKeys(url: string, told: VerificationConfig['told'], signal: AbortSignal): Promise<Jwks> {
-  const response = await fetch(url, { signal, redirect: 'error' })
-  told({ date: response.headers.get('date'), age: response.headers.get('age') })
-  if (!response.ok) {
-    await response.body?.cancel()
-    const message = `${url} answers ${response.status}`
-    throw [400, 404].includes(response.status) ? new NoKeys(message) : new Error(message)
-  }
-  const jwks: Json = JSON.parse(await response.text())
+  const hear = (headers: Headers) => told({ date: headers.get('date'), age: headers.get('age') })
+  const jwks = (await fetchObject(url, signal, hear).catch(error => {
+    const isUnknown = error instanceof UnexpectedStatus && [400, 404].includes(error.status)
+    throw isUnknown ? new NoKeys(error.message) : error
+  })) as Json
   assertIsJwks(jwks)
   if (jwks.keys.length === 0) throw new NoKeys(`${url} has no keys`)
   return jwks

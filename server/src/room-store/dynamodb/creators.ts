@@ -1,8 +1,8 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { SignalingError } from '@parley/protocol'
 import { believedTime, type Clock } from '../../clock.ts'
+import { keyedMutex } from '../../resilience/semaphore.ts'
 import { endOf, type RoomRecord } from '../room-store.ts'
-import { inTurn } from './in-turn.ts'
 import { creatorKey, number, parsed, text } from './items.ts'
 import type { Table } from './table.ts'
 
@@ -32,7 +32,7 @@ export interface Creators {
 }
 
 export function creators(table: Table, clock: Clock): Creators {
-  const queue = inTurn()
+  const mutex = keyedMutex()
   const seconds = () => Math.floor(clock.now() / 1000)
   const believedNow = believedTime(clock)
   /** What has ended by a clock that can be believed: what is taken off the list is not found again. */
@@ -41,7 +41,7 @@ export function creators(table: Table, clock: Clock): Creators {
   /** @param change may be called several times, also after its result was written */
   function change(subject: string, by: number, change: (entries: Entries) => unknown): Promise<void> {
     const key = creatorKey(subject)
-    return queue(key, async () => {
+    return mutex.run(key, async () => {
       for (;;) {
         const before = (await table.read(key, by))?.rooms
         const entries = parse(before)

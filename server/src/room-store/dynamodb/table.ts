@@ -13,6 +13,8 @@ import {
 import { SignalingError } from '@parley/protocol'
 import { mayBeSkew } from '../../aws-signature.ts'
 import type { Clock } from '../../clock.ts'
+import { TimedOut, withTimeout } from '../../resilience/deadline.ts'
+import { backoff, retry, sleep } from '../../resilience/retry.ts'
 
 /** All of one call, tries and pauses included. Milliseconds. */
 const deadline = 4_000
@@ -45,7 +47,7 @@ export type Outcome = 'written' | 'refused' | 'unsure'
  */
 export interface Table {
   /** What `act` makes of its time, which is 4 s; the members that it calls throw an Error as soon as that is over. */
-  within<T>(act: (by: number) => Promise<T>): Promise<T>
+  withDeadline<T>(act: (by: number) => Promise<T>): Promise<T>
   /** A short wait after another node was faster, at random, so that the two do not meet again. */
   giveWay(): Promise<void>
   /** The item as last written. */
@@ -72,7 +74,7 @@ export function openTable(region: string, name: string, clock: Clock): Table {
   // Tries are counted here: the SDK's own know of no deadline.
   const client = new DynamoDBClient({ region, maxAttempts: 1 })
   const failure = (what: string) => new Error(`The DynamoDB table ${name} in ${region} ${what}`)
-  const pause = (longest: number) => new Promise<void>(resume => clock.after(Math.random() * longest, resume))
+  const pause = (longest: number) => sleep(clock, Math.random() * longest)
 
   /** Says what is wrong, and never what DynamoDB answered: that may be a room with its token. */
   function explained(error: unknown): Error {
@@ -88,35 +90,28 @@ export function openTable(region: string, name: string, clock: Clock): Table {
   async function once<T>(by: number, attempt: (options: Options) => Promise<T>): Promise<T> {
     const left = by - clock.uptime()
     if (left <= 0) throw new Late()
-    return new Promise((resolve, reject) => {
-      const controller = new AbortController()
-      const cancel = clock.after(Math.min(patience, left), () => {
-        // Frees the connection. While it looks for credentials, the SDK does not listen to this.
-        controller.abort()
-        reject(new Late())
-      })
-      attempt({ abortSignal: controller.signal }).then(resolve, reject).finally(cancel)
-    })
+    // While it looks for credentials, the SDK does not listen to the signal.
+    const answer = withTimeout(clock, Math.min(patience, left), undefined, abortSignal => attempt({ abortSignal }))
+    return answer.catch(error => Promise.reject(error instanceof TimedOut ? new Late() : error))
   }
 
   /** @param unsure called when a try may have changed something although it failed */
   async function ask<T>(by: number, attempt: (options: Options) => Promise<T>, unsure = () => {}): Promise<T> {
     let said: unknown
-    let isFirst = true
-    for (let longest: number = pauses[0]; ; longest = Math.min(2 * longest, pauses[1])) {
-      try {
-        return await once(by, attempt)
-      } catch (error) {
+    return retry(
+      clock,
+      () => once(by, attempt),
+      (error, failures) => {
         if (error instanceof ConditionalCheckFailedException) throw error
         // What an earlier try was answered says more than that there was no time for another one.
         if (!(error instanceof Late)) said = error
-        const isSkew = mayBeSkew(error, isFirst)
+        const isSkew = mayBeSkew(error, failures === 1)
+        const longest = backoff(pauses, failures)
         if (!(isSkew || mayPass(error)) || clock.uptime() + longest >= by) throw explained(said ?? error)
         if (!isSkew && !isThrottling(error)) unsure()
-        isFirst = false
-      }
-      await pause(longest)
-    }
+        return Math.random() * longest
+      },
+    )
   }
 
   async function write(by: number, attempt: (options: Options) => Promise<unknown>): Promise<Outcome> {
@@ -140,7 +135,7 @@ export function openTable(region: string, name: string, clock: Clock): Table {
     },
     giveWay: () => pause(conflictPause),
 
-    within: act => act(clock.uptime() + deadline),
+    withDeadline: act => act(clock.uptime() + deadline),
 
     async read(key, by) {
       const command = { TableName: name, Key: keyOf(key), ConsistentRead: true }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { noteIn, payloadOf, wordIn } from './link.ts'
+import { noteIn, payloadOf, wordIn } from './negotiation-note.ts'
 
 test('a note is read from a signal, and nothing from that of another library', () => {
   const note = { link: 'a', restart: true, begins: true, confirms: true, turns: true, round: 2 }

@@ -4,7 +4,7 @@ import type { JsonObject } from '@parley/protocol'
  * What two peers with this library say to each other beside the description or candidate itself, as the member `parley`
  * of a signal. Other peers ignore it, and say nothing of the kind.
  */
-export interface LinkNote {
+export interface NegotiationNote {
   /** Names one attempt to connect, from its first offer on, so that what belongs to an earlier one is not taken for it. */
   readonly link: string
   /** Whether the WebRTC of the sender can restart ICE. */
@@ -20,7 +20,7 @@ export interface LinkNote {
 }
 
 /** The note in a signal; undefined if its sender does not write any. */
-export function noteIn({ parley }: JsonObject): LinkNote | undefined {
+export function noteIn({ parley }: JsonObject): NegotiationNote | undefined {
   const { link, round, ...said } = members(parley)
   if (typeof link !== 'string') return undefined
   const says = (member: string) => said[member] === true
@@ -35,7 +35,7 @@ export function noteIn({ parley }: JsonObject): LinkNote | undefined {
 }
 
 /** What they say to each other in the payload of a `peer_message`. */
-export interface LinkWord {
+export interface NegotiationWord {
   readonly link: string
   /**
    * `declined`: will not connect. `restart`: you made the first offer, so restart ICE. `turn`: let me offer; `go`: go ahead.
@@ -50,10 +50,10 @@ export interface LinkWord {
 const words = ['declined', 'restart', 'turn', 'go', 'refused', 'failed', 'answered', 'ask', 'known', 'unknown'] as const
 type Word = (typeof words)[number]
 
-export const payloadOf = (word: LinkWord): JsonObject => ({ parley: word })
+export const payloadOf = (word: NegotiationWord): JsonObject => ({ parley: word })
 
 /** The word in a payload; undefined if it is somebody else's. */
-export function wordIn(payload: unknown): LinkWord | undefined {
+export function wordIn(payload: unknown): NegotiationWord | undefined {
   const { link, word } = members(members(payload).parley)
   const known = words.find(each => each === word)
   return typeof link === 'string' && known ? { link, word: known } : undefined
