@@ -146,6 +146,7 @@ async function guess({ server, story, rooms }: World, { name, room, tokens, firs
 async function deleteRoom(world: World) {
   const { server, story, rooms, idToken } = world
   const { room_id, token } = rooms[world.world.room] ?? {}
+  world.letGo()
   story.note('', 'the room is deleted')
   story.deletedAt.set(world.world.room, story.now)
   for (const session of story.sessions) if (session.room === world.world.room) story.mayBeOver(session)
@@ -224,27 +225,23 @@ async function perform(world: World, step: Step) {
   }
 }
 
-/** Everybody who has not left comes back over a connection that holds, and what was broken is cleared away. */
-async function settle(world: World) {
-  const { story, peers, proxy, server } = world
-  world.letGo()
+/** Nothing is held back any more, and nothing breaks from now on. */
+function mend({ letGo, proxy }: World): void {
+  letGo()
   for (const link of proxy.links) link.breakAt(undefined)
   for (const link of proxy.links) if (link.isHanging) link.end(true)
-  const isSettled = (peer: ReferencePeer) => peer.isSteady || !peer.session
-  while (!peers.every(isSettled)) {
-    for (const peer of peers) if (!isSettled(peer) && !peer.link?.isWhole) peer.comeBack()
-    const isGoingOn = (peer: ReferencePeer) => isSettled(peer) || !peer.link?.isWhole
-    const some = peers.filter(peer => !isSettled(peer))
-    await story.until(
-      () => some.some(isGoingOn),
-      () => `${some.map(({ name }) => name)} in the room`,
-    )
-  }
-  for (const peer of peers) peer.tidy()
+}
+
+/** Everybody who has not left comes back over a connection that holds, and what was broken is cleared away. */
+async function settle(world: World) {
+  const { story, peers, server } = world
+  mend(world)
+  await allComeBack(world)
+  // A plain peer is not told that one of its connections has taken over from another.
+  for (const peer of peers) if (peer.session?.isPlain && peer.session.overAt < Infinity) peer.enter()
+  await allComeBack(world)
   // With the first round all that was sent is done, with the second one what came of it is here.
   for (let i = 0; i < 2; i++) await ask(world, 'query')
-  const present = peers.filter(({ isSteady }) => isSteady)
-  await becomes(world, 'parley_connections', present.length)
   // Those that have left over a broken connection are away until now.
   pass(world, ttl)
   pass(world, presenceWindow.ms)
@@ -254,7 +251,22 @@ async function settle(world: World) {
   }
   story.faults.push(...untrue(world))
   story.quietAt = story.now
+  const present = peers.filter(({ isSteady }) => isSteady)
   if ((await metricOf(server, 'parley_peers')) !== present.length) story.fault('the server counts other peers')
+}
+
+/** Resolves when everybody who has not left is there, and the server knows of no other connections. */
+async function allComeBack(world: World) {
+  const { story, peers } = world
+  const isSettled = (peer: ReferencePeer) => peer.isSteady || !peer.session
+  while (!peers.every(isSettled)) {
+    for (const peer of peers) if (!isSettled(peer) && !peer.link?.isWhole) peer.comeBack()
+    const some = peers.filter(peer => !isSettled(peer))
+    const isGoingOn = () => some.some(peer => isSettled(peer) || !peer.link?.isWhole)
+    await story.until(isGoingOn, () => `${some.map(({ name }) => name)} in the room`)
+  }
+  for (const peer of peers) peer.tidy()
+  await becomes(world, 'parley_connections', () => peers.filter(({ isSteady }) => isSteady).length)
 }
 
 const untrue = ({ story, peers }: World) => [
@@ -278,14 +290,14 @@ async function ask({ story, peers }: World, type: string) {
 }
 
 /** Resolves when the metric has that value, or has kept another one for too long. */
-async function becomes({ server, story }: World, name: string, value: number) {
+async function becomes({ server, story }: World, name: string, value: () => number) {
   let last = Number.NaN
   for (let i = 0; i < 2000; i++) {
     last = await metricOf(server, name)
-    if (last === value) return
+    if (last === value()) return
     await turnOfTheLoop()
   }
-  story.fault(`${name} is ${last}, not ${value}`)
+  story.fault(`${name} is ${last}, not ${value()}`)
 }
 
 /** 4. When all have left, nothing is kept of them. */
@@ -294,9 +306,9 @@ async function leave(world: World) {
     if (i % 2 === 0) peer.leave()
     else peer.link?.breakAt({ direction: 'up', after: 0, how: 'ends' })
   }
-  await becomes(world, 'parley_connections', 0)
+  await becomes(world, 'parley_connections', () => 0)
   pass(world, ttl)
-  for (const name of ['parley_peers', 'parley_peers_away', 'parley_queued_bytes']) await becomes(world, name, 0)
+  for (const name of ['parley_peers', 'parley_peers_away', 'parley_queued_bytes']) await becomes(world, name, () => 0)
 }
 
 async function play({ steps, last }: Schedule): Promise<Story> {
@@ -314,8 +326,7 @@ async function play({ steps, last }: Schedule): Promise<Story> {
   } catch (error) {
     story.fault(String(error))
   } finally {
-    world.letGo()
-    for (const link of proxy.links) if (link.isHanging) link.end(true)
+    mend(world)
     story.stoppedAt = story.note('', 'the server stops')
     for (const session of story.sessions) story.mayBeOver(session)
     await server[Symbol.asyncDispose]()

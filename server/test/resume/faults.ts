@@ -68,7 +68,7 @@ function isFor(request: Request, to: Session, { requests }: Story): boolean {
 export function* wrongDeliveries(story: Story): Generator<string> {
   const receivers = new Map<Request, Session[]>()
   for (const session of story.sessions) {
-    const latest = new Map<string, number>()
+    const latest = new Map<Session, number>()
     for (const { at, message, text } of session.heard) {
       const member = cargo[message.type]
       if (isAnswer(message) || !member) continue
@@ -81,13 +81,12 @@ export function* wrongDeliveries(story: Story): Generator<string> {
       const before = receivers.get(request) ?? []
       if (before.some(({ name }) => name === session.name)) yield `came twice: ${heard}`
       receivers.set(request, [...before, session])
-      const { name } = request.session
-      if (request.n <= (latest.get(name) ?? -1)) yield `too late, or again: ${heard}`
-      latest.set(name, request.n)
+      if (request.n <= (latest.get(request.session) ?? -1)) yield `too late, or again: ${heard}`
+      latest.set(request.session, request.n)
     }
   }
   for (const request of story.requests) {
-    if (!isTaken(request) || !cargo[request.message.type]) continue
+    if (!isTaken(request) || !cargo[request.message.type] || request.at > story.quietAt) continue
     for (const session of certainReceivers(request, story, story.quietAt)) {
       if (!receivers.get(request)?.includes(session)) yield `never came to ${session}: ${show(request)}`
     }

@@ -85,7 +85,6 @@ export class ReferencePeer {
 
   /** Registers on a new connection. If it has a session, that one is taken over. */
   enter(plan?: Break): void {
-    if (this.session) this.world.story.mayBeOver(this.session)
     const request = this.#register(true)
     this.#line = this.#connect(request.session, plan, line => this.#transmit(line, request))
     this.session = request.session
@@ -98,7 +97,6 @@ export class ReferencePeer {
     const request = this.#register(isRight)
     request.session = session
     this.#send(request, session)
-    if (isRight) this.world.story.mayBeOver(session)
   }
 
   /** Goes on with its session on a new connection; where there is none to go on with, it registers. */
@@ -131,7 +129,7 @@ export class ReferencePeer {
   /** Closes its connection for good. */
   leave(): void {
     const line = this.#line
-    if (this.session) this.world.story.mayBeOver(this.session)
+    this.#giveUp()
     this.session = this.#line = undefined
     if (!line) return
     this.world.story.note(line.name, 'leaves')
@@ -154,10 +152,17 @@ export class ReferencePeer {
     return request
   }
 
+  /** Whatever it spoke for until now is over, or will be. */
+  #giveUp(): void {
+    const { story } = this.world
+    for (const session of story.sessions) if (session.name === this.name) story.mayBeOver(session)
+  }
+
   #register(isRight: boolean): Request {
     const { story, room } = this.world
     const { name: peer_id, features, channels, idToken: id_token } = this
     const { room_id, token } = this.world.rooms[room] ?? {}
+    if (isRight) this.#giveUp()
     const session = new Session(story.sessions.length, peer_id, room, features.length === 0, channels)
     story.sessions.push(session)
     // A `register` that is on its way still may come later, and take over.
@@ -305,7 +310,6 @@ export class ReferencePeer {
     const { session } = line
     if (message.code !== 'RESUME_FAILED') story.fault(`${session} is answered with ${message.code}`)
     else if (session.overAt === Infinity && !story.isMuch) story.fault(`${session} cannot go on, without a reason`)
-    story.mayBeOver(session)
     if (this.session !== session) {
       this.#close(line)
       return
@@ -320,8 +324,9 @@ export class ReferencePeer {
     const { session, link } = line
     story.note(line.name, `is closed with ${code}`)
     const isExpected = line.isLetGo || line.isAbandoned || !link.isWhole
-    const isToldNothing = session.isPlain && (session.overAt < Infinity || story.deletedAt.has(session.room))
-    if (!isExpected && !isToldNothing && story.stoppedAt === Infinity)
+    const isToldNothing = session.isPlain && story.deletedAt.has(session.room)
+    const isLate = code === 4408 && !session.auth
+    if (!isExpected && !isToldNothing && !isLate && story.stoppedAt === Infinity)
       story.fault(`${session} is closed with ${code}, without a word`)
     session.brokenSince ??= clock.uptime()
     if (this.#line === line) this.#line = undefined

@@ -112,8 +112,8 @@ export class Story {
     session.overAt = Math.min(session.overAt, this.now)
   }
 
-  /** So much was sent that the server need not have kept all of it. */
+  /** So much was sent that the server need not have kept all of it: one request is two frames for one peer at most. */
   get isMuch(): boolean {
-    return this.requests.length > 200
+    return this.requests.length > 100
   }
 }
