@@ -1,11 +1,13 @@
 import { test } from 'bun:test'
 import fc from 'fast-check'
-import { metricOf, startServer } from '../../test/harness.ts'
+import { inTemporaryFolder, metricOf, startServer } from '../../test/harness.ts'
 import { faultsIn, untrueRosters } from '../../test/resume/faults.ts'
 import { ReferencePeer, type Surroundings } from '../../test/resume/peer.ts'
 import { type Break, breakableProxy } from '../../test/resume/proxy.ts'
 import { type Message, type Session, Story } from '../../test/resume/story.ts'
 import { type Clock, manualClock } from '../clock.ts'
+import type { Identity } from '../identity/identity.ts'
+import { local } from '../identity/local.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 import { presenceWindow } from '../rooms/presence.ts'
 
@@ -48,7 +50,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('broadcast'), channel }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('update_metadata', 'query', 'discover_peers') }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('join_channel', 'leave_channel'), channel }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('renew'), id_token: fc.constant('nonsense') }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('renew'), id_token: fc.constantFrom('mine', 'nonsense') }) },
 )
 
 const act = <const A extends string>(name: A) => fc.constant(name)
@@ -65,7 +67,7 @@ const step = fc.oneof(
   { weight: 10, arbitrary: fc.record({ act: act('end what hangs'), withKept: fc.boolean() }) },
   { weight: 5, arbitrary: fc.record({ act: act('guess'), who }) },
   { weight: 5, arbitrary: fc.record({ act: act('let time pass'), ms: fc.constantFrom(200, 10_000, ttl, ttl) }) },
-  { weight: 5, arbitrary: fc.record({ act: fc.constantFrom('hold registers', 'let registers go on') }) },
+  { weight: 5, arbitrary: fc.record({ act: fc.constantFrom('hold services', 'let services go on') }) },
   { weight: 2, arbitrary: fc.record({ act: act('burst'), who, target }) },
   { weight: 1, arbitrary: fc.record({ act: act('delete the room') }) },
 )
@@ -79,16 +81,25 @@ type Step = Schedule['steps'][number]
 
 // What happens.
 
-/** A store whose answers can be held back, so that a `register` takes a while. */
-function holdableStore(clock: Clock) {
+/** What the server asks others for can be held back, so that what waits for it takes a while. */
+function slowServices(clock: Clock, identity: Identity) {
   const store = sqlite(':memory:', clock)
   let held: PromiseWithResolvers<void> | undefined
   return {
-    store: {
-      ...store,
-      async get(roomId: string) {
-        await held?.promise
-        return store.get(roomId)
+    services: {
+      store: {
+        ...store,
+        async get(roomId: string) {
+          await held?.promise
+          return store.get(roomId)
+        },
+      },
+      identity: {
+        ...identity,
+        async verify(idToken: string, proven?: string) {
+          await held?.promise
+          return identity.verify(idToken, proven)
+        },
       },
     },
     hold: () => {
@@ -103,9 +114,15 @@ function holdableStore(clock: Clock) {
 
 const turnOfTheLoop = () => new Promise<void>(resolve => setImmediate(resolve))
 
-async function openWorld() {
+/** An identity for each peer, and who can tell them. They outlive any schedule, as to make them takes longer than to play one. */
+interface People {
+  readonly identity: Identity
+  readonly idTokens: readonly string[]
+}
+
+async function openWorld({ identity, idTokens }: People) {
   const clock = manualClock()
-  const { store, hold, letGo } = holdableStore(clock)
+  const { services, hold, letGo } = slowServices(clock, identity)
   const many = '1000000'
   const settings = {
     PARLEY_DEAD_AFTER_SECONDS: '900',
@@ -114,15 +131,15 @@ async function openWorld() {
     PARLEY_MAX_FAN_OUT_PER_SECOND: many,
     PARLEY_PLAIN_PEER_ERRORS: '',
   }
-  const server = await startServer(settings, { clock, store })
+  const server = await startServer(settings, { clock, ...services })
   const proxy = await breakableProxy(server.ws)
-  const [idToken = '', ...rest] = await Promise.all(cast.map(() => server.signIn()))
-  const rooms = [await server.createRoom(idToken)]
+  const [owner = ''] = idTokens
+  const rooms = [await server.createRoom(owner)]
   const world: Surroundings = { story: new Story(), clock, proxy, rooms, room: 0 }
   const peers = cast.map(
-    ({ name, features, channels }, i) => new ReferencePeer(name, features, channels, rest[i - 1] ?? idToken, world),
+    ({ name, features, channels }, i) => new ReferencePeer(name, features, channels, idTokens[i] ?? owner, world),
   )
-  return { ...world, world, clock, server, peers, hold, letGo, idToken, rooms }
+  return { ...world, world, clock, server, peers, hold, letGo, owner, rooms }
 }
 type World = Awaited<ReturnType<typeof openWorld>>
 
@@ -144,14 +161,14 @@ async function guess({ server, story, rooms }: World, { name, room, tokens, firs
 }
 
 async function deleteRoom(world: World) {
-  const { server, story, rooms, idToken } = world
+  const { server, story, rooms, owner } = world
   const { room_id, token } = rooms[world.world.room] ?? {}
   world.letGo()
   story.note('', 'the room is deleted')
   story.deletedAt.set(world.world.room, story.now)
   for (const session of story.sessions) if (session.room === world.world.room) story.mayBeOver(session)
   await server.post('/delete-peers-and-room', { room_id, token })
-  rooms.push(await server.createRoom(idToken))
+  rooms.push(await server.createRoom(owner))
   world.world.room = rooms.length - 1
 }
 
@@ -162,7 +179,8 @@ const mayBeSaid = ({ isPlain }: Session, { type, channel }: Message) =>
 function say(peer: ReferencePeer, message: Message) {
   if (!peer.session || !mayBeSaid(peer.session, message)) return
   const isSignal = message.type === 'offer' || message.type === 'candidate'
-  peer.send(isSignal ? { ...message, sender: peer.name } : message)
+  const id_token = message.id_token === 'mine' && peer.idToken
+  peer.send({ ...message, ...(isSignal && { sender: peer.name }), ...(id_token && { id_token }) })
 }
 
 const hasAll = ({ sent }: Session) =>
@@ -188,9 +206,9 @@ async function perform(world: World, step: Step) {
       return
     case 'let time pass':
       return pass(world, step.ms)
-    case 'hold registers':
+    case 'hold services':
       return world.hold()
-    case 'let registers go on':
+    case 'let services go on':
       return world.letGo()
     case 'delete the room':
       return deleteRoom(world)
@@ -311,8 +329,8 @@ async function leave(world: World) {
   for (const name of ['parley_peers', 'parley_peers_away', 'parley_queued_bytes']) await becomes(world, name, () => 0)
 }
 
-async function play({ steps, last }: Schedule): Promise<Story> {
-  const world = await openWorld()
+async function play({ steps, last }: Schedule, people: People): Promise<Story> {
+  const world = await openWorld(people)
   const { story, peers, proxy, server } = world
   try {
     for (const peer of peers) peer.enter()
@@ -336,11 +354,15 @@ async function play({ steps, last }: Schedule): Promise<Story> {
 }
 
 test(`a session goes on over any broken connection, in ${runs} times about ${stepsPerRun} random steps`, async () => {
-  const property = fc.asyncProperty(schedule, async schedule => {
-    const story = await play(schedule)
-    const faults = faultsIn(story)
-    if (faults.length > 0) throw new Error([...faults.slice(0, 5), '', ...story.log.slice(-150)].join('\n'))
+  await inTemporaryFolder(async folder => {
+    const identity = await local({ folder, lifetime: 3600, refreshLifetime: 3600 }, manualClock())
+    const idTokens = await Promise.all(cast.map(async () => (await identity.signIn()).idToken))
+    const property = fc.asyncProperty(schedule, async schedule => {
+      const story = await play(schedule, { identity, idTokens })
+      const faults = faultsIn(story)
+      if (faults.length > 0) throw new Error([...faults.slice(0, 5), '', ...story.log.slice(-150)].join('\n'))
+    })
+    const { failed, seed, errorInstance } = await fc.check(property, { numRuns: runs, interruptAfterTimeLimit: 60_000 })
+    if (failed) throw new Error(`with seed ${seed}, and as little as shows it:\n${errorInstance}`)
   })
-  const { failed, seed, errorInstance } = await fc.check(property, { numRuns: runs, interruptAfterTimeLimit: 60_000 })
-  if (failed) throw new Error(`with seed ${seed}, and as little as shows it:\n${errorInstance}`)
 }, 120_000)

@@ -137,7 +137,7 @@ function mayBeRefused(request: Request, answer: Heard, story: Story): boolean {
     case 'UNAVAILABLE':
       return opens !== undefined || message.type === 'renew'
     case 'INVALID_TOKEN':
-      return message.type === 'renew'
+      return message.id_token === 'nonsense'
     case 'NOT_IN_ROOM':
       return !session.auth || session.overAt < answer.at
     case 'PEER_REPLACED':

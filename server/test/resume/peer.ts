@@ -64,7 +64,7 @@ export class ReferencePeer {
     readonly name: string,
     readonly features: readonly string[],
     readonly channels: readonly string[],
-    private readonly idToken: string,
+    readonly idToken: string,
     private readonly world: Surroundings,
   ) {}
 
