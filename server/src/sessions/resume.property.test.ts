@@ -2,6 +2,7 @@ import { test } from 'bun:test'
 import fc from 'fast-check'
 import { inTemporaryFolder, metricOf, startServer } from '../../test/harness.ts'
 import { faultsIn, untrueRosters } from '../../test/resume/faults.ts'
+import { isSignal } from '../../test/resume/messages.ts'
 import { ReferencePeer, type Surroundings } from '../../test/resume/peer.ts'
 import { type Break, breakableProxy } from '../../test/resume/proxy.ts'
 import { type Message, type Session, Story } from '../../test/resume/story.ts'
@@ -178,9 +179,8 @@ const mayBeSaid = ({ isPlain }: Session, { type, channel }: Message) =>
 
 function say(peer: ReferencePeer, message: Message) {
   if (!peer.session || !mayBeSaid(peer.session, message)) return
-  const isSignal = message.type === 'offer' || message.type === 'candidate'
   const id_token = message.id_token === 'mine' && peer.idToken
-  peer.send({ ...message, ...(isSignal && { sender: peer.name }), ...(id_token && { id_token }) })
+  peer.send({ ...message, ...(isSignal(message) && { sender: peer.name }), ...(id_token && { id_token }) })
 }
 
 const hasAll = ({ sent }: Session) =>

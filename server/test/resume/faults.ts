@@ -1,11 +1,11 @@
-import { brief, cargo } from './peer.ts'
+import { answeredBy, brief, cargo, isSignal } from './messages.ts'
 import type { Heard, Message, Request, Session, Story } from './story.ts'
 
 /** One peer as presence tells of it. */
 type Entry = { readonly peer_id: string }
 
 const presence = ['peer_joined', 'peer_left', 'peer_updated', 'peers_changed']
-const isAnswer = ({ type, request_id }: Message) => request_id !== undefined && type !== 'offer' && type !== 'candidate'
+const isAnswer = (message: Message) => message.request_id !== undefined && !isSignal(message)
 const codeOf = ({ answers: [answer] }: Request) => answer?.message.code
 const isTaken = ({ answers: [answer] }: Request) => ['delivered', 'held'].includes(String(answer?.message.status))
 const targetOf = ({ message: { target, to_peer_id } }: Request) => target ?? to_peer_id
@@ -106,8 +106,8 @@ export function* wrongAnswers(story: Story): Generator<string> {
   for (const session of story.sessions) {
     let latest = -1
     for (const { message, text, at } of session.heard) {
-      if (!isAnswer(message)) continue
-      const n = Number(String(message.request_id).slice(1))
+      const n = answeredBy(message)
+      if (n === undefined) continue
       if (n < latest) yield `answered after a later one: ${session} at ${at} ${text}`
       latest = n
     }

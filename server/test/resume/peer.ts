@@ -1,4 +1,6 @@
 import type { Clock } from '../../src/clock.ts'
+import { type Line, mayBeClosed, mayBeToldBye } from './line.ts'
+import { answeredBy, brief, cargo } from './messages.ts'
 import type { Break, BreakableProxy, Link } from './proxy.ts'
 import { type Heard, type Message, type Request, Session, type Story } from './story.ts'
 
@@ -10,46 +12,6 @@ export interface Surroundings {
   readonly rooms: readonly { readonly room_id: string; readonly token: string }[]
   /** The room that is entered now. */
   room: number
-}
-
-/** A connection of a peer. */
-interface Line {
-  readonly name: string
-  readonly link: Link
-  readonly socket: WebSocket
-  /** Whose frames come on it. */
-  session: Session
-  /** The `register` on it that has no answer yet. */
-  registering: Request | undefined
-  /** The id of the `resume` on it that has no answer yet. */
-  resuming: string | undefined
-  /** What was sent on it. */
-  readonly said: Set<Request>
-  /** The peer reads it no more, as it has sent `resume` on another one. */
-  isAbandoned: boolean
-  /** The peer has closed it, or has heard `bye` on it. */
-  isLetGo: boolean
-}
-
-/** The member that carries the number of a request. */
-export const cargo: Record<string, string> = {
-  offer: 'sdp',
-  candidate: 'candidate',
-  peer_message: 'payload',
-  broadcast: 'payload',
-  update_metadata: 'metadata',
-}
-
-const secret = /^id_token|servers|^expires|^reason$|connected_at|^ttl_seconds$/
-export const brief = (message: unknown) =>
-  JSON.stringify(message, (key, value: unknown) => (secret.test(key) ? undefined : value))
-
-const isSignal = ({ type }: Message) => type === 'offer' || type === 'candidate'
-
-/** The number of the request that a message answers, if it is an answer. */
-export function answeredBy(message: Message): number | undefined {
-  const id = isSignal(message) ? undefined : message.request_id
-  return typeof id === 'string' && id.startsWith('r') ? Number(id.slice(1)) : undefined
 }
 
 /** A client as docs/protocol.md describes it, and no more than that. */
@@ -264,13 +226,7 @@ export class ReferencePeer {
   #letGo(line: Line, { code }: Message): void {
     const { story } = this.world
     const { session } = line
-    const isRight: Record<string, boolean> = {
-      PEER_REPLACED: session.overAt < Infinity,
-      ROOM_DELETED: story.deletedAt.has(session.room),
-      SHUTTING_DOWN: story.stoppedAt < Infinity,
-      REGISTER_TIMEOUT: !session.auth,
-    }
-    if (!isRight[String(code)]) story.fault(`${session} is told bye without a reason: ${code}`)
+    if (!mayBeToldBye(session, code, story)) story.fault(`${session} is told bye without a reason: ${code}`)
     story.mayBeOver(session)
     session.isEnded = line.isLetGo = true
     if (this.session === session) this.session = this.#line = undefined
@@ -321,13 +277,9 @@ export class ReferencePeer {
 
   #lost(line: Line, code: number): void {
     const { story, clock } = this.world
-    const { session, link } = line
+    const { session } = line
     story.note(line.name, `is closed with ${code}`)
-    const isExpected = line.isLetGo || line.isAbandoned || !link.isWhole
-    const isToldNothing = session.isPlain && story.deletedAt.has(session.room)
-    const isLate = code === 4408 && !session.auth
-    if (!isExpected && !isToldNothing && !isLate && story.stoppedAt === Infinity)
-      story.fault(`${session} is closed with ${code}, without a word`)
+    if (!mayBeClosed(line, code, story)) story.fault(`${session} is closed with ${code}, without a word`)
     session.brokenSince ??= clock.uptime()
     if (this.#line === line) this.#line = undefined
     if (session.tokens.length > 0 && !session.isEnded) return
