@@ -235,7 +235,8 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
   }
 
   resumeReading(): void {
-    this.incoming.resume()
+    // The session that it has resumed may be doing a request still.
+    if (!this.outgoing.isAwaited) this.incoming.resume()
   }
 
   hold(): void {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import type { SessionGrant } from '@parley/protocol'
-import { metricOf, startServer, type TestPeer, type TestServer } from '../../test/harness.ts'
+import { inTemporaryFolder, metricOf, startServer, type TestPeer, type TestServer } from '../../test/harness.ts'
 import { clientFrame, rawConnection } from '../../test/raw-connection.ts'
-import { manualClock } from '../clock.ts'
+import { manualClock, systemClock } from '../clock.ts'
+import type { Identity } from '../identity/identity.ts'
+import { local } from '../identity/local.ts'
 
 type Message = { type?: string; [key: string]: unknown }
 type Room = { room_id: string; token: string }
@@ -42,6 +44,11 @@ async function meeting(settings: Record<string, string> = {}) {
     while ((await metricOf(server, 'parley_peers_away')) === before) await new Promise(setImmediate)
   }
   return { clock, server, room, ada, bob, cut }
+}
+
+/** Resolves when the server has counted so far. */
+async function metricReaches(server: TestServer, name: string, value: number) {
+  while ((await metricOf(server, name)) < value) await new Promise(setImmediate)
 }
 
 const frame = (message: object) => clientFrame(1, Buffer.from(JSON.stringify(message)))
@@ -387,6 +394,89 @@ describe('resume', () => {
     expect(await back.peer.rest()).toEqual([])
     expect(await bob.peer.rest()).toEqual([])
   })
+})
+
+describe('a connection that breaks while it waits for a service', () => {
+  const waiting = (use: (world: Awaited<ReturnType<typeof open>>) => Promise<void>) =>
+    inTemporaryFolder(async folder => use(await open(folder)))
+
+  /** ada on a server whose identity provider can be made to wait. */
+  async function open(folder: string) {
+    const identity = await local({ folder, lifetime: 3600, refreshLifetime: 3600 }, systemClock)
+    let held: Promise<void> | undefined
+    const verify: Identity['verify'] = async (...token) => {
+      await held
+      return identity.verify(...token)
+    }
+    const server = await startServer({}, { identity: { ...identity, verify } })
+    const room = await server.createRoom(await server.signIn())
+    const ada = await enter(server, room, 'ada')
+    /** It gives no answer until the result is called. */
+    const wait = () => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      held = promise
+      return resolve
+    }
+    return { server, room, ada, wait }
+  }
+
+  test('is resumed, and what comes then is done after the request that waits', () =>
+    waiting(async ({ server, room, ada, wait }) => {
+      await using _ = server
+      const goOn = wait()
+      ada.peer.send({ type: 'renew', id_token: ada.register.id_token, request_id: 'first' })
+      ada.peer.send('')
+      await metricReaches(server, 'parley_messages_total', 2)
+      const back = await comeBack(server, room, 'ada', ada.session.token, 0)
+      expect(back.reply).toMatchObject({ type: 'resumed', received: 1 })
+      back.peer.send({ type: 'query', request_id: 'second' })
+      // The server reads it before it is asked for anything else.
+      await server.connect()
+      goOn()
+      expect([await back.peer.next(), await back.peer.next()]).toMatchObject([
+        { request_id: 'first' },
+        { request_id: 'second' },
+      ])
+    }))
+
+  test('has its register answered once: when that is sent again', () =>
+    waiting(async ({ server, room, ada, wait }) => {
+      await using _ = server
+      const goOn = wait()
+      const register = { ...ada.register, token: 'wrong', request_id: 'again' }
+      ada.peer.send(register)
+      await metricReaches(server, 'parley_messages_total', 2)
+      const back = await comeBack(server, room, 'ada', ada.session.token, 0)
+      expect(back.reply).toMatchObject({ type: 'resumed', received: 0 })
+      back.peer.send(register)
+      goOn()
+      expect(await back.peer.next()).toMatchObject({ code: 'INVALID_ROOM_TOKEN', request_id: 'again' })
+      expect(await back.peer.rest()).toEqual([])
+    }))
+
+  test('or when it is closed', () =>
+    waiting(async ({ server, wait }) => {
+      await using _ = server
+      const room = await server.createRoom(await server.signIn())
+      const raw = await rawPeer(server, room)
+      const register = { type: 'register', peer_id: 'ada', room_id: room.room_id, token: 'wrong', features }
+      const others = await server.createRoom(await server.signIn())
+      const goOn = wait()
+      raw.write(frame({ ...register, id_token: 'nonsense', request_id: 'again' }))
+      await metricReaches(server, 'parley_messages_total', 3)
+      await server.post('/delete-peers-and-room', { room_id: room.room_id, token: room.token })
+      goOn()
+      // By the time that others are let in, the server has found that the token is wrong, too.
+      await enter(server, others, 'bob')
+      raw.write(frame({ type: 'query', request_id: 'late' }))
+      await raw.until(bytes => bytes.includes('"late"'))
+      raw.end()
+      const answers = String(await raw.closed).match(/"code":"\w+",[^{}]*"request_id":"\w+"/g) ?? []
+      expect(answers.map(answer => JSON.parse(`{${answer}}`))).toMatchObject([
+        { code: 'ROOM_DELETED', request_id: 'again' },
+        { code: 'ROOM_DELETED', request_id: 'late' },
+      ])
+    }))
 })
 
 test('plain peers notice nothing of it: what they send to one that is away is kept, and errors stay theirs', async () => {

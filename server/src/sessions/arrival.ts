@@ -75,7 +75,8 @@ export class Arrival {
       await guesses.attempt(connection, connection.client.limitKey, () => rooms.join(message, connection))
     } catch (error) {
       this.registering = undefined
-      this.#refuse(error, message)
+      // Otherwise it was refused when the connection was closed, or the peer sends it again, as the connection broke.
+      if (connection.open) this.#refuse(error, message)
       if (this.#isOverdue && !connection.session) connection.close(new SignalingError('REGISTER_TIMEOUT'))
     }
     connection.resumeReading()
