@@ -104,7 +104,7 @@ export const mutants: readonly Mutant[] = [
     ['Buffer.byteLength(frame) > this.parts.limits.unregisteredMessageBytes', 'false'],
     ["if (message.features.includes('acks')) isRequest(message)", ''],
   ]),
-  ...of('server/src/sessions/session.ts', 'frames', [['if (this.voice.hasAcks) isRequest(message)', '']]),
+  ...of('server/src/sessions/inbound.ts', 'frames', [['if (this.session.voice.hasAcks) isRequest(message)', '']]),
   ...of('server/src/sessions/refusals.ts', 'frames', [
     ['toSignalingError(error).with(message ? context(message) : {})', 'toSignalingError(error)'],
   ]),

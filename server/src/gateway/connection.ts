@@ -1,14 +1,13 @@
-import { type Feature, type Register, requestIdOf, type ServerMessageOf, SignalingError } from '@parley/protocol'
+import { type Register, requestIdOf, type ServerMessageOf, SignalingError } from '@parley/protocol'
 import type { ServerWebSocket } from 'bun'
 import type { Client } from '../client.ts'
 import { type Cancel, nothingPlanned } from '../clock.ts'
 import { countError } from '../metrics.ts'
-import type { Peer } from '../rooms/room.ts'
 import { Arrival, type ArrivingConnection } from '../sessions/arrival.ts'
 import { type Frame, requestIdIn } from '../sessions/frames.ts'
-import { Session } from '../sessions/session.ts'
+import type { Session } from '../sessions/session.ts'
 import { type Outlet, Voice } from '../sessions/voice.ts'
-import { type Payer, workOfEntering, workOfFlood, workOfText } from '../work-budget.ts'
+import { type Payer, workOfFlood } from '../work-budget.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { Incoming } from './incoming.ts'
@@ -25,12 +24,10 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
   open = true
   readonly life: SocketLifeSigns
   readonly outgoing: Outgoing
-  private readonly incoming: Incoming
+  readonly incoming: Incoming
   private voice: Voice
   /** Until it has a session, and while its peer registers again. */
   private arrival: Arrival | undefined
-  /** That of the peer that is about to enter. */
-  private next: Session | undefined
   private isFlooding = false
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
@@ -51,20 +48,12 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     this.endWait = parts.newcomers.admit(this)
   }
 
-  get address(): string | undefined {
-    return this.client.address
-  }
-
-  get peer(): Peer | undefined {
-    return this.session?.peer
-  }
-
   get peerId(): string | undefined {
     return this.session?.peerId
   }
 
   get payer(): Payer {
-    return this.session?.payer ?? { identity: undefined, address: this.address }
+    return this.session?.payer ?? { identity: undefined, address: this.client.address }
   }
 
   get written(): number {
@@ -156,36 +145,8 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     return this.outgoing.send(text)
   }
 
-  openSession(features: ReadonlySet<Feature>): Session {
-    this.next = new Session(this, this.voice, features, this.parts)
-    return this.next
-  }
-
-  welcome(peer: Peer, reply: string, conflict?: ServerMessageOf<'admin_conflict'>): void {
-    const { next, arrival, voice } = this
-    if (!next) return
-    const isAgain = this.session !== undefined
-    this.session?.supersede()
-    this.next = undefined
-    next.begin(peer)
-    if (arrival?.registering) voice.speakAs(arrival.registering)
-    this.#enter(next)
-    // Not counted by the session.
-    voice.outlet = this
-    if (conflict) voice.answer(conflict)
-    voice.answerWith(reply)
-    if (!this.open) return
-    voice.outlet = next
-    next.startCounting()
-    this.parts.budget.charge(this.payer, isAgain ? workOfText(reply.length) : workOfEntering(reply.length))
-  }
-
   adopt(session: Session): void {
     this.voice = session.voice
-    this.#enter(session)
-  }
-
-  #enter(session: Session): void {
     this.endWait()
     // Lets go of the timer: it would weigh on every idle connection.
     this.endWait = nothingPlanned
@@ -221,17 +182,13 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
 
   handle(frame: Frame): void {
     this.parts.metrics.messages++
-    if (this.session) this.session.receive(frame)
+    if (this.session) this.session.inbound.receive(frame)
     else this.arrival?.receive(frame)
   }
 
   register(message: Register): void {
     this.arrival = new Arrival(this, this.voice, this.parts)
     void this.arrival.register(message)
-  }
-
-  pauseReading(): void {
-    this.incoming.pause()
   }
 
   resumeReading(): void {
@@ -248,10 +205,6 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     this.outgoing.isAwaited = false
     this.outgoing.drained()
     this.incoming.resume()
-  }
-
-  refused(): void {
-    this.incoming.refused()
   }
 
   turnAway(frame: Frame): void {

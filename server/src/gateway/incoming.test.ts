@@ -36,7 +36,7 @@ function node() {
   const connection = (address: string, isPeer = true) => {
     const handled: string[] = []
     const owner = {
-      ...{ open: true, peer: isPeer ? {} : undefined, payer: { address }, socketAddress: { address, port: 1 } },
+      ...{ open: true, session: isPeer ? {} : undefined, payer: { address }, socketAddress: { address, port: 1 } },
       handle: (frame: string | Buffer) => void handled.push(String(frame)),
       overflowed() {
         owner.open = false

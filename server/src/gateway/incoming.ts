@@ -18,7 +18,8 @@ const isMuch = 16 * 1024
 /** The connection that it belongs to. */
 interface Owner {
   readonly open: boolean
-  readonly peer: object | undefined
+  /** Undefined before it has registered. */
+  readonly session: object | undefined
   readonly payer: Payer
   readonly socketAddress: SocketAddress
   handle(frame: Frame): void
@@ -75,7 +76,7 @@ export class Incoming {
   #count(bytes: number): void {
     if (this.#floods) return
     this.#bytes += bytes
-    if (!this.#sendsMuch && this.#bytes > isMuch && this.owner.peer) {
+    if (!this.#sendsMuch && this.#bytes > isMuch && this.owner.session) {
       this.#sendsMuch = true
       this.parts.buffers.resize(this.owner.socketAddress, 'much')
     }
@@ -133,14 +134,14 @@ export class Incoming {
 
   /** Whether, by all that is known before it is read, it is work that has to wait for its turn. */
   #isWork(frame: Frame): boolean {
-    return !this.owner.peer || isLarge(frame) || this.parts.budget.isHeavy(this.owner.payer)
+    return !this.owner.session || isLarge(frame) || this.parts.budget.isHeavy(this.owner.payer)
   }
 
   #handle(frame: Frame): void {
     const { budget } = this.parts
     const before = budget.total
     // Before the `register` nobody is charged.
-    if (!this.owner.peer) this.#units += workOfJson(frame.length)
+    if (!this.owner.session) this.#units += workOfJson(frame.length)
     this.owner.handle(frame)
     this.#units += budget.total - before
     if (this.#units >= sliceUnits) this.#giveWay()
@@ -161,6 +162,6 @@ export class Incoming {
     const bytes = this.#waiting.add(frame)
     this.outgoing.hold(bytes)
     const { waitingBytes, messageBytes } = this.parts.limits
-    if (bytes > waitingBytes + (this.owner.peer ? messageBytes : 0)) this.owner.overflowed()
+    if (bytes > waitingBytes + (this.owner.session ? messageBytes : 0)) this.owner.overflowed()
   }
 }

@@ -1,45 +1,86 @@
 import {
   decode,
+  type Feature,
   type PeerMessage,
   type Register,
   type Resume,
   requestIdOf,
+  type ServerMessageOf,
   SignalingError,
   toSignalingError,
 } from '@parley/protocol'
 import type { Entrant } from '../rooms/peer-session.ts'
-import { workOfEntering } from '../work-budget.ts'
+import type { Peer } from '../rooms/room.ts'
+import { workOfEntering, workOfText } from '../work-budget.ts'
 import { type Frame, isRequest, textOf } from './frames.ts'
 import { refuse } from './refusals.ts'
 import { Session } from './session.ts'
 import type { SessionConnection } from './session-connection.ts'
 import type { SessionParts } from './session-parts.ts'
-import type { Voice } from './voice.ts'
+import type { Outlet, Voice } from './voice.ts'
 
 /** A connection that may be given a session. */
-export interface ArrivingConnection extends SessionConnection, Entrant {
+export interface ArrivingConnection extends SessionConnection, Outlet {
+  readonly open: boolean
   readonly session: Session | undefined
-  /** What comes waits until `resumeReading`. */
-  pauseReading(): void
+  /** What has come and waits is handled, unless it has to wait for something else. */
   resumeReading(): void
-  /** From now on it is that of `session`, which has begun on another one. */
+  /** From now on it is that of `session`. */
   adopt(session: Session): void
   /** Refuses a frame that came after it was closed, if that is to be answered. */
   turnAway(frame: Frame): void
 }
 
 /** How a connection comes to its session: by `register`, or by `resume`. What else comes before is refused. */
-export class Arrival {
+export class Arrival implements Entrant {
   /** The `register` that is being answered. */
   registering: Register | undefined
   /** Its time to register is over. */
   #isOverdue = false
+  /** The session of the peer that is about to enter. */
+  #next: Session | undefined
 
   constructor(
     private readonly connection: ArrivingConnection,
     private readonly voice: Voice,
     private readonly parts: SessionParts,
   ) {}
+
+  get address(): string | undefined {
+    return this.connection.client.address
+  }
+
+  get open(): boolean {
+    return this.connection.open
+  }
+
+  get peer(): Peer | undefined {
+    return this.connection.session?.peer
+  }
+
+  openSession(features: ReadonlySet<Feature>): Session {
+    this.#next = new Session(this.connection, this.voice, features, this.parts)
+    return this.#next
+  }
+
+  welcome(peer: Peer, reply: string, conflict?: ServerMessageOf<'admin_conflict'>): void {
+    const { connection, voice } = this
+    const next = this.#next
+    if (!next) return
+    const isAgain = connection.session !== undefined
+    connection.session?.supersede()
+    next.begin(peer)
+    if (this.registering) voice.speakAs(this.registering)
+    connection.adopt(next)
+    // Not counted by the session.
+    voice.outlet = connection
+    if (conflict) voice.answer(conflict)
+    voice.answerWith(reply)
+    if (!connection.open) return
+    voice.outlet = next
+    next.startCounting()
+    this.parts.budget.charge(next.payer, isAgain ? workOfText(reply.length) : workOfEntering(reply.length))
+  }
 
   /** Never throws. */
   receive(frame: Frame): void {
@@ -66,13 +107,13 @@ export class Arrival {
   /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
   async register(message: Register): Promise<void> {
     const { connection, voice } = this
-    connection.pauseReading()
+    connection.incoming.pause()
     this.registering = message
     if (!connection.session) voice.speakAs(message)
     const { rooms, guesses } = this.parts
     try {
       if (message.features.includes('acks')) isRequest(message)
-      await guesses.attempt(connection, connection.client.limitKey, () => rooms.join(message, connection))
+      await guesses.attempt(connection, connection.client.limitKey, () => rooms.join(message, this))
     } catch (error) {
       this.registering = undefined
       // Otherwise it was refused when the connection was closed, or the peer sends it again, as the connection broke.
@@ -91,7 +132,7 @@ export class Arrival {
   /** Never rejects. */
   async #resume(message: Resume): Promise<void> {
     const { connection } = this
-    connection.pauseReading()
+    connection.incoming.pause()
     try {
       await this.parts.guesses.attempt(connection, connection.client.limitKey, async () => this.#goOn(message))
     } catch (error) {
@@ -127,7 +168,7 @@ export class Arrival {
 
   #refuse(error: unknown, message: PeerMessage | undefined): void {
     const { connection } = this
-    if (connection.session) connection.session.refuse(error, message)
+    if (connection.session) connection.session.inbound.refuse(error, message)
     else refuse(error, message, this.voice, connection, this.parts)
   }
 }

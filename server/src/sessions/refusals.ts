@@ -23,7 +23,7 @@ export function refuse(
     voice.refuseLate(failure)
     return
   }
-  connection?.refused()
+  connection?.incoming.refused()
   logFailure(log, failure, { peer: voice.peerId, address: connection?.client.nearest })
   if (voice.refuse(failure)) connection?.fail(new SignalingError('RATE_LIMITED'), workOfFlood)
 }

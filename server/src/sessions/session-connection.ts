@@ -8,6 +8,12 @@ export interface SessionConnection {
   /** False once it has ended, or is about to. */
   readonly open: boolean
   readonly life: LifeSigns
+  readonly incoming: {
+    /** What comes waits. */
+    pause(): void
+    /** A message was refused: others have their turn sooner. */
+    refused(): void
+  }
   /** Text frames written so far, as the numbers that pongs confirm count them. */
   readonly written: number
   /** Writes one text frame. False if that could not be taken: the other end does not read, or is gone. */
@@ -16,8 +22,6 @@ export interface SessionConnection {
   hold(): void
   /** It is done now. */
   proceed(): void
-  /** A message was refused: others have their turn sooner. */
-  refused(): void
   /** Handles a `register` of the peer. */
   register(message: Register): void
   /** Ends the connection, and what its session is. */

@@ -1,20 +1,10 @@
-import {
-  decode,
-  type Feature,
-  type LeaveReason,
-  type PeerMessage,
-  type SessionGrant,
-  SignalingError,
-} from '@parley/protocol'
+import { type Feature, type LeaveReason, type SessionGrant, SignalingError } from '@parley/protocol'
 import type { Cancel } from '../clock.ts'
 import { countError } from '../metrics.ts'
 import type { Delivery, LifeSigns, PeerSession } from '../rooms/peer-session.ts'
-import type { Outcome, PeerRequest } from '../rooms/requests.ts'
 import type { Peer } from '../rooms/room.ts'
 import type { Payer } from '../work-budget.ts'
-import { type Frame, isRequest, textOf } from './frames.ts'
-import { isLarge, LargeFrames } from './large-frames.ts'
-import { refuse } from './refusals.ts'
+import { Inbound } from './inbound.ts'
 import { Resumption } from './resumption.ts'
 import type { SessionConnection } from './session-connection.ts'
 import type { SessionParts } from './session-parts.ts'
@@ -37,10 +27,8 @@ export class Session implements PeerSession, Outlet {
   #peer: Peer | undefined
   #state: State
   readonly #resumption: Resumption | undefined
-  /** Whether a request is being done that takes a while. */
-  #isBusy = false
-  /** Undefined as long as none was large, as in most sessions. */
-  #largeFrames: LargeFrames | undefined
+  /** What the peer sends. */
+  readonly inbound: Inbound
 
   constructor(
     connection: SessionConnection,
@@ -51,6 +39,7 @@ export class Session implements PeerSession, Outlet {
   ) {
     this.#state = { kind: 'attached', connection }
     this.address = connection.client.address
+    this.inbound = new Inbound(this, parts)
     this.#resumption = features.has('resume') ? new Resumption(parts.keptMemory) : undefined
   }
 
@@ -75,7 +64,7 @@ export class Session implements PeerSession, Outlet {
   }
 
   get life(): LifeSigns | undefined {
-    return this.#connection?.life
+    return this.connection?.life
   }
 
   get awayUntil(): number | undefined {
@@ -96,7 +85,8 @@ export class Session implements PeerSession, Outlet {
     return this.#resumption !== undefined && !this.#resumption.replay.isBroken
   }
 
-  get #connection(): SessionConnection | undefined {
+  /** Undefined while it is away, and when it is over. */
+  get connection(): SessionConnection | undefined {
     return this.#state.kind === 'attached' ? this.#state.connection : undefined
   }
 
@@ -106,7 +96,7 @@ export class Session implements PeerSession, Outlet {
 
   /** `registered_auth` is written: from here on both ends count. */
   startCounting(): void {
-    const connection = this.#connection
+    const connection = this.connection
     if (connection) this.#resumption?.countFrom(connection.written)
   }
 
@@ -136,7 +126,7 @@ export class Session implements PeerSession, Outlet {
   }
 
   release(reason: SignalingError): void {
-    const connection = this.#connection
+    const connection = this.connection
     this.#end()
     countError(this.parts.metrics, reason.code)
     connection?.released(reason)
@@ -179,6 +169,11 @@ export class Session implements PeerSession, Outlet {
     emit({ type: 'away', room: this.peer.room.id, peer: this.peer.id })
   }
 
+  /** A frame of the other end was taken up. */
+  count(): void {
+    this.#resumption?.count()
+  }
+
   /** The other end is likely to have the first so many frames of its connection. */
   confirmed(written: number): void {
     this.#resumption?.confirmed(written)
@@ -197,7 +192,7 @@ export class Session implements PeerSession, Outlet {
     if (!missed) throw new SignalingError('RESUME_FAILED', 'What this peer has missed is no longer there.')
     const state = this.#state
     if (state.kind === 'away') state.cancel()
-    this.#connection?.takenOver()
+    this.connection?.takenOver()
     this.#state = { kind: 'attached', connection }
     this.address = connection.client.address
     resumption.renewToken(token)
@@ -207,71 +202,8 @@ export class Session implements PeerSession, Outlet {
     resumption.countFrom(connection.written - received)
     for (const text of missed) connection.write(text)
     resumption.replay.sent()
-    if (this.#isBusy) connection.hold()
+    if (this.inbound.isBusy) connection.hold()
     const { id, room } = this.peer
     this.parts.emit({ type: 'back', room: room.id, peer: id, missed: missed.length })
-  }
-
-  /** Does what a frame asks for. Never throws. */
-  receive(frame: Frame): void {
-    const large = isLarge(frame) ? this.#large : undefined
-    const excess = large?.excess(this.#peer?.identity)
-    if (excess) {
-      this.#connection?.floods(excess)
-      return
-    }
-    let message: PeerMessage | undefined
-    try {
-      const text = textOf(frame)
-      const { peerIdLength } = this.parts.limits
-      message = large ? large.read(this.payer, frame, () => decode(text, peerIdLength)) : decode(text, peerIdLength)
-      if (message.type === 'register') {
-        // It counts as received once it is answered: one whose connection breaks before is to be sent again.
-        this.#connection?.register(message)
-        return
-      }
-      this.#resumption?.count()
-      if (this.voice.hasAcks) isRequest(message)
-      if (message.type === 'resume') throw new SignalingError('RESUME_FAILED', 'This connection has a peer already.')
-      large?.check(this.payer)
-      this.#act(message, text)
-    } catch (error) {
-      if (!message) this.#resumption?.count()
-      this.refuse(error, message)
-    }
-  }
-
-  /** Tells the other end what was wrong with what it sent. */
-  refuse(error: unknown, message: PeerMessage | undefined): void {
-    if (message?.type === 'register') this.#resumption?.count()
-    refuse(error, message, this.voice, this.#connection, this.parts)
-  }
-
-  get #large(): LargeFrames {
-    this.#largeFrames ??= new LargeFrames(this.parts.budget, this.parts.clock)
-    return this.#largeFrames
-  }
-
-  /** Does what a message asks for, and says so. @throws SignalingError */
-  #act(message: PeerRequest, text: string): void {
-    const outcome = this.parts.rooms.handle(this.peer, message, text)
-    if (outcome instanceof Promise) void this.#answerWhenDone(outcome, message)
-    else this.voice.settle(message, outcome)
-  }
-
-  /** Never rejects. Some requests take a while, as a broadcast to many does; what is sent meanwhile waits. */
-  async #answerWhenDone(done: Promise<Outcome>, message: PeerRequest): Promise<void> {
-    const connection = this.#connection
-    this.#isBusy = true
-    connection?.hold()
-    try {
-      this.voice.settle(message, await done)
-    } catch (error) {
-      refuse(error, message, this.voice, connection, this.parts)
-    }
-    this.#isBusy = false
-    connection?.proceed()
-    // It may have changed meanwhile.
-    if (this.#connection !== connection) this.#connection?.proceed()
   }
 }
