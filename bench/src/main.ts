@@ -12,8 +12,8 @@ import { checks, describe, type Results, verdict } from './report.ts'
 
 const parts = ['relay', 'latency', 'broadcast', 'idle'] as const
 const kinds = Object.keys(sizes) as Kind[]
-/** Much under way; as much as writes can share; and one message, which shares with nothing but others' messages. */
-const windows: readonly Window[] = [usualWindow, { messages: 8, perWrite: 1 }, { messages: 1, perWrite: 1 }]
+/** Much under way; one write's worth; and one message, which shares its write with nothing but its sender's own. */
+const windows: readonly Window[] = [usualWindow, { messages: 8, perWrite: 8 }, { messages: 1, perWrite: 1 }]
 const usage = `usage: npm run bench -- [--quick] [--json] [--only ${parts.join(',')}]`
 
 /** Minutes that all of it may take. */
@@ -46,7 +46,7 @@ if (options.json) {
 process.exit(failed ? 1 : 0)
 
 async function measure(plan: Plan): Promise<Results> {
-  const results: Results = { relay: [], latency: [], broadcast: [], idle: undefined }
+  const results: Results = { relay: [], latency: [], broadcast: [], idle: [] }
   if (options.only.includes('relay') || options.only.includes('latency')) {
     const folder = temporaryFolder()
     const [parley, bare] = [await startParley(folder), await startBareRelay(folder)]
@@ -65,7 +65,9 @@ async function measure(plan: Plan): Promise<Results> {
     await Promise.all([parley.stop(), bare.stop()])
   }
   if (options.only.includes('broadcast')) results.broadcast = await measureBroadcast(plan.broadcast, say)
-  if (options.only.includes('idle')) results.idle = await measureIdle(plan.idle, say)
+  for (const features of options.only.includes('idle') ? [[], ['resume']] : []) {
+    results.idle.push(await measureIdle(plan.idle, features, say))
+  }
   return results
 }
 

@@ -4,6 +4,8 @@ import type { Plan } from '../plan.ts'
 import { type Subject, startBareRelay, startParley, temporaryFolder } from '../processes.ts'
 
 export interface IdleResult {
+  /** What the peers have asked for. */
+  readonly features: readonly string[]
   readonly connections: number
   readonly roomSize: number
   /** Seconds from opening the first connection to the last handshake. */
@@ -29,10 +31,14 @@ const http = (subject: Subject): string => subject.http ?? ''
  * in memory is in neither weight. What it does once for all, such as compiling, comes before the first weighing:
  * `plan.warmUps` peers have registered and left by then, in a room that was deleted.
  */
-export async function measureIdle(plan: Plan['idle'], say: (line: string) => void): Promise<IdleResult> {
+export async function measureIdle(
+  plan: Plan['idle'],
+  features: readonly string[],
+  say: (line: string) => void,
+): Promise<IdleResult> {
   const folder = temporaryFolder()
   say(`signing in ${plan.connections} identities`)
-  const prepared = await prepare(folder, plan)
+  const prepared = await prepare(folder, plan, features)
 
   const parley = await startParley(folder)
   await warmUp(parley, prepared.warmUp, plan.warmUps)
@@ -61,6 +67,7 @@ export async function measureIdle(plan: Plan['idle'], say: (line: string) => voi
 
   const bareKibPerConnection = await weighBare(folder, plan, say)
   return {
+    features,
     connections: plan.connections,
     roomSize: plan.roomSize,
     connectSeconds,
@@ -74,14 +81,14 @@ export async function measureIdle(plan: Plan['idle'], say: (line: string) => voi
 }
 
 /** Everything that a registration needs, made by a server that is stopped again. */
-async function prepare(folder: string, plan: Plan['idle']) {
+async function prepare(folder: string, plan: Plan['idle'], features: readonly string[]) {
   const parley = await startParley(folder)
   const tokens = await eachOf(plan.connections, 32, () => signIn(http(parley)))
   const rooms = await eachOf(Math.ceil(plan.connections / plan.roomSize), 8, index =>
     createRoom(http(parley), tokens[index] as string),
   )
   const frames = tokens.map((token, index) =>
-    registerFrame(`peer-${index}`, rooms[Math.floor(index / plan.roomSize)] as RoomKey, token),
+    registerFrame(`peer-${index}`, rooms[Math.floor(index / plan.roomSize)] as RoomKey, token, { features }),
   )
   const [creator = ''] = tokens
   const warmUp = { room: await createRoom(http(parley), creator), creator }

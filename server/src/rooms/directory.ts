@@ -9,7 +9,8 @@ const workOfLooking = ({ peers, departed }: Room): number => 1 + (peers.size + d
 
 /** What must be known of peers across rooms: where a peer id occurs, and how many peers an identity has. */
 export class Directory {
-  readonly #roomsOfPeer = new NameMap<Set<Room>>()
+  /** Nearly every id is in one room, and a set would weigh as much as the peer itself. */
+  readonly #roomsOfPeer = new NameMap<Room | Set<Room>>()
   readonly #peersOfIdentity = new Map<string, number>()
 
   constructor(private readonly parts: { readonly budget: WorkBudget; readonly slices: TimeSlices }) {}
@@ -20,7 +21,8 @@ export class Directory {
    * @throws SignalingError FORBIDDEN if there are such peers, but none in a room that `claim` gives a right to
    */
   async find(peerId: string, claim: Claim): Promise<Room | undefined> {
-    const rooms = [...(this.#roomsOfPeer.get(peerId) ?? [])].reverse()
+    const listed = this.#roomsOfPeer.get(peerId)
+    const rooms = listed instanceof Set ? [...listed].reverse() : listed ? [listed] : []
     if (rooms.length === 0) return undefined
     let found: Room | undefined
     const look = (room: Room): boolean => {
@@ -35,20 +37,19 @@ export class Directory {
 
   /** Notes that a peer with this id is in the room now. */
   list(peerId: string, room: Room): void {
-    const rooms = this.#roomsOfPeer.get(peerId)
-    if (!rooms) {
-      this.#roomsOfPeer.set(peerId, new Set([room]))
-    } else {
-      rooms.delete(room)
-      rooms.add(room)
-    }
+    const listed = this.#roomsOfPeer.get(peerId)
+    if (listed === undefined || listed === room) this.#roomsOfPeer.set(peerId, room)
+    else if (listed instanceof Set) {
+      listed.delete(room)
+      listed.add(room)
+    } else this.#roomsOfPeer.set(peerId, new Set([listed, room]))
   }
 
   /** Forgets that a peer with this id is or was in the room. */
   unlist(peerId: string, room: Room): void {
-    const rooms = this.#roomsOfPeer.get(peerId)
-    rooms?.delete(room)
-    if (rooms?.size === 0) this.#roomsOfPeer.delete(peerId)
+    const listed = this.#roomsOfPeer.get(peerId)
+    if (listed instanceof Set) listed.delete(room)
+    if (listed === room || (listed instanceof Set && listed.size === 0)) this.#roomsOfPeer.delete(peerId)
   }
 
   /** Registered peers of an identity, in all rooms of this node. */
