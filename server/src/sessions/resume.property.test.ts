@@ -49,7 +49,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('peer_message'), to_peer_id: target }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('broadcast') }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('broadcast'), channel }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('update_metadata', 'query', 'discover_peers') }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('update_metadata', 'query', 'unknown') }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('join_channel', 'leave_channel'), channel }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('renew'), id_token: fc.constantFrom('mine', 'nonsense') }) },
 )
