@@ -125,9 +125,10 @@ function mayBeRefused(request: Request, answer: Heard, story: Story): boolean {
     case 'PEER_NOT_IN_ROOM':
       return certainReceivers(request, story, answer.at).length === 0
     case 'DELIVERY_FAILED':
-      return story.isMuch || certainReceivers(request, story, answer.at).every(({ name }) => !missed.includes(name))
     case 'PEER_AWAY':
-      return story.isMuch
+      return certainReceivers(request, story, answer.at).every(
+        receiver => !missed.includes(receiver.name) || story.mayHaveTooMuch(receiver),
+      )
     case 'NOT_IN_CHANNEL':
       return channelsOf(session, story.requests, request.at, request.at)?.has(String(message.channel)) !== true
     case 'INVALID_ROOM_TOKEN':
