@@ -93,7 +93,7 @@ export function* wrongDeliveries(story: Story): Generator<string> {
   }
 }
 
-/** 2. Each request has one answer, in the order of the requests; none at most if its session was over before. */
+/** 2. Each request has one answer, or none if its session was over before; in the order of the requests, while that lasts. */
 export function* wrongAnswers(story: Story): Generator<string> {
   for (const request of story.requests) {
     const { session, answers, message } = request
@@ -106,6 +106,8 @@ export function* wrongAnswers(story: Story): Generator<string> {
   for (const session of story.sessions) {
     let latest = -1
     for (const { message, text, at } of session.heard) {
+      // What is refused from now on does not wait for what is being done.
+      if (message.type === 'bye') break
       const n = answeredBy(message)
       if (n === undefined) continue
       if (n < latest) yield `answered after a later one: ${session} at ${at} ${text}`
@@ -123,9 +125,10 @@ function mayBeRefused(request: Request, answer: Heard, story: Story): boolean {
     case 'PEER_NOT_IN_ROOM':
       return certainReceivers(request, story, answer.at).length === 0
     case 'DELIVERY_FAILED':
-      return story.isMuch || certainReceivers(request, story, answer.at).every(({ name }) => !missed.includes(name))
     case 'PEER_AWAY':
-      return story.isMuch
+      return certainReceivers(request, story, answer.at).every(
+        receiver => !missed.includes(receiver.name) || story.mayHaveTooMuch(receiver),
+      )
     case 'NOT_IN_CHANNEL':
       return channelsOf(session, story.requests, request.at, request.at)?.has(String(message.channel)) !== true
     case 'INVALID_ROOM_TOKEN':
@@ -136,6 +139,8 @@ function mayBeRefused(request: Request, answer: Heard, story: Story): boolean {
     // A service that is asked for it, and time that goes on meanwhile.
     case 'UNAVAILABLE':
       return opens !== undefined || message.type === 'renew'
+    case 'UNKNOWN_MESSAGE_TYPE':
+      return message.type === 'unknown'
     case 'INVALID_TOKEN':
       return message.id_token === 'nonsense'
     case 'NOT_IN_ROOM':

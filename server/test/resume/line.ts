@@ -37,8 +37,10 @@ export function mayBeToldBye({ overAt, room, auth }: Session, code: unknown, sto
 }
 
 /** Whether the connection may end like that. */
-export function mayBeClosed({ session, link, isLetGo, isAbandoned }: Line, code: number, story: Story): boolean {
+export function mayBeClosed(line: Line, code: number, story: Story): boolean {
+  const { session, link, resuming, isLetGo, isAbandoned } = line
   if (isLetGo || isAbandoned || !link.isWhole || story.stoppedAt < Infinity) return true
-  // A plain peer knows no `bye`, and one that has said nothing may be one.
-  return session.auth ? session.isPlain && story.deletedAt.has(session.room) : code === 4408
+  // One that has said nothing in time may know no `bye`, as a plain peer does not.
+  if (!session.auth || resuming) return code === 4408
+  return session.isPlain && story.deletedAt.has(session.room)
 }

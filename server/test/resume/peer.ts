@@ -265,7 +265,8 @@ export class ReferencePeer {
     const { story } = this.world
     const { session } = line
     if (message.code !== 'RESUME_FAILED') story.fault(`${session} is answered with ${message.code}`)
-    else if (session.overAt === Infinity && !story.isMuch) story.fault(`${session} cannot go on, without a reason`)
+    else if (session.overAt === Infinity && !story.mayHaveTooMuch(session))
+      story.fault(`${session} cannot go on, without a reason`)
     if (this.session !== session) {
       this.#close(line)
       return

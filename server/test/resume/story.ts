@@ -1,3 +1,5 @@
+import { replayLimits } from '../../src/sessions/replay.ts'
+
 /** A message of either side. */
 export interface Message {
   readonly type: string
@@ -112,8 +114,20 @@ export class Story {
     session.overAt = Math.min(session.overAt, this.now)
   }
 
-  /** So much was sent that the server need not have kept all of it: one request is two frames for one peer at most. */
-  get isMuch(): boolean {
-    return this.requests.length > 100
+  /**
+   * Whether there may have been more frames for the session than the server has to keep. The peers of this story know of one
+   * another, so comings and goings are counted generously.
+   */
+  mayHaveTooMuch(session: Session): boolean {
+    let frames = 4 * this.sessions.length
+    for (const { session: from, message } of this.requests) {
+      const { type, target, to_peer_id } = message
+      if (from.name === session.name) frames++
+      if (target === session.name || to_peer_id === session.name) frames++
+      if (type === 'broadcast' || type === 'update_metadata') frames++
+      // Each of the others may come into sight.
+      if (type.endsWith('_channel')) frames += 6
+    }
+    return frames > replayLimits.messages
   }
 }
