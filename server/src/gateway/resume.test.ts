@@ -249,6 +249,18 @@ describe('what is held', () => {
     expect(await back.peer.next()).toEqual(heard(257))
   })
 
+  test('has as much room whatever the peer was sent before, confirmed or not', async () => {
+    const { server, room, ada, bob, cut } = await meeting()
+    await using _ = server
+    for (let n = 0; n < 200; n++) await bob.peer.ask(said(n))
+    for (let n = 0; n < 200; n++) expect(await ada.peer.next()).toEqual(heard(n))
+    await cut(ada.peer)
+    for (let n = 200; n < 456; n++) expect(await bob.peer.ask(said(n))).toMatchObject({ status: 'held' })
+    expect(await bob.peer.ask(said(456))).toMatchObject({ code: 'PEER_AWAY' })
+    const back = await comeBack(server, room, 'ada', ada.session.token, 200)
+    for (let n = 200; n < 456; n++) expect(await back.peer.next()).toEqual(heard(n))
+  })
+
   test('is at most 256 KiB', async () => {
     const { server, ada, bob, cut } = await meeting()
     await using _ = server
@@ -310,6 +322,53 @@ describe('a session that goes on over a busy connection', () => {
     expect(await metricOf(server, 'parley_queued_bytes')).toBeLessThan(40_000)
     const late = await comeBack(server, room, 'ada', ada.session.token, most)
     expect(late.reply.type).toBe('resumed')
+  })
+
+  test('takes a pong for a hint that what was written before the previous ping has come, on each of its connections', async () => {
+    await using server = await startServer()
+    const room = await server.createRoom(await server.signIn())
+    const bob = await enter(server, room, 'bob', { features: ['acks'] })
+    /** Has ada sent so many messages. At half of what is kept, the server pings her. */
+    const say = async (count: number) => {
+      for (let n = 0; n < count; n++) bob.peer.send(said(n))
+      expect((await bob.peer.rest()).every(({ status }) => status === 'delivered')).toBe(true)
+    }
+    const ping = (payload: string) => Buffer.from([0x89, payload.length, ...Buffer.from(payload)])
+    /** Answers the ping with this payload, and resolves when the server has heard that. */
+    const pong = async (raw: Pick<Awaited<ReturnType<typeof rawConnection>>, 'write' | 'until'>, payload: string) => {
+      await raw.until(bytes => bytes.includes(ping(payload)))
+      raw.write(clientFrame(10, Buffer.from(payload)))
+      raw.write(frame({ type: 'get_ice_servers', request_id: `after-${payload}` }))
+      await raw.until(bytes => bytes.includes(`"request_id":"after-${payload}"`))
+    }
+    const first = await rawPeer(server, room)
+    await say(128)
+    await pong(first, '0')
+    await say(128)
+    await pong(first, '1')
+    // 128 messages are confirmed. Behind them are one answer, 128 messages, and another answer.
+    const tooEarly = await comeBack(server, room, 'ada', first.token, 127)
+    expect(tooEarly.reply).toMatchObject({ code: 'RESUME_FAILED' })
+    const second = await rawConnection(server.ws)
+    second.write(frame({ type: 'resume', room_id: room.room_id, peer_id: 'ada', token: first.token, received: 128 }))
+    let token = ''
+    await second.until(bytes => {
+      token = /"session":\{"token":"([\w-]+)"/.exec(bytes.toString('latin1'))?.[1] ?? ''
+      return bytes.includes('"after-1"')
+    })
+    // What is repeated is 130 frames. With `resumed` before them, the ping comes behind the 127th, which has the number 255.
+    await pong(second, '0')
+    await say(128)
+    await pong(second, '1')
+    for (const [received, type] of [
+      [254, 'error'],
+      [255, 'resumed'],
+    ] as const) {
+      const back = await comeBack(server, room, 'ada', token, received)
+      expect([received, back.reply.type]).toEqual([received, type])
+    }
+    first.end()
+    second.end()
   })
 
   test('cannot be resumed from where what was missed is gone', async () => {

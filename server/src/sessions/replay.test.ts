@@ -49,6 +49,23 @@ describe('what a session keeps', () => {
     expect([away.hold('x'), away.after(0)?.length]).toEqual([false, most])
   })
 
+  test('leaves room for what is held, whatever was sent before', () => {
+    const replay = new Replay(memory())
+    for (let i = 0; i < 255; i++) replay.keep('sent')
+    for (let i = 0; i < replayLimits.messages; i++) expect(replay.hold('held')).toBe(true)
+    expect([replay.hold('held'), replay.after(0)?.length, replay.after(255)?.length]).toEqual([false, 511, 256])
+    // Nobody has what was never sent.
+    expect(replay.after(256)).toBeUndefined()
+    replay.sent()
+    expect([replay.after(0)?.length, replay.after(256)?.length]).toEqual([511, 255])
+    // One that comes and goes has no more and more kept.
+    for (let i = 0; i < replayLimits.messages; i++) expect(replay.hold('held')).toBe(true)
+    replay.sent()
+    expect([replay.last, replay.after(254), replay.after(255)?.length]).toEqual([767, undefined, 512])
+    replay.keep('sent')
+    expect([replay.after(511), replay.after(512)?.length]).toEqual([undefined, 256])
+  })
+
   test('is right however much has gone through it', () => {
     const kept = memory()
     const replay = new Replay(kept)

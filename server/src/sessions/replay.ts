@@ -1,4 +1,4 @@
-/** What one session keeps at most. */
+/** What one session keeps at most of what it has sent; and as much again of what it holds for a peer that is away. */
 export const replayLimits = { messages: 256, bytes: 256 * 1024 } as const
 
 /** A place for what sessions keep in the memory budget that the server has for all that waits. */
@@ -25,8 +25,9 @@ export class Replay implements Keeper {
   /** Its number. */
   #first = 1
   #bytes = 0
-  /** Whether some are kept that were never sent. */
-  #isHolding = false
+  /** How many of them were never sent, the last ones, and their bytes. */
+  #held = 0
+  #heldBytes = 0
   /** Whether something is lost that the other end cannot have. */
   isBroken = false
 
@@ -44,20 +45,28 @@ export class Replay implements Keeper {
   /** Keeps a frame that was sent. Beyond the limits the oldest are let go of. */
   keep(text: string): void {
     this.#push(text)
-    while (this.#isOver(0, 0)) this.#drop(1)
+    this.#trim(1)
   }
 
-  /** Keeps a frame that cannot be sent now, unless that would be too much. */
+  /**
+   * Keeps a frame that cannot be sent now, unless that would be too much. What was sent before does not count: most of it has
+   * arrived, and what has not is missed by no more than a `resume` that fails.
+   */
   hold(text: string): boolean {
-    if (this.isBroken || this.#isOver(1, Buffer.byteLength(text))) return false
-    this.#isHolding = true
+    const bytes = Buffer.byteLength(text)
+    const { messages: most, bytes: mostBytes } = replayLimits
+    if (this.isBroken || this.#held >= most || this.#heldBytes + bytes > mostBytes) return false
+    this.#held++
+    this.#heldBytes += bytes
     this.#push(text)
     return true
   }
 
   /** What was held has been sent. */
   sent(): void {
-    this.#isHolding = false
+    this.#held = this.#heldBytes = 0
+    // It may have to be sent once more. But one that comes and goes must not have more and more kept.
+    this.#trim(2)
   }
 
   /** Something cannot be kept that the other end must not miss. */
@@ -73,19 +82,21 @@ export class Replay implements Keeper {
 
   /** The frames behind this number; undefined where they are not all there. */
   after(number: number): readonly string[] | undefined {
-    if (this.isBroken || number < this.#first - 1 || number > this.last) return undefined
+    if (this.isBroken || number < this.#first - 1 || number > this.last - this.#held) return undefined
     return this.#frames.slice(this.#head + number + 1 - this.#first)
   }
 
   /** Lets go of all frames: who has not received them cannot go on. */
   forget(): void {
-    if (this.#isHolding) this.isBroken = true
+    if (this.#held > 0) this.isBroken = true
+    this.#held = this.#heldBytes = 0
     this.#drop(this.last - this.#first + 1)
   }
 
-  #isOver(messages: number, bytes: number): boolean {
-    const kept = this.#frames.length - this.#head
-    return kept + messages > replayLimits.messages || this.#bytes + bytes > replayLimits.bytes
+  /** Lets go of the oldest, until there are not more than so many times the limits. */
+  #trim(times: number): void {
+    const { messages, bytes } = replayLimits
+    while (this.#frames.length - this.#head > times * messages || this.#bytes > times * bytes) this.#drop(1)
   }
 
   #push(text: string): void {
