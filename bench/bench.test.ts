@@ -2,6 +2,8 @@ import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { AbuseResult } from './src/abuse/measure.ts'
 import type { BroadcastResult } from './src/parts/broadcast.ts'
+import type { IdleResult } from './src/parts/idle.ts'
+import type { RelayResult } from './src/parts/relay.ts'
 import type { Check } from './src/report.ts'
 
 test('the bench measures every part, and ends by itself', async () => {
@@ -12,8 +14,20 @@ test('the bench measures every part, and ends by itself', async () => {
   const [output, complaints, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
   expect([code, complaints]).toEqual([0, expect.stringContaining('...')])
   const { checks, relay, latency, broadcast, idle } = JSON.parse(output)
-  expect(checks).toHaveLength(11)
-  expect([relay.length, latency.length, idle.connections]).toEqual([2, 2, 200])
+  expect(checks).toHaveLength(17)
+  expect(relay.map(({ kind, window }: RelayResult) => `${kind}, ${window.messages} under way`)).toEqual([
+    'offer, 16 under way',
+    'offer, 8 under way',
+    'offer, 1 under way',
+    'candidate, 16 under way',
+    'candidate, 8 under way',
+    'candidate, 1 under way',
+  ])
+  expect(latency).toHaveLength(2)
+  expect(idle.map(({ features, connections }: IdleResult) => [features, connections])).toEqual([
+    [[], 200],
+    [['resume'], 200],
+  ])
   expect(broadcast.map((each: BroadcastResult) => `${each.type} of ${each.bytes} to ${each.receivers}`)).toEqual([
     'peer_message of 2048 to 1',
     'peer_message of 200 to 1',
