@@ -36,9 +36,9 @@ export class Outgoing implements QueueHolder, Writer {
   /** Whether something is still to be said, for which the end has to wait. */
   isAwaited = false
   #turnedAway = 0
-  /** What is written when this turn of the event loop is over, and its bytes; undefined: nothing, as in most connections. */
+  /** What is written when this turn of the event loop is over, and its characters; undefined: nothing, as in most connections. */
   #texts: string[] | undefined
-  #textBytes = 0
+  #characters = 0
   /** Undefined as long as nothing has had to wait, as at most connections. */
   #queue: Queue | undefined
   #reason: SignalingError | undefined
@@ -61,16 +61,21 @@ export class Outgoing implements QueueHolder, Writer {
    * taken here the socket takes, too, unless the connection ends before.
    */
   send(text: string): boolean {
-    if (this.#isOver) return false
-    const waiting = this.#textBytes + (this.#queue ? this.socket.getBufferedAmount() : 0)
-    if (waiting > this.parts.limits.queueBytes) return false
+    if (this.#isOver || this.#isFull()) return false
     if (!this.#texts) {
       this.#texts = []
       this.parts.writes.add(this)
     }
     this.#texts.push(text)
-    this.#textBytes += Buffer.byteLength(text)
+    this.#characters += text.length
     return true
+  }
+
+  /** Whether more waits than may. Bytes are counted only where there may be too many: that takes as long as to read them. */
+  #isFull(): boolean {
+    const { queueBytes } = this.parts.limits
+    const buffered = this.#queue ? this.socket.getBufferedAmount() : 0
+    return buffered + mostBytes * this.#characters > queueBytes && buffered + bytesOf(this.#texts) > queueBytes
   }
 
   /**
@@ -80,9 +85,8 @@ export class Outgoing implements QueueHolder, Writer {
   flush(isTurnOver = false): void {
     const texts = this.#texts
     if (!texts) return
-    const bytes = this.#textBytes
     this.#texts = undefined
-    this.#textBytes = 0
+    this.#characters = 0
     if (this.#isOver) return
     let waits = false
     const send = () => {
@@ -92,7 +96,7 @@ export class Outgoing implements QueueHolder, Writer {
       this.socket.cork(send)
       waits ||= this.socket.getBufferedAmount() > 0
     } else send()
-    if (waits) this.#keep(bytes)
+    if (waits) this.#keep(bytesOf(texts))
   }
 
   /** Sends a ping behind all that was to be sent before it. @returns 0 if it could not be */
@@ -187,5 +191,10 @@ export class Outgoing implements QueueHolder, Writer {
     this.socket.close(closeCodeOf(this.#reason), this.#reason.message)
   }
 }
+
+/** Bytes that a character of UTF-16 has in UTF-8 at most. */
+const mostBytes = 3
+
+const bytesOf = (texts: readonly string[] = []): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
 
 const tooMuchWaits = 'The server has no memory left for what waits until you have registered.'
