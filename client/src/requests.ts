@@ -40,6 +40,11 @@ export class Requests {
     })
   }
 
+  /** How many have been sent and have no answer. */
+  get unanswered(): number {
+    return this.#unanswered.size
+  }
+
   /** The request with this id, which is answered now. */
   answered(id = ''): Pick<Pending, 'resolve' | 'reject'> | undefined {
     const pending = this.#unanswered.get(id)

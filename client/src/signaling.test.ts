@@ -319,6 +319,19 @@ describe('a session', () => {
     expect(await resumed(await server.accept(), 4)).toMatchObject({ token: 'next', received: 6 })
   })
 
+  test('goes on at once when somebody waits for an answer, and within a second otherwise', async () => {
+    const { connection, signaling, clock } = await inSession()
+    signaling.request({ type: 'query' }).catch(() => {})
+    await connection.next()
+    connection.cut()
+    await status(signaling, 'reconnecting')
+    expect(signaling.state).toMatchObject({ attempt: 1, retryAt: clock.now() })
+    const idle = await inSession()
+    idle.connection.cut()
+    await status(idle.signaling, 'reconnecting')
+    expect(idle.signaling.state).toMatchObject({ attempt: 1, retryAt: idle.clock.now() + 1_000 })
+  })
+
   test('that the server does not know ends: what was sent is rejected, and the peer registers on the same connection', async () => {
     const { server, connection, signaling } = await inSession()
     const asked = signaling.request({ type: 'query' })

@@ -263,7 +263,9 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
     }
     const { clock, random } = this.options
     const attempt = this.#attempt + 1
-    const pause = Math.max(pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
+    // Somebody waits whose request may still be answered: at once, the first time.
+    const isUrgent = attempt < 2 && this.#session && this.#requests.unanswered
+    const pause = Math.max(isUrgent ? 0 : pauseBefore(attempt, random()), (error.retryAfter ?? 0) * 1000)
     this.#become({ status: 'reconnecting', attempt, retryAt: clock.now() + pause, error })
     if (!this.#session) this.#endSession(error)
     else this.#cancelSession ??= clock.after(this.#session.ttl_seconds * 1000, () => this.#endSession(error))

@@ -36,8 +36,9 @@ export class Outgoing implements QueueHolder, Writer {
   /** Whether something is still to be said, for which the end has to wait. */
   isAwaited = false
   #turnedAway = 0
-  /** What is written when this turn of the event loop is over, and its characters; undefined: nothing, as in most connections. */
-  #texts: string[] | undefined
+  /** What is written when this turn of the event loop is over: the first text, the others, and the characters of all. */
+  #first: string | undefined
+  #more: string[] | undefined
   #characters = 0
   /** Undefined as long as nothing has had to wait, as at most connections. */
   #queue: Queue | undefined
@@ -62,12 +63,14 @@ export class Outgoing implements QueueHolder, Writer {
    */
   send(text: string): boolean {
     if (this.#isOver || this.#isFull()) return false
-    if (!this.#texts) {
-      this.#texts = []
-      this.parts.writes.add(this)
-    }
-    this.#texts.push(text)
     this.#characters += text.length
+    if (this.#first === undefined) {
+      this.#first = text
+      this.parts.writes.add(this)
+    } else {
+      this.#more ??= []
+      this.#more.push(text)
+    }
     return true
   }
 
@@ -75,7 +78,9 @@ export class Outgoing implements QueueHolder, Writer {
   #isFull(): boolean {
     const { queueBytes } = this.parts.limits
     const buffered = this.#queue ? this.socket.getBufferedAmount() : 0
-    return buffered + mostBytes * this.#characters > queueBytes && buffered + bytesOf(this.#texts) > queueBytes
+    return (
+      buffered + mostBytes * this.#characters > queueBytes && buffered + bytesOf(this.#first, this.#more) > queueBytes
+    )
   }
 
   /**
@@ -83,20 +88,25 @@ export class Outgoing implements QueueHolder, Writer {
    * @param isTurnOver whether no handler of another socket is under way: below that, what it sends could be lost by the cork
    */
   flush(isTurnOver = false): void {
-    const texts = this.#texts
-    if (!texts) return
-    this.#texts = undefined
+    const first = this.#first
+    const more = this.#more
+    if (first === undefined) return
+    this.#first = this.#more = undefined
     this.#characters = 0
     if (this.#isOver) return
     let waits = false
-    const send = () => {
-      for (const text of texts) waits = this.socket.sendText(text) < 0 || waits
-    }
-    if (texts.length > 1 && isTurnOver) {
-      this.socket.cork(send)
-      waits ||= this.socket.getBufferedAmount() > 0
-    } else send()
-    if (waits) this.#keep(bytesOf(texts))
+    if (more && isTurnOver) {
+      this.socket.cork(() => void this.#write(first, more))
+      waits = this.socket.getBufferedAmount() > 0
+    } else waits = this.#write(first, more)
+    if (waits) this.#keep(bytesOf(first, more))
+  }
+
+  /** @returns whether something waits in the socket now */
+  #write(first: string, more: readonly string[] = []): boolean {
+    let waits = this.socket.sendText(first) < 0
+    for (const text of more) waits = this.socket.sendText(text) < 0 || waits
+    return waits
   }
 
   /** Sends a ping behind all that was to be sent before it. @returns 0 if it could not be */
@@ -195,6 +205,7 @@ export class Outgoing implements QueueHolder, Writer {
 /** Bytes that a character of UTF-16 has in UTF-8 at most. */
 const mostBytes = 3
 
-const bytesOf = (texts: readonly string[] = []): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+const bytesOf = (first = '', more: readonly string[] = []): number =>
+  more.reduce((sum, text) => sum + Buffer.byteLength(text), Buffer.byteLength(first))
 
 const tooMuchWaits = 'The server has no memory left for what waits until you have registered.'
