@@ -118,18 +118,23 @@ withImage(
   },
 )
 
-withImage('a stop ends it within 5 s with exit code 0, and closes every peer with 1001', async () => {
-  const container = await startContainer({ image })
-  const { httpUrl, wsUrl } = container
-  const idToken = await signIn(httpUrl)
-  const room = await createRoom(httpUrl, idToken)
-  const register = (peerId: string) => PlainPeer.register({ wsUrl, peerId, idToken, room })
-  const peers = await Promise.all([register('ada'), register('bob')])
-  const { code, milliseconds } = await container.stop()
-  expect(code).toBe(0)
-  expect(milliseconds).toBeLessThan(5_000)
-  expect(await Promise.all(peers.map(({ closed }) => closed))).toEqual([1001, 1001])
-})
+withImage(
+  'a stop lets peers go first, and ends it within 5 s after that, with exit code 0 and every peer closed with 1001',
+  async () => {
+    expect((await runImage(image, {}, 'config')).stdout).toMatch(/PARLEY_DRAIN_SECONDS\b.*\b20\b/)
+    const container = await startContainer({ image, settings: { PARLEY_DRAIN_SECONDS: '1' } })
+    const { httpUrl, wsUrl } = container
+    const idToken = await signIn(httpUrl)
+    const room = await createRoom(httpUrl, idToken)
+    const register = (peerId: string) => PlainPeer.register({ wsUrl, peerId, idToken, room })
+    const peers = await Promise.all([register('ada'), register('bob')])
+    const { code, milliseconds } = await container.stop()
+    expect(code).toBe(0)
+    expect(milliseconds).toBeGreaterThan(1_000)
+    expect(milliseconds).toBeLessThan(6_000)
+    expect(await Promise.all(peers.map(({ closed }) => closed))).toEqual([1001, 1001])
+  },
+)
 
 withImage('rooms and ID tokens survive a new container on the same volume', async () => {
   const volume = `parley-${randomUUID()}`
