@@ -202,7 +202,7 @@ async function perform(world: World, step: Step) {
       )
     }
     case 'end what hangs':
-      for (const link of proxy.links) if (link.isHanging) link.end(step.withKept)
+      for (const wire of proxy.links) if (wire.isHanging) wire.end(step.withKept)
       return
     case 'let time pass':
       return pass(world, step.ms)
@@ -227,7 +227,7 @@ async function perform(world: World, step: Step) {
       }
       return
     case 'break':
-      return peer.link?.breakAt(step.plan)
+      return peer.wire?.breakAt(step.plan)
     case 'come back':
       return peer.isSteady ? undefined : peer.comeBack(step.plan)
     case 'move':
@@ -246,8 +246,8 @@ async function perform(world: World, step: Step) {
 /** Nothing is held back any more, and nothing breaks from now on. */
 function mend({ letGo, proxy }: World): void {
   letGo()
-  for (const link of proxy.links) link.breakAt(undefined)
-  for (const link of proxy.links) if (link.isHanging) link.end(true)
+  for (const wire of proxy.links) wire.breakAt(undefined)
+  for (const wire of proxy.links) if (wire.isHanging) wire.end(true)
 }
 
 /** Everybody who has not left comes back over a connection that holds, and what was broken is cleared away. */
@@ -278,9 +278,9 @@ async function allComeBack(world: World) {
   const { story, peers } = world
   const isSettled = (peer: ReferencePeer) => peer.isSteady || !peer.session
   while (!peers.every(isSettled)) {
-    for (const peer of peers) if (!isSettled(peer) && !peer.link?.isWhole) peer.comeBack()
+    for (const peer of peers) if (!isSettled(peer) && !peer.wire?.isWhole) peer.comeBack()
     const some = peers.filter(peer => !isSettled(peer))
-    const isGoingOn = () => some.some(peer => isSettled(peer) || !peer.link?.isWhole)
+    const isGoingOn = () => some.some(peer => isSettled(peer) || !peer.wire?.isWhole)
     await story.until(isGoingOn, () => `${some.map(({ name }) => name)} in the room`)
   }
   for (const peer of peers) peer.tidy()
@@ -325,7 +325,7 @@ async function leave(world: World) {
   const half = Math.ceil(present.length / 2)
   for (const peer of present.slice(0, half)) peer.leave()
   for (const name of ['parley_connections', 'parley_peers']) await becomes(world, name, () => present.length - half)
-  for (const peer of present.slice(half)) peer.link?.breakAt({ direction: 'up', after: 0, how: 'ends' })
+  for (const peer of present.slice(half)) peer.wire?.breakAt({ direction: 'up', after: 0, how: 'ends' })
   await becomes(world, 'parley_connections', () => 0)
   pass(world, ttl)
   for (const name of ['parley_peers', 'parley_peers_away', 'parley_queued_bytes']) await becomes(world, name, () => 0)

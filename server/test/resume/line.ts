@@ -1,10 +1,10 @@
-import type { Link } from './proxy.ts'
+import type { Wire } from './proxy.ts'
 import type { Request, Session, Story } from './story.ts'
 
 /** A connection of a peer. */
 export interface Line {
   readonly name: string
-  readonly link: Link
+  readonly wire: Wire
   readonly socket: WebSocket
   /** Whose frames come on it. */
   session: Session
@@ -38,8 +38,8 @@ export function mayBeToldBye({ overAt, room, auth }: Session, code: unknown, sto
 
 /** Whether the connection may end like that. */
 export function mayBeClosed(line: Line, code: number, story: Story): boolean {
-  const { session, link, resuming, isLetGo, isAbandoned } = line
-  if (isLetGo || isAbandoned || !link.isWhole || story.stoppedAt < Infinity) return true
+  const { session, wire, resuming, isLetGo, isAbandoned } = line
+  if (isLetGo || isAbandoned || !wire.isWhole || story.stoppedAt < Infinity) return true
   // One that has said nothing in time may know no `bye`, as a plain peer does not.
   if (!session.auth || resuming) return code === 4408
   return session.isPlain && story.deletedAt.has(session.room)

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/clock.ts'
 import { type Line, mayBeClosed, mayBeToldBye } from './line.ts'
 import { answeredBy, brief, cargo } from './messages.ts'
-import type { Break, BreakableProxy, Link } from './proxy.ts'
+import type { Break, BreakableProxy, Wire } from './proxy.ts'
 import { type Heard, type Message, type Request, Session, type Story } from './story.ts'
 
 /** What peers have in common. */
@@ -31,8 +31,8 @@ export class ReferencePeer {
   ) {}
 
   /** That of its present connection, if it has one. */
-  get link(): Link | undefined {
-    return this.#line?.link
+  get wire(): Wire | undefined {
+    return this.#line?.wire
   }
 
   /** It is in its room, as far as it can know. */
@@ -42,7 +42,7 @@ export class ReferencePeer {
 
   /** The same, and its connection is whole. */
   get isSteady(): boolean {
-    return this.isIn && this.#line?.link.isWhole === true && !this.#line.registering
+    return this.isIn && this.#line?.wire.isWhole === true && !this.#line.registering
   }
 
   /** Registers on a new connection. If it has a session, that one is taken over. */
@@ -100,7 +100,7 @@ export class ReferencePeer {
 
   /** Ends all connections but the present one, if that is whole. */
   tidy(): void {
-    for (const line of this.#lines) if (line !== this.#line || !line.link.isWhole) line.link.end(true)
+    for (const line of this.#lines) if (line !== this.#line || !line.wire.isWhole) line.wire.end(true)
   }
 
   #request(message: Message, session: Session, hasId: boolean, opens?: Session): Request {
@@ -128,7 +128,7 @@ export class ReferencePeer {
     const session = new Session(story.sessions.length, peer_id, room, features.length === 0, channels)
     story.sessions.push(session)
     // A `register` that is on its way still may come later, and take over.
-    if (this.#lines.some(({ registering, link }) => registering && !link.isEnded)) story.mayBeOver(session)
+    if (this.#lines.some(({ registering, wire }) => registering && !wire.isEnded)) story.mayBeOver(session)
     const secrets = { token: isRight ? token : 'wrong', id_token }
     const message = { type: 'register', peer_id, room_id, ...secrets, features, channels }
     return this.#request(message, session, true, session)
@@ -158,17 +158,17 @@ export class ReferencePeer {
   #connect(session: Session, plan: Break | undefined, opened: (line: Line) => void): Line {
     const { story, clock, proxy } = this.world
     const name = `${this.name}#${this.#lines.length}`
-    const link = proxy.link(() => {
-      story.note(name, link.isHanging ? 'hangs' : 'is cut')
+    const wire = proxy.wire(() => {
+      story.note(name, wire.isHanging ? 'hangs' : 'is cut')
       line.session.brokenSince ??= clock.uptime()
       if (line.session.isPlain) story.mayBeOver(line.session)
     })
-    const socket = new WebSocket(link.url)
+    const socket = new WebSocket(wire.url)
     const states = { registering: undefined, resuming: undefined, isAbandoned: false, isLetGo: false }
-    const line: Line = { name, link, socket, session, said: new Set(), ...states }
+    const line: Line = { name, wire, socket, session, said: new Set(), ...states }
     this.#lines.push(line)
     story.note(name, `connects for ${session} ${plan ? JSON.stringify(plan) : ''}`)
-    link.breakAt(plan)
+    wire.breakAt(plan)
     socket.onopen = () => {
       // Meanwhile the peer may have tried another one.
       if (this.#line === line) opened(line)
@@ -239,7 +239,7 @@ export class ReferencePeer {
     session.auth = auth
     const { token } = (auth.message.session as { token: string } | undefined) ?? {}
     if (token) session.tokens.push(token)
-    if (!line.link.isWhole) session.brokenSince ??= this.world.clock.uptime()
+    if (!line.wire.isWhole) session.brokenSince ??= this.world.clock.uptime()
     if (before === session) return
     // It has registered again: what it has sent behind that belongs to the new session.
     session.sent = before.sent.splice(before.sent.indexOf(registering) + 1)
@@ -251,13 +251,13 @@ export class ReferencePeer {
 
   #resumed(line: Line, message: Message): void {
     const { story, clock } = this.world
-    const { session, link } = line
+    const { session, wire } = line
     const { received, session: grant } = message as unknown as { received: number; session: { token: string } }
     const answered = session.sent.findLastIndex(({ answers }) => answers.length > 0) + 1
     if (received < answered || received > session.sent.length)
       story.fault(`${session} hears of ${received} frames, of ${session.sent.length}, ${answered} of them answered`)
     session.tokens.push(grant.token)
-    session.brokenSince = link.isWhole ? undefined : clock.uptime()
+    session.brokenSince = wire.isWhole ? undefined : clock.uptime()
     for (const request of session.sent.slice(received)) this.#transmit(line, request)
   }
 

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net'
 /** Towards the server, or from it. */
 export type Direction = 'up' | 'down'
 
-/** Where a link breaks: after exactly so many more bytes in one direction. */
+/** Where a wire breaks: after exactly so many more bytes in one direction. */
 export interface Break {
   readonly direction: Direction
   readonly after: number
@@ -12,7 +12,7 @@ export interface Break {
 }
 
 /** A TCP connection that can be broken at any byte. */
-export class Link {
+export class Wire {
   /** False from the moment on in which it breaks. */
   isWhole = true
   #state: 'open' | 'hanging' | 'ended' = 'open'
@@ -132,7 +132,7 @@ export class Link {
 /** A TCP proxy before the server at `ws`, whose connections can be broken at any byte. */
 export async function breakableProxy(ws: string) {
   const target = new URL(ws)
-  const links: Link[] = []
+  const links: Wire[] = []
   const proxy = createServer({ allowHalfOpen: true }, client => {
     client.on('error', () => {})
     // Which one it is the path says, and all of the request comes at once.
@@ -145,15 +145,15 @@ export async function breakableProxy(ws: string) {
   await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
   const { port } = proxy.address() as { port: number }
   return {
-    links: links as readonly Link[],
+    links: links as readonly Wire[],
     /** One that is to be used with its `url`. */
-    link(broken: () => void): Link {
-      const link = new Link(`ws://127.0.0.1:${port}/${links.length}`, broken)
-      links.push(link)
-      return link
+    wire(broken: () => void): Wire {
+      const wire = new Wire(`ws://127.0.0.1:${port}/${links.length}`, broken)
+      links.push(wire)
+      return wire
     },
     close(): void {
-      for (const link of links) link.destroy()
+      for (const wire of links) wire.destroy()
       proxy.close()
     },
   }
