@@ -56,7 +56,7 @@ describe('the ledger of requests', () => {
     expect(take()).toEqual(['5'])
   })
 
-  test('counts anew with each session, and what waits is part of it', () => {
+  test('begins to count again with each session, and what waits is part of it', () => {
     const { requests, send, ask, take } = ledger()
     requests.attach(send)
     void ask()

@@ -34,7 +34,7 @@ describe('what goes to one socket in one turn', () => {
     for (const raw of [ada, bob]) raw.end()
   })
 
-  test('comes in order, whoever sent it, and before the end of the connection', async () => {
+  test('comes in order, and before the end of the connection', async () => {
     await using server = await startServer({ PARLEY_ERRORS_PER_MINUTE: '5' })
     const [ada] = await peers(server, ['ada'])
     if (!ada) throw new Error('not there')

@@ -1,7 +1,7 @@
 /** Lets someone in, and tells how to leave. @throws the reason of `signal` when that is aborted before it is their turn */
 export type Semaphore = (signal: AbortSignal) => Promise<() => void>
 
-/** There are so many places; whoever finds none waits in line. */
+/** There are so many places; those that find none wait in line. */
 export function semaphore(places: number): Semaphore {
   const line = new Set<() => void>()
   let free = places

@@ -7,7 +7,7 @@ import { keySource } from '../jwks/key-source.ts'
 
 /** Milliseconds within which the issuer must have told its keys; the callers give up soon after. */
 const answerWithin = 4_000
-/** Milliseconds after which the keys are asked for anew. */
+/** Milliseconds after which the keys are asked for again. */
 const refreshEvery = 600_000
 /** Milliseconds for which keys are used while the issuer does not answer: then it might have given them up long ago. */
 const keptFor = 86_400_000
