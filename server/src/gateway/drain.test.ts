@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { startServer, TestPeer, type TestServer } from '../../test/harness.ts'
+import { metricOf, startServer, TestPeer, type TestServer } from '../../test/harness.ts'
 import { manualClock } from '../clock.ts'
 
 const resumable = { features: ['acks', 'resume'] }
@@ -103,6 +103,24 @@ describe('a server that is told to stop', () => {
     clock.advance(1)
     expect(await moved.next()).toMatchObject({ type: 'bye' })
     expect(await moved.closed).toMatchObject({ code: 1001 })
+    await drained
+  })
+
+  test('takes its time also when it had no connection for a while before', async () => {
+    const clock = manualClock()
+    await using server = await startServer({ PARLEY_DRAIN_SECONDS: '10' }, { clock })
+    const room = await server.createRoom(await server.signIn())
+    const first = await server.join(room, 'first')
+    first.socket.close()
+    await first.closed
+    while ((await metricOf(server, 'parley_connections')) > 0) await new Promise(setImmediate)
+    const peer = await server.join(room, 'second', resumable)
+    const drained = server.drain()
+    await ready(server)
+    clock.advance(5_000)
+    expect(await peer.next()).toMatchObject({ type: 'go_away' })
+    clock.advance(5_000)
+    expect(await peer.next()).toMatchObject({ type: 'bye' })
     await drained
   })
 

@@ -1,4 +1,5 @@
-import { type Clock, nothingPlanned } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import { sleep } from '../resilience/retry.ts'
 import type { Connection } from './connection.ts'
 
 /** How long a server takes to let its peers go. Seconds. */
@@ -14,8 +15,8 @@ const mostPause = 1_000
 
 /** The connections of a server that is about to stop, and what it has them do before. */
 export class Drain {
-  /** Resolves when there is nothing to wait for. */
-  readonly #done = Promise.withResolvers<void>()
+  /** Aborted when nobody is left; there is one only while it drains. */
+  #empty: AbortController | undefined
 
   constructor(
     private readonly connections: ReadonlySet<Connection>,
@@ -25,24 +26,26 @@ export class Drain {
 
   /** A connection has ended. */
   left(): void {
-    if (this.connections.size === 0) this.#done.resolve()
+    if (this.connections.size === 0) this.#empty?.abort()
   }
 
-  /** Does not wait any longer. */
-  hurry(): void {
-    this.#done.resolve()
-  }
-
-  /** Asks the peers that can to move, spread over half of the time, and resolves when it is time to close what is left. */
-  async run(): Promise<void> {
+  /**
+   * Asks the peers that can to move, spread over half of the time, and resolves when it is time to close what is left.
+   * @param hurry ends it at once
+   */
+  async run(hurry: AbortSignal): Promise<void> {
     const { drainNotice, drainWithin } = this.times
+    this.#empty = new AbortController()
+    const over = AbortSignal.any([hurry, this.#empty.signal])
+    // Its end before the time is no failure.
+    const wait = (seconds: number) => sleep(this.clock, seconds * 1000, over).catch(() => {})
     this.left()
-    if (drainNotice > 0) await this.#wait(drainNotice * 1000)
+    if (drainNotice > 0) await wait(drainNotice)
+    if (drainWithin === 0 || over.aborted) return
     const within = drainWithin * 1000
     const end = this.clock.uptime() + within
-    if (within === 0) return
     const planned = [...this.connections].map(connection => this.#plan(connection, within, end))
-    await this.#wait(within)
+    await wait(drainWithin)
     for (const cancel of planned) cancel()
   }
 
@@ -52,15 +55,5 @@ export class Drain {
       const reconnect_after_ms = Math.round(Math.random() * Math.min(mostPause, within / 4))
       connection.askToMove({ type: 'go_away', reason: 'shutting_down', reconnect_after_ms, deadline_ms })
     })
-  }
-
-  /** Resolves after so many milliseconds, or when there is nothing to wait for. */
-  async #wait(ms: number): Promise<void> {
-    let cancel = nothingPlanned
-    const passed = new Promise<void>(resolve => {
-      cancel = this.clock.after(ms, resolve)
-    })
-    await Promise.race([passed, this.#done.promise])
-    cancel()
   }
 }

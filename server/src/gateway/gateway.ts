@@ -150,11 +150,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
       accepting = accepts
       if (!accepts && !closing) parts.newcomers.thin()
     },
-    drain(hurry) {
-      if (hurry.aborted) drain.hurry()
-      hurry.addEventListener('abort', () => drain.hurry(), { once: true })
-      return drain.run()
-    },
+    drain: hurry => drain.run(hurry),
     async close(ended) {
       closing = true
       const { size } = connections
