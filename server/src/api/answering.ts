@@ -31,7 +31,7 @@ interface Call<Path extends string, Body> {
 export function answering(app: Hono<Env>, { identity, clock, budget, slices }: AnsweringParts) {
   return { answer, answerIdentified, authenticate }
 
-  /** Has `act` answer a route that takes whoever asks, or looks itself at what the caller may do. */
+  /** Answers a route with `act`. The route is open to everyone, or checks the caller's rights itself. */
   function answer<Path extends string, Body, Answer>(
     route: Route<Path, 'anybody' | 'claimant', Body, Answer>,
     act: NoInfer<(call: Call<Path, Body>) => Promise<Answer>>,
@@ -41,7 +41,7 @@ export function answering(app: Hono<Env>, { identity, clock, budget, slices }: A
     )
   }
 
-  /** Has `act` answer a route for whoever proves an identity, whose subject it is told. */
+  /** Answers a route with `act`, which gets the subject of the identity that the caller has proven. */
   function answerIdentified<Path extends string, Body, Answer>(
     route: Route<Path, 'identity' | 'owner', Body, Answer>,
     act: NoInfer<(subject: string, call: Call<Path, Body>) => Promise<Answer>>,

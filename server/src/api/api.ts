@@ -176,7 +176,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       rooms_created: metrics.roomsCreated,
     }
   })
-  answer(routes.getKeys, () => withDeadline(clock, identity.keys(), 'The keys are not at hand.'))
+  answer(routes.getKeys, () => withDeadline(clock, identity.keys(), 'The signing keys are not available.'))
   // A WebSocket library would be sent away from its server, and follows nowhere.
   app.get(routes.getRoot.path, c => (c.req.header('upgrade') ? c.notFound() : c.redirect(routes.getDocs.path)))
   app.get(routes.getOpenApi.path, async c => respond(c, routes.getOpenApi, (await documents).openApi))

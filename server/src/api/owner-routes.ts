@@ -79,7 +79,7 @@ export const ownerRoutes = (bodies: ReturnType<typeof requestBodies>) => ({
     method: 'DELETE',
     path: '/rooms/:room_id/invites/:invite_id',
     tag: tags.owner,
-    summary: 'Takes an invitation back. Whoever has entered with it stays.',
+    summary: 'Revokes an invitation. Peers that have entered with it stay.',
     access: 'owner',
     status: 204,
     errors: ['INVITE_NOT_FOUND'],

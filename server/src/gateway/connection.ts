@@ -129,8 +129,8 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
   }
 
   stalled(): void {
-    // What waits is kept, so the peer loses nothing if it comes back.
-    if (this.open && this.session?.canResume) this.life.giveUp()
+    // What waits is kept, so the peer loses nothing if it comes back: its network may have died without a word.
+    if (this.open && this.session?.keeps(this.outgoing.waiting)) this.life.giveUp()
     else this.fail(new SignalingError('SLOW_CONSUMER'))
   }
 

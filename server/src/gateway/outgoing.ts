@@ -53,6 +53,11 @@ export class Outgoing implements QueueHolder, Writer {
     private readonly parts: Parts,
   ) {}
 
+  /** Bytes that wait in the socket. */
+  get waiting(): number {
+    return this.socket.getBufferedAmount()
+  }
+
   get isClosing(): boolean {
     return this.#reason !== undefined
   }
@@ -186,10 +191,9 @@ export class Outgoing implements QueueHolder, Writer {
     if (this.#queue) this.parts.queues.remove(this.#queue)
   }
 
-  #keep(messageBytes: number): boolean {
+  #keep(messageBytes: number): void {
     this.#queue ??= new Queue(this, this.socket)
     this.parts.queues.sent(this.#queue, messageBytes)
-    return !this.#isOver
   }
 
   /** To close before the socket has taken what is queued would throw that away. */

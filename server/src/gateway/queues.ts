@@ -118,8 +118,8 @@ export class Queues implements KeptMemory {
   kept(keeper: Keeper, bytes: number): void {
     this.#bytes += bytes
     if (keeper.bytes === 0) this.#keepers.delete(keeper)
-    // Those that were there longest are first.
-    else if (bytes > 0) this.#keepers.add(keeper)
+    // It kept nothing before. Those that were there longest are first.
+    else if (keeper.bytes === bytes) this.#keepers.add(keeper)
     if (bytes > 0 && this.#bytes > this.#limit) this.#makeRoom()
   }
 

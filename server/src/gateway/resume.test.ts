@@ -382,6 +382,46 @@ describe('a session that goes on over a busy connection', () => {
   })
 })
 
+describe('a peer with resume that takes nothing for 10 s while something waits', () => {
+  /** ada, who reads nothing, and for whom something more than `bytes` waits beside what is kept. */
+  async function stalled(bytes: number) {
+    const clock = manualClock()
+    const server = await startServer({}, { clock })
+    const room = await server.createRoom(await server.signIn())
+    const bob = await enter(server, room, 'bob', { features: ['acks', 'presence'] })
+    const raw = await rawPeer(server, room)
+    expect(await bob.peer.next()).toMatchObject({ type: 'peer_joined' })
+    raw.pause()
+    let sent = 0
+    while ((await metricOf(server, 'parley_queued_bytes')) < 256 * 1024 + bytes) {
+      bob.peer.send({ ...said(sent++), payload: 'x'.repeat(15_000) })
+      expect(await bob.peer.next()).toMatchObject({ status: 'delivered' })
+    }
+    for (let second = 0; second < 12; second++) clock.advance(1_000)
+    return { server, room, bob: bob.peer, raw, sent }
+  }
+
+  test('is cut off and may come back, where all that waits is kept', async () => {
+    const { server, room, bob, raw, sent } = await stalled(1)
+    await using _ = server
+    while ((await metricOf(server, 'parley_peers_away')) === 0) await new Promise(setImmediate)
+    expect(await bob.rest()).toEqual([])
+    // Its network was dead, and what was on its way is lost: but for the last 256 KiB.
+    const back = await comeBack(server, room, 'ada', raw.token, sent - 10)
+    expect(back.reply).toMatchObject({ type: 'resumed' })
+    for (let i = 0; i < 10; i++) expect(await back.peer.next()).toMatchObject({ type: 'peer_message' })
+    raw.end()
+  })
+
+  test('is closed as one that does not read, and leaves at once, where it is more', async () => {
+    const { server, bob, raw } = await stalled(512 * 1024)
+    await using _ = server
+    expect(await bob.next()).toEqual({ type: 'peer_left', peer_id: 'ada', reason: 'disconnected' })
+    expect(await metricOf(server, 'parley_peers_away')).toBe(0)
+    raw.end()
+  })
+})
+
 describe('resume', () => {
   test('with a wrong token disturbs nobody, and counts as a wrong token', async () => {
     await using server = await startServer({ PARLEY_FAILED_REGISTRATIONS_PER_MINUTE: '3' })

@@ -88,7 +88,7 @@ export class Inbound {
     try {
       this.session.voice.settle(message, await done)
     } catch (error) {
-      refuse(error, message, this.session.voice, connection, this.parts)
+      refuse(error, message, this.session.voice, this.session.connection ?? connection, this.parts)
     }
     this.isBusy = false
     connection?.proceed()

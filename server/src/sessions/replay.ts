@@ -58,7 +58,7 @@ export class Replay implements Keeper {
     if (this.isBroken || this.#held >= most || this.#heldBytes + bytes > mostBytes) return false
     this.#held++
     this.#heldBytes += bytes
-    this.#push(text)
+    this.#push(text, bytes)
     return true
   }
 
@@ -99,15 +99,15 @@ export class Replay implements Keeper {
     while (this.#frames.length - this.#head > times * messages || this.#bytes > times * bytes) this.#drop(1)
   }
 
-  #push(text: string): void {
+  #push(text: string, bytes = Buffer.byteLength(text)): void {
     this.#frames.push(text)
-    this.#count(Buffer.byteLength(text))
+    this.#count(bytes)
   }
 
   #drop(count: number): void {
     if (count === 0) return
     let bytes = 0
-    for (const text of this.#frames.slice(this.#head, this.#head + count)) bytes += Buffer.byteLength(text)
+    for (let i = this.#head; i < this.#head + count; i++) bytes += Buffer.byteLength(this.#frames[i] ?? '')
     this.#head += count
     this.#first += count
     // To move what is left is work, so that is done now and then.

@@ -1,4 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { sameSecret } from '../rooms/secrets.ts'
 import { type KeptMemory, Replay } from './replay.ts'
 
 /** What makes a session outlive its connection. */
@@ -31,7 +32,7 @@ export class Resumption {
   }
 
   knows(token: string): boolean {
-    return isSame(token, this.token) || (this.#formerToken !== undefined && isSame(token, this.#formerToken))
+    return sameSecret(token, this.token) || (this.#formerToken !== undefined && sameSecret(token, this.#formerToken))
   }
 
   /** @param used the one that was shown: the answer that tells the new one can be lost */
@@ -42,8 +43,3 @@ export class Resumption {
 }
 
 const newToken = (): string => randomBytes(16).toString('base64url')
-
-/** In a time that says nothing of where they differ. */
-const isSame = (one: string, other: string): boolean => timingSafeEqual(digest(one), digest(other))
-
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()

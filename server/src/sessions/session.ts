@@ -85,6 +85,11 @@ export class Session implements PeerSession, Outlet {
     return this.#resumption !== undefined && !this.#resumption.replay.isBroken
   }
 
+  /** Whether the last so many bytes that were sent could be sent again, over another connection. */
+  keeps(bytes: number): boolean {
+    return this.canResume && (this.#resumption?.replay.bytes ?? 0) >= bytes
+  }
+
   /** Undefined while it is away, and when it is over. */
   get connection(): SessionConnection | undefined {
     return this.#state.kind === 'attached' ? this.#state.connection : undefined
