@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Room } from '@parley/client'
+import { onFile, sendFile } from '@parley/client/files'
 import { hasDataChannel, needs } from './needs.ts'
 import { startParley } from './parley-process.ts'
 import { enter, messagesOn, parleyAt } from './sdk-peer.ts'
@@ -96,5 +97,24 @@ describe('a cut of the connection to the server', () => {
     expect(await heard.next()).toBe('still here')
     expect(await bob.connect('ada')).toBe(theirs)
     expect(seen).toEqual([])
+  })
+
+  withWebRtc('is noticed neither by a file that is on its way, nor by one that is offered meanwhile', async () => {
+    const { network, ada, bob, seen } = await acrossANetwork()
+    const arrived: Promise<Blob>[] = []
+    onFile(bob, file => void arrived.push(file.blob()))
+    const bytes = new Uint8Array(4_000_000).map((_, i) => i % 251)
+    const send = (name: string, onProgress = () => {}) => sendFile(ada, 'bob', new File([bytes], name), { onProgress })
+    let cuts = 0
+    const onProgress = () => {
+      if (cuts++ === 0) network.cut()
+    }
+    const first = send('first.bin', onProgress)
+    await becomes(ada, 'reconnecting')
+    await Promise.all([first, send('second.bin')])
+    for (const blob of await Promise.all(arrived)) {
+      expect(Bun.hash(await blob.arrayBuffer())).toBe(Bun.hash(bytes))
+    }
+    expect([arrived.length, seen]).toEqual([2, []])
   })
 })
