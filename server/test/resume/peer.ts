@@ -1,54 +1,43 @@
-import type { Clock } from '../../src/clock.ts'
 import { type Line, mayBeClosed, mayBeToldBye } from './line.ts'
 import { answeredBy, brief, cargo } from './messages.ts'
-import type { Break, BreakableProxy, Wire } from './proxy.ts'
-import { type Heard, type Message, type Request, Session, type Story } from './story.ts'
-
-/** What peers have in common. */
-export interface Surroundings {
-  readonly story: Story
-  readonly clock: Clock
-  readonly proxy: BreakableProxy
-  readonly rooms: readonly { readonly room_id: string; readonly token: string }[]
-  /** The room that is entered now. */
-  room: number
-}
+import { PeerLines, type Surroundings } from './peer-lines.ts'
+import type { Break, Wire } from './proxy.ts'
+import { type Heard, type Message, type Request, Session } from './story.ts'
 
 /** A client as docs/protocol.md describes it, and no more than that. */
-export class ReferencePeer {
+export class ReferencePeer extends PeerLines {
   /** That which it speaks for, or hopes to. */
   session: Session | undefined
-  /** The connection that it speaks over. */
-  #line: Line | undefined
-  readonly #lines: Line[] = []
 
   constructor(
-    readonly name: string,
+    name: string,
     readonly features: readonly string[],
     readonly channels: readonly string[],
     readonly idToken: string,
-    private readonly world: Surroundings,
-  ) {}
+    world: Surroundings,
+  ) {
+    super(name, world)
+  }
 
   /** That of its present connection, if it has one. */
   get wire(): Wire | undefined {
-    return this.#line?.wire
+    return this.line?.wire
   }
 
   /** It is in its room, as far as it can know. */
   get isIn(): boolean {
-    return this.session?.auth !== undefined && this.#line?.session === this.session && !this.#line.resuming
+    return this.session?.auth !== undefined && this.line?.session === this.session && !this.line.resuming
   }
 
   /** The same, and its connection is whole. */
   get isSteady(): boolean {
-    return this.isIn && this.#line?.wire.isWhole === true && !this.#line.registering
+    return this.isIn && this.line?.wire.isWhole === true && !this.line.registering
   }
 
   /** Registers on a new connection. If it has a session, that one is taken over. */
   enter(plan?: Break): void {
     const request = this.#register(true)
-    this.#line = this.#connect(request.session, plan, line => this.#transmit(line, request))
+    this.line = this.connect(request.session, plan, line => this.transmit(line, request))
     this.session = request.session
   }
 
@@ -69,14 +58,14 @@ export class ReferencePeer {
       return
     }
     session.brokenSince ??= this.world.clock.uptime()
-    const request_id = `s${this.#lines.length}`
+    const request_id = `s${this.lines.length}`
     const { room_id } = this.world.rooms[session.room] ?? {}
-    this.#line = this.#connect(session, plan, line => {
-      for (const other of this.#lines) if (other.session === session && other !== line) other.isAbandoned = true
+    this.line = this.connect(session, plan, line => {
+      for (const other of this.lines) if (other.session === session && other !== line) other.isAbandoned = true
       const [token, { received }] = [session.tokens.at(-1), session]
-      this.#write(line, { type: 'resume', room_id, peer_id: this.name, token, received, request_id })
+      this.write(line, { type: 'resume', room_id, peer_id: this.name, token, received, request_id })
     })
-    this.#line.resuming = request_id
+    this.line.resuming = request_id
   }
 
   /** Says something as soon as it can, and keeps it for the case that it gets lost. */
@@ -90,17 +79,17 @@ export class ReferencePeer {
 
   /** Closes its connection for good. */
   leave(): void {
-    const line = this.#line
+    const line = this.line
     this.#giveUp()
-    this.session = this.#line = undefined
+    this.session = this.line = undefined
     if (!line) return
     this.world.story.note(line.name, 'leaves')
-    this.#close(line)
+    this.close(line)
   }
 
   /** Ends all connections but the present one, if that is whole. */
   tidy(): void {
-    for (const line of this.#lines) if (line !== this.#line || !line.wire.isWhole) line.wire.end(true)
+    for (const line of this.lines) if (line !== this.line || !line.wire.isWhole) line.wire.end(true)
   }
 
   #request(message: Message, session: Session, hasId: boolean, opens?: Session): Request {
@@ -128,7 +117,7 @@ export class ReferencePeer {
     const session = new Session(story.sessions.length, peer_id, room, features.length === 0, channels)
     story.sessions.push(session)
     // A `register` that is on its way still may come later, and take over.
-    if (this.#lines.some(({ registering, wire }) => registering && !wire.isEnded)) story.mayBeOver(session)
+    if (this.lines.some(({ registering, wire }) => registering && !wire.isEnded)) story.mayBeOver(session)
     const secrets = { token: isRight ? token : 'wrong', id_token }
     const message = { type: 'register', peer_id, room_id, ...secrets, features, channels }
     return this.#request(message, session, true, session)
@@ -136,57 +125,11 @@ export class ReferencePeer {
 
   #send(request: Request, session: Session): void {
     session.sent.push(request)
-    const line = this.#line
-    if (line?.session === session && !line.resuming) this.#transmit(line, request)
+    const line = this.line
+    if (line?.session === session && !line.resuming) this.transmit(line, request)
   }
 
-  #transmit(line: Line, request: Request): void {
-    if (request.opens) line.registering = request
-    line.said.add(request)
-    this.world.story.note(line.name, `> ${brief(request.message)}`)
-    if (line.socket.readyState === WebSocket.OPEN) line.socket.send(request.text)
-    // Until it is open, what is said waits behind `register`.
-    else if (line.socket.readyState === WebSocket.CONNECTING)
-      line.socket.addEventListener('open', () => line.socket.send(request.text))
-  }
-
-  #write(line: Line, message: Message): void {
-    this.world.story.note(line.name, `> ${brief(message)}`)
-    line.socket.send(JSON.stringify(message))
-  }
-
-  #connect(session: Session, plan: Break | undefined, opened: (line: Line) => void): Line {
-    const { story, clock, proxy } = this.world
-    const name = `${this.name}#${this.#lines.length}`
-    const wire = proxy.wire(() => {
-      story.note(name, wire.isHanging ? 'hangs' : 'is cut')
-      line.session.brokenSince ??= clock.uptime()
-      if (line.session.isPlain) story.mayBeOver(line.session)
-    })
-    const socket = new WebSocket(wire.url)
-    const states = { registering: undefined, resuming: undefined, isAbandoned: false, isLetGo: false }
-    const line: Line = { name, wire, socket, session, said: new Set(), ...states }
-    this.#lines.push(line)
-    story.note(name, `connects for ${session} ${plan ? JSON.stringify(plan) : ''}`)
-    wire.breakAt(plan)
-    socket.onopen = () => {
-      // Meanwhile the peer may have tried another one.
-      if (this.#line === line) opened(line)
-      else this.#close(line)
-    }
-    socket.onmessage = ({ data }) => {
-      if (!line.isAbandoned) this.#hear(line, String(data))
-    }
-    socket.onclose = ({ code }) => this.#lost(line, code)
-    return line
-  }
-
-  #close(line: Line): void {
-    line.isLetGo = true
-    line.socket.close(1000)
-  }
-
-  #hear(line: Line, text: string): void {
+  protected hear(line: Line, text: string): void {
     const { story } = this.world
     const message = JSON.parse(text) as Message
     const heard: Heard = { at: story.note(line.name, `< ${brief(message)}`), message, text }
@@ -218,8 +161,8 @@ export class ReferencePeer {
     // It was not let in.
     if (request?.opens === session) {
       story.mayBeOver(session)
-      if (this.session === session) this.session = this.#line = undefined
-      this.#close(line)
+      if (this.session === session) this.session = this.line = undefined
+      this.close(line)
     }
   }
 
@@ -229,7 +172,7 @@ export class ReferencePeer {
     if (!mayBeToldBye(session, code, story)) story.fault(`${session} is told bye without a reason: ${code}`)
     story.mayBeOver(session)
     session.isEnded = line.isLetGo = true
-    if (this.session === session) this.session = this.#line = undefined
+    if (this.session === session) this.session = this.line = undefined
   }
 
   #registered(line: Line, registering: Request, auth: Heard): void {
@@ -258,7 +201,7 @@ export class ReferencePeer {
       story.fault(`${session} hears of ${received} frames, of ${session.sent.length}, ${answered} of them answered`)
     session.tokens.push(grant.token)
     session.brokenSince = wire.isWhole ? undefined : clock.uptime()
-    for (const request of session.sent.slice(received)) this.#transmit(line, request)
+    for (const request of session.sent.slice(received)) this.transmit(line, request)
   }
 
   #notResumed(line: Line, message: Message): void {
@@ -268,23 +211,23 @@ export class ReferencePeer {
     else if (session.overAt === Infinity && !story.mayHaveTooMuch(session))
       story.fault(`${session} cannot go on, without a reason`)
     if (this.session !== session) {
-      this.#close(line)
+      this.close(line)
       return
     }
     const request = this.#register(true)
     this.session = line.session = request.session
-    this.#transmit(line, request)
+    this.transmit(line, request)
   }
 
-  #lost(line: Line, code: number): void {
+  protected lost(line: Line, code: number): void {
     const { story, clock } = this.world
     const { session } = line
     story.note(line.name, `is closed with ${code}`)
     if (!mayBeClosed(line, code, story)) story.fault(`${session} is closed with ${code}, without a word`)
     session.brokenSince ??= clock.uptime()
-    if (this.#line === line) this.#line = undefined
+    if (this.line === line) this.line = undefined
     if (session.tokens.length > 0 && !session.isEnded) return
     story.mayBeOver(session)
-    if (this.session === session && !this.#line) this.session = undefined
+    if (this.session === session && !this.line) this.session = undefined
   }
 }
