@@ -429,7 +429,7 @@ describe('a session', () => {
   })
 
   test('stays where it is when there is no new connection, until the server closes that', async () => {
-    const { server, connection, signaling, clock } = await inSession({ random: 0 })
+    const { server, connection, signaling, clock } = await inSession()
     connection.send({ type: 'go_away', reason: 'shutting_down', reconnect_after_ms: 0, deadline_ms: 10_000 })
     connection.send({ type: 'broadcast', from_peer_id: 'bob', payload: 1 })
     await signaling.once('message')

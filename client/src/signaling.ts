@@ -251,6 +251,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   #tryAgain(): void {
     this.#try().catch(error => {
       if (this.#state.status === 'reconnecting') this.#lost(asParleyError(error))
+      else this.#attempt = 0
     })
   }
 
