@@ -21,7 +21,6 @@ import type { Outlet, Voice } from './voice.ts'
 
 /** A connection that may be given a session. */
 export interface ArrivingConnection extends SessionConnection, Outlet {
-  readonly open: boolean
   readonly session: Session | undefined
   /** What has come and waits is handled, unless it has to wait for something else. */
   resumeReading(): void
