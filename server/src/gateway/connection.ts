@@ -35,9 +35,9 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
   private endWait: Cancel
 
   constructor(
-    socket: ServerWebSocket<unknown>,
+    private readonly socket: ServerWebSocket<unknown>,
     readonly client: Client,
-    readonly socketAddress: SocketAddress,
+    private readonly remotePort: number,
     private readonly parts: ConnectionParts,
   ) {
     this.outgoing = new Outgoing(socket, this, parts)
@@ -54,6 +54,10 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
 
   get payer(): Payer {
     return this.session?.payer ?? { identity: undefined, address: this.client.address }
+  }
+
+  get socketAddress(): SocketAddress {
+    return { address: this.socket.remoteAddress, port: this.remotePort }
   }
 
   get written(): number {

@@ -11,7 +11,6 @@ import { Connection } from './connection.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { Drain, type DrainTimes } from './drain.ts'
 import { heartbeat } from './heartbeat.ts'
-import type { SocketAddress } from './receive-buffers.ts'
 import { SharedWrites } from './shared-writes.ts'
 
 export interface GatewayConfig extends DrainTimes {
@@ -51,7 +50,8 @@ export interface Gateway {
 /** What a port knows of each of its WebSockets. */
 export interface Attachment {
   readonly client: Client
-  readonly socketAddress: SocketAddress
+  /** That of the other end of the socket. */
+  readonly remotePort: number
   connection: Connection | undefined
 }
 
@@ -74,7 +74,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     perMessageDeflate: false,
 
     open(socket) {
-      const connection = new Connection(socket, socket.data.client, socket.data.socketAddress, common)
+      const connection = new Connection(socket, socket.data.client, socket.data.remotePort, common)
       socket.data.connection = connection
       connections.add(connection)
       pulses.add(connection.life)
@@ -136,10 +136,10 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
           parts.refusedOrigin(origin, 'websocket')
           throw new SignalingError('ORIGIN_NOT_ALLOWED')
         }
-        const socketAddress = server.requestIP(request) ?? { address: '', port: 0 }
-        const client = clientOf(socketAddress.address, request.headers, config.proxies)
+        const { address, port } = server.requestIP(request) ?? { address: '', port: 0 }
+        const client = clientOf(address, request.headers, config.proxies)
         const wait = parts.budget.wait({ address: client.address })
-        const data = { client, socketAddress, connection: undefined }
+        const data = { client, remotePort: port, connection: undefined }
         return wait === 0 ? upgrade(request, server, data) : upgradeLater(request, server, data, wait)
       } catch (error) {
         return refuse(error)

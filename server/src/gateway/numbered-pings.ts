@@ -1,6 +1,8 @@
 /** After so many text frames, or so many characters of them, the next ping does not wait for silence: half of what a session keeps. */
 const pingAfter = { frames: 128, characters: 128 * 1024 } as const
 
+const none: readonly number[] = []
+
 /** Pings that may have no answer yet, beside those of the heartbeat. */
 const mostUnanswered = 8
 
@@ -13,8 +15,8 @@ export class NumberedPings {
   written = 0
   #writtenAtPing = 0
   #characters = 0
-  /** For each ping that has no answer, in order, what was written before. */
-  readonly #unanswered: number[] = []
+  /** For each ping that has no answer, in order, what was written before. Of most connections there is none. */
+  #unanswered: readonly number[] = none
   /** The number of the first of them. */
   #first = 0
   /** What was written before the last ping that was answered. */
@@ -31,7 +33,7 @@ export class NumberedPings {
 
   /** From now on no pong says anything. */
   stop(): void {
-    this.#unanswered.length = 0
+    this.#unanswered = none
     this.#isStopped = true
   }
 
@@ -40,7 +42,7 @@ export class NumberedPings {
     if (this.#isStopped) return ''
     this.#writtenAtPing = this.written
     this.#characters = 0
-    this.#unanswered.push(this.written)
+    this.#unanswered = [...this.#unanswered, this.written]
     return String(this.#first + this.#unanswered.length - 1)
   }
 
@@ -51,7 +53,7 @@ export class NumberedPings {
     if (index < 0) return 0
     const confirmed = this.#unanswered[index - 1] ?? this.#answered
     this.#answered = this.#unanswered[index] ?? 0
-    this.#unanswered.splice(0, index + 1)
+    this.#unanswered = index + 1 < this.#unanswered.length ? this.#unanswered.slice(index + 1) : none
     this.#first += index + 1
     return confirmed
   }

@@ -40,7 +40,7 @@ export class Outgoing implements QueueHolder, Writer {
   #first: string | undefined
   #more: string[] | undefined
   #characters = 0
-  /** Undefined as long as nothing has had to wait, as at most connections. */
+  /** Undefined while nothing waits, as at most connections. */
   #queue: Queue | undefined
   #reason: SignalingError | undefined
   #isOver = false
@@ -130,6 +130,7 @@ export class Outgoing implements QueueHolder, Writer {
     if (this.#isOver || (bytes === 0 && !this.#queue)) return
     this.#queue ??= new Queue(this, this.socket)
     this.parts.queues.received(this.#queue, bytes)
+    this.#letGoOfQueue()
   }
 
   /** From now on what comes is turned away, until the other end has seen that it is being closed. */
@@ -165,6 +166,7 @@ export class Outgoing implements QueueHolder, Writer {
   /** The socket has taken some of what was queued for it. */
   drained(): void {
     if (this.#queue) this.parts.queues.taken(this.#queue)
+    this.#letGoOfQueue()
     this.#finish()
   }
 
@@ -194,6 +196,11 @@ export class Outgoing implements QueueHolder, Writer {
   #keep(messageBytes: number): void {
     this.#queue ??= new Queue(this, this.socket)
     this.parts.queues.sent(this.#queue, messageBytes)
+  }
+
+  /** Most connections never need one again. */
+  #letGoOfQueue(): void {
+    if (this.#queue?.isEmpty) this.#queue = undefined
   }
 
   /** To close before the socket has taken what is queued would throw that away. */

@@ -41,6 +41,10 @@ export class Queue {
     readonly holder: QueueHolder,
     readonly socket: ServerWebSocket<unknown>,
   ) {}
+
+  get isEmpty(): boolean {
+    return this.outgoing + this.incoming === 0
+  }
 }
 
 export interface QueuesParts {

@@ -65,7 +65,7 @@ export class Admission {
     const identified = await withDeadline(clock, verified, identitySilent, by)
     await budget.turn({ identity: identified.subject, address: entrant.address }, entrant.peer === undefined)
     // One after the other, so that relayed messages need not wait for all who enter at once.
-    await slices.turn()
+    await slices.nextTurn()
     return identified
   }
 

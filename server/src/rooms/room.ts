@@ -11,6 +11,10 @@ export type Channels = ReadonlySet<string>
 /** The channels of a peer that is in none: one object, so that two such peers are quickly seen to share it. */
 export const noChannels: Channels = new Set()
 
+/** That of a peer that says nothing of itself: one object for all of them. */
+const noMetadata: JsonObject = Object.freeze({})
+const emptySize = metadataSize(noMetadata)
+
 /** A participant of a room, for as long as it is registered. */
 export class Peer {
   channels: Channels
@@ -50,8 +54,8 @@ export class Peer {
   ) {
     this.idJson = JSON.stringify(id)
     this.channels = channels.length === 0 ? noChannels : new Set(channels)
-    this.#metadata = metadata
     this.#size = metadataSize(metadata)
+    this.#metadata = this.#size === emptySize ? noMetadata : metadata
     this.#namesBytes = namesBytes(id, role)
   }
 

@@ -44,7 +44,7 @@ export class Guesses {
       await new Promise<void>(goOn => this.clock.after(pause, goOn))
     }
     // To verify a signature is work: one after the other, so that others are not held up by hundreds at once.
-    await this.slices.turn()
+    await this.slices.nextTurn()
     try {
       await register()
     } catch (error) {

@@ -1,6 +1,9 @@
 /** What one session keeps at most of what it has sent; and as much again of what it holds for a peer that is away. */
 export const replayLimits = { messages: 256, bytes: 256 * 1024 } as const
 
+/** Those of a session that keeps none, as most do: a list for each would weigh on every idle peer. */
+const none: string[] = []
+
 /** A place for what sessions keep in the memory budget that the server has for all that waits. */
 export interface KeptMemory {
   /** `keeper` keeps so many bytes more, or fewer. May have any keeper forget what it keeps, this one too. */
@@ -19,7 +22,7 @@ export interface Keeper {
  * into the frames themselves.
  */
 export class Replay implements Keeper {
-  readonly #frames: string[] = []
+  #frames: string[] = none
   /** Where in `#frames` the first one is that is kept. */
   #head = 0
   /** Its number. */
@@ -100,6 +103,7 @@ export class Replay implements Keeper {
   }
 
   #push(text: string, bytes = Buffer.byteLength(text)): void {
+    if (this.#frames === none) this.#frames = []
     this.#frames.push(text)
     this.#count(bytes)
   }
@@ -111,7 +115,10 @@ export class Replay implements Keeper {
     this.#head += count
     this.#first += count
     // To move what is left is work, so that is done now and then.
-    if (this.#head === this.#frames.length || this.#head >= replayLimits.messages) {
+    if (this.#head === this.#frames.length) {
+      this.#frames = none
+      this.#head = 0
+    } else if (this.#head >= replayLimits.messages) {
       this.#frames.splice(0, this.#head)
       this.#head = 0
     } else this.#frames.fill('', this.#head - count, this.#head)
