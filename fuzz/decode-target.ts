@@ -87,14 +87,16 @@ function faultOfRefusal(error: unknown, due: Expected): Fault | undefined {
 
 function faultOfReading(message: Json, due: Json & { readonly type: string }): Fault | undefined {
   const isSignal = signals.includes(due.type)
-  // The SDP of a signal is nobody's business, and may be left out.
+  // The SDP of a signal is nobody's business, and may be left out where it is a string.
   const { sdp, ...read } = message
   const { sdp: dueSdp, ...dueRest } = due
   const isSame = isSignal
-    ? Bun.deepEquals(read, dueRest, true) && (sdp === '' ? typeof dueSdp === 'string' : Bun.deepEquals(sdp, dueSdp))
+    ? Bun.deepEquals(read, dueRest) && (sdp === undefined ? isText(dueSdp) : Bun.deepEquals(sdp, dueSdp))
     : Bun.deepEquals(message, due, true)
   return isSame ? undefined : fault('read', `${JSON.stringify(message)}, not ${JSON.stringify(due)}`)
 }
+
+const isText = (value: unknown): boolean => value === undefined || typeof value === 'string'
 
 const ajv = new Ajv2020({ strict: false })
 const documents = new Map(

@@ -27,7 +27,6 @@ export const mutants: readonly Mutant[] = [
     ["if (typeof message[name] !== 'string') throw", 'if (false) throw'],
     ['!isPrintable(message.peer_id, peerIdLength) || ', ''],
     [' || !isAddressable(message.peer_id)', ''],
-    ['isSignalType(message.type) ? message', 'true ? message'],
     ['{1,64}$/', '+$/'],
     ['/^[A-Za-z0-9_.-]', '/[A-Za-z0-9_.-]'],
     ["typeof value === 'string' && value.length <= limits.echoLength", "typeof value === 'string'"],
@@ -36,10 +35,14 @@ export const mutants: readonly Mutant[] = [
     ['JSON.stringify(sender)', 'sender'],
     ['throw unknownType(message)', "throw invalid(message, 'unknown')"],
   ]),
-  ...of('protocol/src/without-sdp.ts', 'decode', [
-    ['end < 0 || suspicious.test(text)', 'end < 0'],
-    ['/[\\x00-\\x1f]|', '/'],
-    ['[^\\\\/bfnrt]/', '[^"\\\\/bfnrtu]/'],
+  ...of('protocol/src/quick-signal.ts', 'decode', [
+    ['control.test(text) || ', ''],
+    ['if (next === closingBrace && end + 2 === text.length)', 'if (next === closingBrace)'],
+    ['if (next !== comma) return undefined', ''],
+    ['if (at >= 0 && at < start) return false', ''],
+    ['if (at >= end) return false', ''],
+    ['    else return false\n    at = text', '    else at += 2\n    at = text'],
+    [" && type !== 'candidate'", " && type !== 'candidate' && type !== 'query'"],
   ]),
   ...of('protocol/src/raw-member.ts', 'decode', [
     ["quoted.includes('\\\\') ? JSON.parse(quoted) : ", ''],

@@ -2,18 +2,11 @@ import { type ErrorContext, SignalingError } from './errors.ts'
 import { type CheckedForm, isObject, isOptional, isShallow, type JsonObject, type Member } from './forms.ts'
 import { limits } from './limits.ts'
 import { isPrintable } from './names.ts'
-import {
-  isAddressable,
-  type PeerMessage,
-  type PeerType,
-  peerMessages,
-  type Signal,
-  signalTypes,
-} from './peer-messages.ts'
-import { withoutSdp } from './without-sdp.ts'
+import { isAddressable, type PeerMessage, type PeerType, peerMessages, type Signal } from './peer-messages.ts'
+import { quickSignal } from './quick-signal.ts'
 
-/** Characters up to which JSON.parse is so fast that there is nothing to save. */
-const quickLength = 512
+/** Characters up to which `quickSignal` takes a time that need not be counted as work. */
+const quickUpTo = 16_384
 
 /**
  * Reads a frame of a peer: what it is, and whom it is for. The only door into the server.
@@ -25,6 +18,8 @@ const quickLength = 512
  * @throws SignalingError INVALID_JSON, INVALID_MESSAGE or UNKNOWN_MESSAGE_TYPE
  */
 export function decode(text: string, peerIdLength: number = limits.peerIdLength): PeerMessage {
+  const signal = text.length <= quickUpTo ? quickSignal(text) : undefined
+  if (signal) return signal
   const message = parse(text)
   switch (message.type) {
     case 'offer':
@@ -40,16 +35,7 @@ export function decode(text: string, peerIdLength: number = limits.peerIdLength)
   }
 }
 
-/** The message; of a long signal without its SDP, which is the business of nobody here. */
-function parse(text: string): JsonObject {
-  const shorter = text.length > quickLength ? withoutSdp(text) : text
-  const message = parseObject(shorter)
-  return shorter === text || isSignalType(message.type) ? message : parseObject(text)
-}
-
-const isSignalType = (type: unknown): boolean => (signalTypes as readonly unknown[]).includes(type)
-
-function parseObject(json: string): JsonObject {
+function parse(json: string): JsonObject {
   let value: unknown
   try {
     value = JSON.parse(json)

@@ -52,6 +52,26 @@ test('small pieces share a slice', () => {
   expect(done).toEqual(['a', 'b'])
 })
 
+test('what has begun goes on before anything else begins', async () => {
+  const clock = turnByTurn()
+  const slices = new TimeSlices(clock)
+  const done: string[] = []
+  const request = async (name: string) => {
+    await slices.turn()
+    done.push(`${name} begins`)
+    await slices.nextTurn()
+    done.push(`${name} goes on`)
+  }
+  const all = Promise.all([request('a'), request('b')])
+  for (let turn = 0; turn < 4; turn++) {
+    clock.turn()
+    // What follows a promise, as in a turn of the event loop.
+    await new Promise(setImmediate)
+  }
+  await all
+  expect(done).toEqual(['a begins', 'a goes on', 'b begins', 'b goes on'])
+})
+
 test('what is not done when the server stops is forgotten', () => {
   const clock = turnByTurn()
   const slices = new TimeSlices(clock)

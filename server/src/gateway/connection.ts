@@ -79,9 +79,7 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     // A ping was answered by the runtime, and the answer may wait.
     this.outgoing.look()
     this.incoming.pinged()
-    if (!this.open) return
-    this.life.heardAt = this.parts.beat.now
-    this.life.settle(true)
+    if (this.open) this.life.heard()
   }
 
   /** The other end has answered a ping, and all that it had sent before has been handled. */

@@ -44,6 +44,12 @@ export class SocketLifeSigns implements LifeSigns, Pulse {
     return promise
   }
 
+  /** A ping or a pong has come. */
+  heard(): void {
+    this.heardAt = this.parts.beat.now
+    this.settle(true)
+  }
+
   /** It has answered a ping, or its connection has ended. */
   settle(isThere: boolean): void {
     this.#cancel()
