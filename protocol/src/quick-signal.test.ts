@@ -34,6 +34,7 @@ describe('quickSignal', () => {
 
   test.each([
     JSON.stringify({ type: 'query', target }),
+    JSON.stringify({ type: 'candidate', target }),
     JSON.stringify({ type, sender, sdp }),
     JSON.stringify({ ...offer, more: 'of it' }),
     JSON.stringify({ ...offer, sdp: { type, sdp } }),

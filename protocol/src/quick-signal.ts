@@ -15,15 +15,15 @@ const closingBrace = 0x7d
 const [b, f, n, r, t] = [0x62, 0x66, 0x6e, 0x72, 0x74]
 
 /**
- * The signal that `text` is, without its SDP, which is the business of nobody here: JSON.parse would unpack two kilobytes of
- * it. Undefined where it is no signal, or not one of the members below as `JSON.stringify` and Python's `json.dumps` write
+ * The offer or answer that `text` is, without its SDP, which is the business of nobody here: JSON.parse would unpack two kilobytes of
+ * it. Undefined where it is neither, or not one of the members below as `JSON.stringify` and Python's `json.dumps` write
  * them; then JSON.parse has to say what it is.
  *
  * For: only the SDP has backslashes, and none of them escapes a quote. So each quote begins or ends a string.
  */
 export function quickSignal(text: string): Signal | undefined {
   if (!text.startsWith('{')) return undefined
-  let type: string | undefined
+  let type: 'offer' | 'answer' | undefined
   let sender: string | undefined
   let target: string | undefined
   let requestId: string | undefined
@@ -35,8 +35,11 @@ export function quickSignal(text: string): Signal | undefined {
     const start = nameEnd + (text.charCodeAt(nameEnd + 2) === space ? 4 : 3)
     const end = text.indexOf('"', start)
     if (text.charCodeAt(start - 1) !== quote || end < 0) return undefined
-    if (text.startsWith('"type"', at)) type = text.slice(start, end)
-    else if (text.startsWith('"sender"', at)) sender = text.slice(start, end)
+    if (text.startsWith('"type"', at)) {
+      const value = text.slice(start, end)
+      if (value !== 'offer' && value !== 'answer') return undefined
+      type = value
+    } else if (text.startsWith('"sender"', at)) sender = text.slice(start, end)
     else if (text.startsWith('"target"', at)) target = text.slice(start, end)
     else if (text.startsWith('"request_id"', at)) requestId = text.slice(start, end)
     else if (text.startsWith('"sdp"', at)) {
@@ -48,7 +51,7 @@ export function quickSignal(text: string): Signal | undefined {
     if (next !== comma) return undefined
     at = end + (text.charCodeAt(end + 2) === space ? 3 : 2)
   }
-  if ((type !== 'offer' && type !== 'answer' && type !== 'candidate') || target === undefined) return undefined
+  if (type === undefined || target === undefined) return undefined
   if (control.test(text) || !hasPlainEscapes(text, sdpStart, sdpEnd)) return undefined
   return { type, sender, target, request_id: requestId }
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
 import type { Clock } from './clock.ts'
 
 /** Which ports accept no connections for now: accepting without a descriptor to spare would spin (oven-sh/bun, pull request 32705). */
@@ -24,15 +24,32 @@ export function watchDescriptors(clock: Clock, tell: (shortage: Shortage) => voi
   if (limit === undefined) return
   const reserve = Math.min(reserveAtMost, Math.floor(limit / 8))
   const look = () => {
-    const free = freeDescriptors(2 * reserve)
+    const free = freeDescriptors(limit, 2 * reserve)
     tell(free < reserve / 2 ? 'all' : free < 2 * reserve ? 'gateway' : 'none')
     clock.after(every, look)
   }
   look()
 }
 
-/** How many descriptors are free, counted up to `most`: nothing but opening some tells. */
-export function freeDescriptors(most: number): number {
+/** How many of `limit` descriptors are free, counted up to `most`. */
+export function freeDescriptors(limit: number, most: number): number {
+  const open = openDescriptors()
+  if (open === undefined) return openable(most)
+  // The system as a whole may have none left, either.
+  return openable(1) === 0 ? 0 : Math.min(limit - open, most)
+}
+
+/** How many this process has, which Linux tells since 6.2 by the size of a folder (proc(5)); undefined elsewhere. */
+function openDescriptors(): number | undefined {
+  try {
+    return statSync('/proc/self/fd').size || undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** How many can be opened, up to `most`. */
+function openable(most: number): number {
   const open: number[] = []
   try {
     while (open.length < most) open.push(openSync('/dev/null', 'r'))
