@@ -69,9 +69,24 @@ export function clientOf(socketAddress: string, headers: Headers, proxies: Trust
 }
 
 function seenAt(nearest: string, isForwarding: boolean, isDirect: boolean): Client {
+  if (isDirect && !isForwarding) return directly(nearest)
   const seen = { limitKey: rateLimitKey(nearest), nearest, isDirect }
   if (isForwarding) return { ...seen, address: undefined, hidden: 'unnamed' }
   return { ...seen, address: nearest, hidden: undefined }
+}
+
+/** Clients without a proxy, by address: thousands of peers may share one, and each keeps what is known of it. */
+const direct = new Map<string, Client>()
+const mostKept = 1_000
+
+function directly(address: string): Client {
+  const known = direct.get(address)
+  if (known) return known
+  const limitKey = rateLimitKey(address)
+  const client = { address, hidden: undefined, limitKey, nearest: address, isDirect: true }
+  if (direct.size >= mostKept) direct.clear()
+  direct.set(address, client)
+  return client
 }
 
 /** The last hop that is no trusted proxy, if that is known, and whether it was sent the request by another one. */

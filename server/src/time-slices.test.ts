@@ -72,6 +72,21 @@ test('what has begun goes on before anything else begins', async () => {
   expect(done).toEqual(['a begins', 'a goes on', 'b begins', 'b goes on'])
 })
 
+test('however much has begun, one slice in four is for what has not', async () => {
+  const clock = turnByTurn()
+  const slices = new TimeSlices(clock)
+  const done: string[] = []
+  const note = (name: string) => () => void done.push(name)
+  for (let i = 0; i < 8; i++) void slices.nextTurn().then(note('begun'))
+  for (let i = 0; i < 2; i++) void slices.turn().then(note('new'))
+  for (let turn = 0; turn < 10; turn++) {
+    clock.turn()
+    await new Promise(setImmediate)
+  }
+  const [three, one] = [['begun', 'begun', 'begun'], ['new']]
+  expect(done).toEqual([...three, ...one, ...three, ...one, 'begun', 'begun'])
+})
+
 test('what is not done when the server stops is forgotten', () => {
   const clock = turnByTurn()
   const slices = new TimeSlices(clock)

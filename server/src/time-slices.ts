@@ -6,14 +6,19 @@ export type Job = () => { readonly units: number; readonly isDone: boolean }
 /** Units of work in one slice: some 0.25 ms. */
 export const sliceUnits = 50
 
+/** Slices in a row for what has begun, while something has not. */
+const mostInRow = 3
+
 /**
  * Does long work in slices, so that relayed messages never wait for more than one of them. All that is long on this node
  * shares the slices in turns, and each turn of the event loop has one.
  */
 export class TimeSlices {
   readonly #jobs: Job[] = []
-  /** Goes before all others. */
+  /** What goes before them, though not for ever. */
   readonly #begun: Job[] = []
+  /** How many of those were done in a row. */
+  #inRow = 0
   #cancel: Cancel = nothingPlanned
   #isPlanned = false
 
@@ -66,8 +71,8 @@ export class TimeSlices {
   }
 
   /**
-   * The same, before all that has not begun: of ten thousand requests that come at once, each is then done soon after it is
-   * begun, and what it needs meanwhile is not kept ten thousand times.
+   * The same, before what has not begun: of ten thousand requests that come at once, each is then done soon after it is begun,
+   * and what it needs meanwhile is not kept ten thousand times. One slice in four is for what has not begun in any case.
    */
   nextTurn(): Promise<void> {
     return this.#turn(this.#begun, sliceUnits)
@@ -99,10 +104,22 @@ export class TimeSlices {
     })
   }
 
+  #next(): Job | undefined {
+    if (this.#inRow < mostInRow || this.#jobs.length === 0) {
+      const begun = this.#begun.shift()
+      if (begun) {
+        this.#inRow++
+        return begun
+      }
+    }
+    this.#inRow = 0
+    return this.#jobs.shift()
+  }
+
   #run(): void {
     let left = sliceUnits
     while (left > 0) {
-      const job = this.#begun.shift() ?? this.#jobs.shift()
+      const job = this.#next()
       if (!job) return
       const { units, isDone } = job()
       left -= units

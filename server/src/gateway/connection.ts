@@ -1,7 +1,6 @@
 import { type Register, requestIdOf, type ServerMessageOf, SignalingError } from '@parley/protocol'
 import type { ServerWebSocket } from 'bun'
 import type { Client } from '../client.ts'
-import { type Cancel, nothingPlanned } from '../clock.ts'
 import { countError } from '../metrics.ts'
 import { Arrival, type ArrivingConnection } from '../sessions/arrival.ts'
 import { type Frame, requestIdIn } from '../sessions/frames.ts'
@@ -31,8 +30,6 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
   private isFlooding = false
   /** Why it is being closed, once it is. */
   private closing: SignalingError | undefined
-  /** It waits to register no more. */
-  private endWait: Cancel
 
   constructor(
     private readonly socket: ServerWebSocket<unknown>,
@@ -45,7 +42,7 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     this.incoming = new Incoming(this, this.outgoing, parts)
     this.voice = new Voice(this, parts)
     this.arrival = new Arrival(this, this.voice, parts)
-    this.endWait = parts.newcomers.admit(this)
+    parts.newcomers.admit(this)
   }
 
   get peerId(): string | undefined {
@@ -95,7 +92,7 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     this.open = false
     this.outgoing.ended()
     this.incoming.giveUp()
-    this.endWait()
+    this.parts.newcomers.leave(this)
     // One that the server ends leaves in a step of its own.
     if (!this.closing) this.session?.disconnected(isDeliberate(code))
     this.session = undefined
@@ -149,9 +146,7 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
 
   adopt(session: Session): void {
     this.voice = session.voice
-    this.endWait()
-    // Lets go of the timer: it would weigh on every idle connection.
-    this.endWait = nothingPlanned
+    this.parts.newcomers.leave(this)
     this.arrival = undefined
     this.session = session
     if (session.grant) this.life.pings ??= new NumberedPings()

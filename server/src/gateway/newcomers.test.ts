@@ -26,7 +26,8 @@ function door(unregistered: number, unregisteredPerAddress: number, registerWith
         ended[name] = `${reason.code} ${reason.message}`
       },
     }
-    return newcomers.admit(newcomer)
+    newcomers.admit(newcomer)
+    return () => newcomers.leave(newcomer)
   }
   return { clock, log, metrics, newcomers, ended, admit }
 }

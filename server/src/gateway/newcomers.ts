@@ -1,9 +1,10 @@
 import { SignalingError } from '@parley/protocol'
 import type { Client } from '../client.ts'
-import type { Cancel, Clock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { throttle } from '../resilience/throttle.ts'
+import { Deadlines } from './deadlines.ts'
 
 /** A connection that has not registered yet. */
 export interface Newcomer {
@@ -55,15 +56,26 @@ type Kind = keyof typeof kinds
 export class Newcomers {
   readonly #young: Pool
   readonly #lingering: Pool
+  /** Until they linger, and then until their time is over. */
+  readonly #firstWait: Deadlines<Newcomer>
+  readonly #longWait: Deadlines<Newcomer>
   /** Whether a line about this limit may be logged. */
   readonly #mayLog: Readonly<Record<'address' | 'server', () => boolean>>
 
   constructor(private readonly parts: NewcomersParts) {
     this.#mayLog = { address: throttle(parts.clock, linesEvery), server: throttle(parts.clock, linesEvery) }
-    const { unregistered, unregisteredPerAddress } = parts.limits
+    const { unregistered, unregisteredPerAddress, registerWithin } = parts.limits
     const few = (limit: number) => Math.ceil(limit / lingering)
     this.#young = new Pool(unregistered, unregisteredPerAddress)
     this.#lingering = new Pool(few(unregistered), few(unregisteredPerAddress))
+    const end = (newcomer: Newcomer) => newcomer.expectRegister()
+    const lingers = registerWithin > lingersAfter
+    this.#firstWait = new Deadlines(
+      parts.clock,
+      Math.min(lingersAfter, registerWithin),
+      lingers ? newcomer => this.#linger(newcomer) : end,
+    )
+    this.#longWait = new Deadlines(parts.clock, registerWithin - lingersAfter, end)
   }
 
   /** Connections that have not registered. */
@@ -71,30 +83,29 @@ export class Newcomers {
     return this.#young.size + this.#lingering.size
   }
 
-  /** Lets one more wait. The result ends that: it has registered, or its connection has ended. */
-  admit(newcomer: Newcomer): Cancel {
-    const { clock, limits } = this.parts
-    const { hidden, limitKey } = newcomer.client
-    // A proxy that does not say whom it speaks for may speak for everybody.
-    const key = hidden === 'silent' ? undefined : limitKey
-    const leave = () => {
-      this.#young.remove(newcomer, key)
-      this.#lingering.remove(newcomer, key)
-    }
-    let cancel = clock.after(Math.min(lingersAfter, limits.registerWithin), () => {
-      if (limits.registerWithin <= lingersAfter) return newcomer.expectRegister()
-      cancel = clock.after(limits.registerWithin - lingersAfter, () => newcomer.expectRegister())
-      leave()
-      this.#enter(this.#lingering, newcomer, key)
-    })
-    this.#enter(this.#young, newcomer, key)
-    return () => {
-      cancel()
-      leave()
-    }
+  /** Lets one more wait. */
+  admit(newcomer: Newcomer): void {
+    this.#firstWait.add(newcomer)
+    this.#enter(this.#young, newcomer)
   }
 
-  #enter(pool: Pool, newcomer: Newcomer, key: string | undefined): void {
+  /** It waits no more: it has registered, or its connection has ended. Harmless where it did not wait. */
+  leave(newcomer: Newcomer): void {
+    const key = keyOf(newcomer)
+    this.#young.remove(newcomer, key)
+    this.#lingering.remove(newcomer, key)
+    this.#firstWait.remove(newcomer)
+    this.#longWait.remove(newcomer)
+  }
+
+  #linger(newcomer: Newcomer): void {
+    this.#young.remove(newcomer, keyOf(newcomer))
+    this.#longWait.add(newcomer)
+    this.#enter(this.#lingering, newcomer)
+  }
+
+  #enter(pool: Pool, newcomer: Newcomer): void {
+    const key = keyOf(newcomer)
     pool.add(newcomer, key)
     const excess = pool.excess(key)
     if (!excess) return
@@ -127,6 +138,10 @@ export class Newcomers {
     else log.warn({ setting, address }, 'too many connections of one address do not register; is it a proxy?')
   }
 }
+
+/** What its address counts under. A proxy that does not say whom it speaks for may speak for everybody: undefined. */
+const keyOf = ({ client: { hidden, limitKey } }: Newcomer): string | undefined =>
+  hidden === 'silent' ? undefined : limitKey
 
 /** One that waits, and the address that it counts for. */
 interface Place {
