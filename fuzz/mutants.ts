@@ -42,7 +42,8 @@ export const mutants: readonly Mutant[] = [
     ['if (at >= 0 && at < start) return false', ''],
     ['if (at >= end) return false', ''],
     ['    else return false\n    at = text', '    else at += 2\n    at = text'],
-    [" && value !== 'answer'", " && value !== 'answer' && value !== 'query'"],
+    ['type === undefined || ', ''],
+    ['text.charCodeAt(start - 1) !== quote || ', ''],
   ]),
   ...of('protocol/src/raw-member.ts', 'decode', [
     ["quoted.includes('\\\\') ? JSON.parse(quoted) : ", ''],

@@ -36,9 +36,9 @@ export function quickSignal(text: string): Signal | undefined {
     const end = text.indexOf('"', start)
     if (text.charCodeAt(start - 1) !== quote || end < 0) return undefined
     if (text.startsWith('"type"', at)) {
-      const value = text.slice(start, end)
-      if (value !== 'offer' && value !== 'answer') return undefined
-      type = value
+      if (text.startsWith('offer"', start)) type = 'offer'
+      else if (text.startsWith('answer"', start)) type = 'answer'
+      else return undefined
     } else if (text.startsWith('"sender"', at)) sender = text.slice(start, end)
     else if (text.startsWith('"target"', at)) target = text.slice(start, end)
     else if (text.startsWith('"request_id"', at)) requestId = text.slice(start, end)
