@@ -46,7 +46,14 @@ export const full: Plan = {
       { rooms: 2, receivers: 100 },
     ],
   },
-  idle: { connections: 10_000, roomSize: 100, atOnce: 200, registeringAtOnce: 10_000, warmUps: 2_000, settleSeconds: 30 },
+  idle: {
+    connections: 10_000,
+    roomSize: 100,
+    atOnce: 200,
+    registeringAtOnce: 10_000,
+    warmUps: 2_000,
+    settleSeconds: 30,
+  },
 }
 
 /** A smoke test: shows that the bench works, and nothing about the servers. */
