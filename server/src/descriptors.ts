@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
 import type { Clock } from './clock.ts'
+import { descriptors } from './libc.ts'
 
 /** Which ports accept no connections for now: accepting without a descriptor to spare would spin (oven-sh/bun, pull request 32705). */
 export type Shortage = 'none' | 'gateway' | 'all'
@@ -42,7 +43,7 @@ export function freeDescriptors(limit: number, most: number): number {
 /** How many this process has, which Linux tells since 6.2 by the size of a folder (proc(5)); undefined elsewhere. */
 function openDescriptors(): number | undefined {
   try {
-    return statSync('/proc/self/fd').size || undefined
+    return statSync(descriptors).size || undefined
   } catch {
     return undefined
   }

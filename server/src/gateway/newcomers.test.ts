@@ -52,6 +52,18 @@ describe('connections that have not registered', () => {
     expect([newcomers.count, metrics.newcomersClosed]).toEqual([6, { address: 2, server: 0, descriptors: 0 }])
   })
 
+  test('make way once, though their connections may take a while to end', () => {
+    const { ended, admit, newcomers, metrics, clock } = door(1, 1)
+    admit('a', '192.0.2.1')
+    const leave = admit('b', '192.0.2.2')
+    expect(ended).toEqual({ a: `RATE_LIMITED ${ofServer}` })
+    clock.advance(10_000)
+    expect([newcomers.count, metrics.newcomersClosed.server]).toEqual([1, 1])
+    leave()
+    clock.advance(60_000)
+    expect([newcomers.count, Object.keys(ended)]).toEqual([0, ['a']])
+  })
+
   test('are bounded in all', () => {
     const { ended, admit, newcomers, metrics } = door(3, 2)
     for (let i = 0; i < 5; i++) admit(String(i), `192.0.2.${i}`)

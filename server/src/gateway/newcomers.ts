@@ -91,42 +91,39 @@ export class Newcomers {
 
   /** It waits no more: it has registered, or its connection has ended. Harmless where it did not wait. */
   leave(newcomer: Newcomer): void {
-    const key = keyOf(newcomer)
-    this.#young.remove(newcomer, key)
-    this.#lingering.remove(newcomer, key)
+    this.#young.remove(newcomer)
+    this.#lingering.remove(newcomer)
     this.#firstWait.remove(newcomer)
     this.#longWait.remove(newcomer)
   }
 
   #linger(newcomer: Newcomer): void {
-    this.#young.remove(newcomer, keyOf(newcomer))
+    this.#young.remove(newcomer)
     this.#longWait.add(newcomer)
     this.#enter(this.#lingering, newcomer)
   }
 
   #enter(pool: Pool, newcomer: Newcomer): void {
-    const key = keyOf(newcomer)
-    pool.add(newcomer, key)
-    const excess = pool.excess(key)
-    if (!excess) return
-    this.#close(pool, excess.kind, excess.eldest)
+    pool.add(newcomer)
+    const excess = pool.excess(newcomer)
+    if (excess) this.#close(excess.kind, excess.eldest)
   }
 
   /** Has those that have waited longest make way, as the process can open no more connections. */
   thin(): void {
     for (let i = 0; i < thinnedAtOnce; i++) {
-      const pool = this.#lingering.size > 0 ? this.#lingering : this.#young
-      const { eldest } = pool
+      const eldest = this.#lingering.eldest ?? this.#young.eldest
       if (!eldest) return
-      this.#close(pool, 'descriptors', eldest)
+      this.#close('descriptors', eldest)
     }
   }
 
-  #close(pool: Pool, kind: Kind, eldest: Place): void {
-    pool.remove(eldest.newcomer, eldest.key)
+  #close(kind: Kind, eldest: Newcomer): void {
+    // Its connection may take a while to end, in which it must not be counted, or make way once more.
+    this.leave(eldest)
     this.parts.metrics.newcomersClosed[kind]++
-    this.#warn(kind, eldest.newcomer.client.nearest)
-    eldest.newcomer.makeWay(new SignalingError('RATE_LIMITED', kinds[kind]))
+    this.#warn(kind, eldest.client.nearest)
+    eldest.makeWay(new SignalingError('RATE_LIMITED', kinds[kind]))
   }
 
   #warn(kind: Kind, address: string): void {
@@ -143,15 +140,9 @@ export class Newcomers {
 const keyOf = ({ client: { hidden, limitKey } }: Newcomer): string | undefined =>
   hidden === 'silent' ? undefined : limitKey
 
-/** One that waits, and the address that it counts for. */
-interface Place {
-  readonly newcomer: Newcomer
-  readonly key: string | undefined
-}
-
 /** Newcomers, the one that has waited longest first. */
 class Pool {
-  readonly #all = new Map<Newcomer, string | undefined>()
+  readonly #all = new Set<Newcomer>()
   readonly #ofAddress = new Map<string, Set<Newcomer>>()
 
   constructor(
@@ -164,33 +155,37 @@ class Pool {
   }
 
   /** The one that has waited longest. */
-  get eldest(): Place | undefined {
-    for (const [newcomer, key] of this.#all) return { newcomer, key }
-    return undefined
+  get eldest(): Newcomer | undefined {
+    return firstOf(this.#all)
   }
 
-  add(newcomer: Newcomer, key: string | undefined): void {
-    this.#all.set(newcomer, key)
+  add(newcomer: Newcomer): void {
+    this.#all.add(newcomer)
+    const key = keyOf(newcomer)
     if (key === undefined) return
     const neighbours = this.#ofAddress.get(key) ?? new Set<Newcomer>()
     this.#ofAddress.set(key, neighbours.add(newcomer))
   }
 
-  remove(newcomer: Newcomer, key: string | undefined): void {
-    this.#all.delete(newcomer)
-    if (key === undefined) return
+  remove(newcomer: Newcomer): void {
+    if (!this.#all.delete(newcomer)) return
+    const key = keyOf(newcomer) ?? ''
     const neighbours = this.#ofAddress.get(key)
     neighbours?.delete(newcomer)
     if (neighbours?.size === 0) this.#ofAddress.delete(key)
   }
 
-  /** Who has to make way for one that was added under `key`, and for which limit; undefined if there is room. */
-  excess(key: string | undefined): { kind: Kind; eldest: Place } | undefined {
-    const neighbours = key === undefined ? undefined : this.#ofAddress.get(key)
-    if (neighbours && neighbours.size > this.mostOfAddress) {
-      for (const newcomer of neighbours) return { kind: 'address', eldest: { newcomer, key } }
-    }
+  /** Who has to make way for this one, which was added, and for which limit; undefined if there is room. */
+  excess(newcomer: Newcomer): { kind: Kind; eldest: Newcomer } | undefined {
+    const neighbours = this.#ofAddress.get(keyOf(newcomer) ?? '')
+    const neighbour = neighbours && neighbours.size > this.mostOfAddress ? firstOf(neighbours) : undefined
+    if (neighbour) return { kind: 'address', eldest: neighbour }
     const { eldest } = this
-    return eldest && this.#all.size > this.most ? { kind: 'server', eldest } : undefined
+    return eldest && this.size > this.most ? { kind: 'server', eldest } : undefined
   }
+}
+
+function firstOf<T>(items: ReadonlySet<T>): T | undefined {
+  for (const item of items) return item
+  return undefined
 }
