@@ -1,5 +1,6 @@
 import { constants, fstatSync, openSync, write } from 'node:fs'
 import type { Cancel, Clock } from './clock.ts'
+import { semaphore } from './resilience/semaphore.ts'
 
 /** Bytes that may wait to be written. */
 const mostBytes = 1024 * 1024
@@ -11,6 +12,10 @@ const chunkBytes = 16 * 1024
 /** Milliseconds after which a failed write is tried again: a full disk may have room by then, a full pipe earlier. */
 const retryAfter = 1000
 const retryFullPipeAfter = 50
+
+/** Writes that may block for good come one after the other: the runtime has few threads, which tokens are checked on, too. */
+const blockingWrites = semaphore(1)
+const never = new AbortController().signal
 
 /**
  * Lines on their way to a file descriptor, which may be a full disk, or a pipe that nobody reads or that is closed at its
@@ -118,7 +123,7 @@ export class LineOutput {
     this.#unplan()
     if (this.#chunk.length === 0) this.#chunk = Buffer.from(this.#take())
     this.#isWriting = true
-    if (this.#mayBlock) inTurn(done => this.#writeChunk(done))
+    if (this.#mayBlock) void blockingWrites(never).then(done => this.#writeChunk(done))
     else this.#writeChunk()
   }
 
@@ -175,19 +180,4 @@ function opened(fd: number): number | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Writes that may block for good come one after the other: the runtime has few threads, which tokens are checked on, too. */
-let isTaken = false
-const waiting: (() => void)[] = []
-function inTurn(act: (done: () => void) => void): void {
-  if (isTaken) {
-    waiting.push(() => inTurn(act))
-    return
-  }
-  isTaken = true
-  act(() => {
-    isTaken = false
-    waiting.shift()?.()
-  })
 }
