@@ -16,11 +16,15 @@ import { NumberedPings } from './numbered-pings.ts'
 import { Outgoing } from './outgoing.ts'
 import type { SocketAddress } from './receive-buffers.ts'
 
+/** How many have been opened. */
+let opened = 0
+
 /** One WebSocket: its frames in their order, its pings, what waits to be sent, and its end. */
 export class Connection implements ArrivingConnection, Outlet, Newcomer {
   /** That of the peer it speaks for. */
   session: Session | undefined
   open = true
+  readonly serial = ++opened
   readonly life: SocketLifeSigns
   readonly outgoing: Outgoing
   readonly incoming: Incoming

@@ -150,6 +150,26 @@ describe('a session', () => {
     expect((await comeBack(server, room, 'ada', second.session.token, 3)).reply).toMatchObject({ received: 2 })
   })
 
+  test('is not taken from a connection by one that was opened before, though its resume comes later', async () => {
+    const { server, room, ada, bob, cut } = await meeting()
+    await using _ = server
+    const [first, second] = [await server.connect(), await server.connect()]
+    await cut(ada.peer)
+    const resume = { type: 'resume', room_id: room.room_id, peer_id: 'ada', token: ada.session.token, received: 0 }
+    const { session } = (await second.ask(resume)) as { session: SessionGrant }
+    const late = await server.connect()
+    first.send(resume)
+    expect((await first.closed).code).toBe(4505)
+    bob.peer.send(said(1))
+    expect(await second.next()).toEqual(heard(1))
+    // Nor while there is no connection, and the newest token is the one that counts.
+    const third = await comeBack(server, room, 'ada', session.token, 1)
+    await cut(third.peer)
+    late.send({ ...resume, token: session.token })
+    expect((await late.closed).code).toBe(4505)
+    expect((await comeBack(server, room, 'ada', third.session.token, 1)).reply.type).toBe('resumed')
+  })
+
   test('is over after its time; then the peer has left', async () => {
     const { clock, server, room, ada, bob, cut } = await meeting()
     await using _ = server

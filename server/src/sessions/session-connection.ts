@@ -5,6 +5,8 @@ import type { LifeSigns } from '../rooms/peer-session.ts'
 /** What a session needs of the connection that its peer speaks over. */
 export interface SessionConnection {
   readonly client: Client
+  /** Greater than that of each connection that was opened before. */
+  readonly serial: number
   /** False once it has ended, or is about to. */
   readonly open: boolean
   readonly life: LifeSigns

@@ -24,6 +24,8 @@ const over: State = { kind: 'over' }
  */
 export class Session implements PeerSession, Outlet {
   address: string | undefined
+  /** That of its last connection. */
+  #serial: number
   #peer: Peer | undefined
   #state: State
   readonly #resumption: Resumption | undefined
@@ -39,6 +41,7 @@ export class Session implements PeerSession, Outlet {
   ) {
     this.#state = { kind: 'attached', connection }
     this.address = connection.client.address
+    this.#serial = connection.serial
     this.inbound = new Inbound(this, parts)
     this.#resumption = features.has('resume') ? new Resumption(parts.keptMemory) : undefined
   }
@@ -185,7 +188,8 @@ export class Session implements PeerSession, Outlet {
   }
 
   /**
-   * Goes on over `connection`, which is sent `reply` and then what the other end has missed.
+   * Goes on over `connection`, which is sent `reply` and then what the other end has missed. Not if a later one has had the session:
+   * what the other end sends over several may come in any order, and the last that it has opened is the one that it uses.
    * @param received what the other end has received on this session
    * @throws SignalingError INVALID_ROOM_TOKEN if the token is not its own, RESUME_FAILED if something is missing
    */
@@ -193,6 +197,10 @@ export class Session implements PeerSession, Outlet {
     const resumption = this.#resumption
     if (!resumption || this.isOver) throw new SignalingError('RESUME_FAILED')
     if (!resumption.knows(token)) throw new SignalingError('INVALID_ROOM_TOKEN')
+    if (connection.serial < this.#serial) {
+      connection.takenOver()
+      return
+    }
     const missed = resumption.replay.after(received)
     if (!missed) throw new SignalingError('RESUME_FAILED', 'What this peer has missed is no longer there.')
     const state = this.#state
@@ -200,6 +208,7 @@ export class Session implements PeerSession, Outlet {
     this.connection?.takenOver()
     this.#state = { kind: 'attached', connection }
     this.address = connection.client.address
+    this.#serial = connection.serial
     resumption.renewToken(token)
     resumption.replay.confirm(received)
     connection.write(reply(resumption.received))
