@@ -1,4 +1,4 @@
-import { ParleyError } from './errors.ts'
+import { orUndefined, ParleyError } from './errors.ts'
 import { originHint } from './server-errors.ts'
 
 /** Milliseconds that an HTTP request may take; the server itself answers within 5 s. */
@@ -36,21 +36,12 @@ export async function ask<Answer>(httpUrl: string, { method, path, idToken, body
   } catch (cause) {
     throw unanswered(httpUrl, cause)
   }
-  const answer = parse(text)
+  const answer = orUndefined((): unknown => JSON.parse(text))
   if (!response.ok) throw refusal(response, answer)
   if (answer === undefined && response.status !== 204) {
     throw new ParleyError('DISCONNECTED', `What is at ${httpUrl} is not Parley.`, { retryable: false })
   }
   return answer as Answer
-}
-
-/** The JSON in an answer; undefined if it is something else. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 const unanswered = (httpUrl: string, cause: unknown): ParleyError =>

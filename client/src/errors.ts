@@ -72,3 +72,12 @@ export class ParleyError extends Error {
 /** Whether it is an error of this library with one of these codes. */
 export const hasCode = (error: unknown, ...codes: ParleyErrorCode[]): boolean =>
   error instanceof ParleyError && codes.includes(error.code)
+
+/** What `act` returns; undefined if it throws. */
+export function orUndefined<T>(act: () => T): T | undefined {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
+}

@@ -28,6 +28,16 @@ export async function withToken<T>(identity: Identity, act: (idToken: string) =>
   }
 }
 
+/** Shows the server an ID token that lasts longer. Without a refresh token there is none, but for a new identity. */
+export function renew(identity: Identity, show: (idToken: string) => Promise<unknown>): void {
+  // If the server minds, it closes the connection, and the next one begins with a token that is valid.
+  if (identity.refreshToken)
+    identity
+      .renew()
+      .then(show)
+      .catch(() => {})
+}
+
 /** What `signIn` may be told. */
 export interface SignInOptions {
   /** That of an identity to come back to. If it is not valid any more, this is a new one. */

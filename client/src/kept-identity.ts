@@ -1,3 +1,5 @@
+import { orUndefined } from './errors.ts'
+
 /** Where the secret is kept with which a page comes back to its identity. */
 export interface IdentityStore {
   get(): string | undefined
@@ -10,21 +12,13 @@ export interface IdentityStore {
  * @param httpUrl address of the server
  */
 export function identityStore(httpUrl: string): IdentityStore | undefined {
+  // Storage throws when it is forbidden or full.
   // Node and Deno have a sessionStorage, too, but no page that is loaded again: there it would make one of two identities.
-  const storage = attempt(() => (globalThis.document ? globalThis.sessionStorage : undefined))
+  const storage = orUndefined(() => (globalThis.document ? globalThis.sessionStorage : undefined))
   if (!storage) return undefined
   const key = `parley ${httpUrl}`
   return {
-    get: () => attempt(() => storage.getItem(key)) ?? undefined,
-    set: refreshToken => attempt(() => storage.setItem(key, refreshToken)),
-  }
-}
-
-/** Storage throws when it is forbidden or full. */
-function attempt<T>(act: () => T): T | undefined {
-  try {
-    return act()
-  } catch {
-    return undefined
+    get: () => orUndefined(() => storage.getItem(key)) ?? undefined,
+    set: refreshToken => orUndefined(() => storage.setItem(key, refreshToken)),
   }
 }

@@ -11,7 +11,7 @@ export type ConnectionState =
    */
   | { readonly status: 'reconnecting'; readonly attempt: number; readonly retryAt: number; readonly error: ParleyError }
   /** For good. Without `error`: the room was left. */
-  | { readonly status: 'closed'; readonly error?: ParleyError }
+  | { readonly status: 'closed'; readonly error?: ParleyError | undefined }
 
 /** What a peer sends; the connection adds `request_id`. */
 export type Outgoing = { readonly type: PeerType } & { readonly [member: string]: unknown }

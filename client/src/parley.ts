@@ -49,7 +49,7 @@ export interface RoomOptions {
 export interface CreatedRoom {
   /** Names it. Not secret. */
   readonly roomId: string
-  /** A secret: whoever has it may enter. */
+  /** A secret: all who have it may enter. */
   readonly token: string
   /** Seconds since the epoch, Infinity if the room does not end; undefined if the server does not say. */
   readonly expiresAt: number | undefined

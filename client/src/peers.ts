@@ -39,22 +39,18 @@ export class Roster {
 
   /** What the server tells. */
   hear(message: PresenceMessage): void {
-    if (message.type === 'peer_left') this.leave(message.peer_id, message.reason)
-    else if (message.type === 'peer_joined') this.join(message.peer)
-    else if (message.type === 'peer_updated') this.update(message.peer)
+    if (message.type === 'peer_left') this.#drop(message.peer_id, message.reason, true)
+    else if (message.type === 'peer_joined') this.#join(message.peer)
+    else if (message.type === 'peer_updated') this.#update(message.peer)
     else {
-      for (const { peer_id, reason } of message.left) this.leave(peer_id, reason)
-      for (const peer of message.joined) this.join(peer)
-      for (const peer of message.updated) this.update(peer)
+      for (const { peer_id, reason } of message.left) this.#drop(peer_id, reason, true)
+      for (const peer of message.joined) this.#join(peer)
+      for (const peer of message.updated) this.#update(peer)
     }
   }
 
-  join(description: PeerDescription): void {
+  #join(description: PeerDescription): void {
     this.listener.joined(this.#keep(description))
-  }
-
-  leave(id: string, reason: LeaveReason): void {
-    this.#drop(id, reason, true)
   }
 
   /** The id that a peer has registered under, of a name that is perhaps spelt in another way (Unicode, UAX #15). */
@@ -63,7 +59,7 @@ export class Roster {
     return (!this.peers.has(name) && [...this.peers.keys()].find(isSame)) || name
   }
 
-  update(description: PeerDescription): void {
+  #update(description: PeerDescription): void {
     this.listener.updated(this.#keep(description))
   }
 
@@ -88,8 +84,8 @@ export class Roster {
       const { peer_id: id, connected_at } = description
       if (this.peers.get(id)?.connectedAt !== connected_at) this.#drop(id, 'replaced', false)
       const before = this.peers.get(id)
-      if (!before) this.join(description)
-      else if (isChanged(before, description)) this.update(description)
+      if (!before) this.#join(description)
+      else if (isChanged(before, description)) this.#update(description)
       else this.#keep(description)
     }
   }

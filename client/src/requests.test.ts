@@ -13,21 +13,25 @@ function ledger() {
   const send = (text: string) => void sent.push(JSON.parse(text).request_id)
   const requests = new Requests()
   /** Asks, and says what becomes of it. */
-  const ask = (isConnected = true) =>
-    requests.make(query, isConnected ? send : undefined).then(
+  const ask = () =>
+    requests.make(query).then(
       answer => answer.type,
       (error: ParleyError) => error.code,
     )
+  /** The connection is lost. */
+  const detach = () => {
+    requests.send = undefined
+  }
   const take = () => sent.splice(0)
-  return { requests, send, ask, take }
+  return { requests, send, ask, detach, take }
 }
 
 describe('the ledger of requests', () => {
   test('sends them in order, those that waited first, and answers each once', async () => {
     const { requests, send, ask, take } = ledger()
-    const asked = [ask(false), ask(false)]
+    const asked = [ask(), ask()]
     expect(take()).toEqual([])
-    requests.flush(send)
+    requests.attach(send)
     asked.push(ask())
     expect(take()).toEqual(['1', '2', '3'])
     for (const id of ['3', '1', '2']) requests.answered(id)?.resolve(ack(id))
@@ -57,13 +61,13 @@ describe('the ledger of requests', () => {
   })
 
   test('begins to count again with each session, and what waits is part of it', () => {
-    const { requests, send, ask, take } = ledger()
+    const { requests, send, ask, detach, take } = ledger()
     requests.attach(send)
     void ask()
+    detach()
     requests.rejectSent(lost)
-    for (let i = 0; i < 2; i++) void ask(false)
+    for (let i = 0; i < 2; i++) void ask()
     requests.attach(send)
-    requests.flush(send)
     expect(take()).toEqual(['1', '2', '3'])
     // Of this session the first is the request with the id 2.
     requests.attach(send, 1)
@@ -71,9 +75,11 @@ describe('the ledger of requests', () => {
   })
 
   test('rejects what was sent when its session is over, and keeps what waits; at the end, both', async () => {
-    const { requests, ask } = ledger()
+    const { requests, send, ask, detach } = ledger()
+    requests.attach(send)
     const sent = ask()
-    const waiting = ask(false)
+    detach()
+    const waiting = ask()
     requests.rejectSent(lost)
     expect(await sent).toBe('DISCONNECTED')
     requests.rejectAll(new ParleyError('LEFT', 'Left.'))
@@ -82,7 +88,8 @@ describe('the ledger of requests', () => {
 
   test('does not count one that is too big', async () => {
     const { requests, send, ask, take } = ledger()
-    const big = requests.make({ type: 'peer_message', payload: 'x'.repeat(2 ** 20) }, send)
+    requests.attach(send)
+    const big = requests.make({ type: 'peer_message', payload: 'x'.repeat(2 ** 20) })
     expect(await big.catch((error: ParleyError) => error.code)).toBe('MESSAGE_TOO_BIG')
     void ask()
     expect(take()).toEqual(['1'])

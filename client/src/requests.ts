@@ -23,20 +23,21 @@ export class Requests {
   /** Sent and not answered, by request_id. */
   readonly #unanswered = new Map<string, Pending>()
   #waiting: Pending[] = []
+  /** Undefined while there is no connection; what is asked waits. */
+  send: ((text: string) => void) | undefined
 
   /**
-   * Asks, or waits until `flush`, in order.
-   * @param send undefined while there is no connection
+   * Asks, as soon as there is a connection, in order.
    * @throws ParleyError MESSAGE_TOO_BIG; what it is rejected with
    */
-  make(message: Outgoing, send?: (text: string) => void): Promise<ServerMessage> {
+  make(message: Outgoing): Promise<ServerMessage> {
     const id = String(this.#lastId + 1)
     const text = JSON.stringify({ ...message, request_id: id })
     return new Promise((resolve, reject) => {
       if (isTooBig(text)) return reject(new ParleyError('MESSAGE_TOO_BIG', `A message may have ${messageBytes} bytes.`))
       this.#lastId++
       this.#waiting.push({ id, text, resolve, reject })
-      if (send) this.flush(send)
+      this.#flush()
     })
   }
 
@@ -52,21 +53,23 @@ export class Requests {
     return pending
   }
 
-  /** Sends what waits. */
-  flush(send: (text: string) => void): void {
-    for (const pending of this.#waiting.splice(0)) {
-      this.#unanswered.set(pending.id, pending)
-      send(pending.text)
-    }
-  }
-
   /**
-   * There is a connection. Either a session begins, and what is sent from now on counts; or one goes on of which the server has
-   * `received` so many, and the others are sent again.
+   * There is a connection, by which what waits is sent. Either a session begins, and what is sent from now on counts; or one goes on
+   * of which the server has `received` so many, and the others are sent again before.
    */
   attach(send: (text: string) => void, received?: number): void {
+    this.send = send
     if (received === undefined) this.#offset = this.#lastId - this.#waiting.length
     else for (const { id, text } of this.#unanswered.values()) if (+id > this.#offset + received) send(text)
+    this.#flush()
+  }
+
+  #flush(): void {
+    if (!this.send) return
+    for (const pending of this.#waiting.splice(0)) {
+      this.#unanswered.set(pending.id, pending)
+      this.send(pending.text)
+    }
   }
 
   /** The session is over: what was sent may have arrived or not. */

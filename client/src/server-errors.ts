@@ -15,7 +15,7 @@ export const byeError = ({ code, message, close_code, retry_after }: Bye): Parle
 /**
  * The connection has ended, and the server has not said why.
  * @param code of RFC 6455 section 7.4, or Parley's own
- * @param isNew whether the peer was not yet registered
+ * @param isNew whether it had never been open
  */
 export function closeError(wsUrl: string, code: number, reason: string, isNew: boolean): ParleyError {
   const hint = isNew && code === 1006 ? originHint(wsUrl) : ''
@@ -39,3 +39,9 @@ export const left = (): ParleyError => new ParleyError('LEFT', 'This peer has le
 /** Whatever the platform has thrown, as when the address of the WebSocket is one that a page may not use. */
 export const asParleyError = (error: unknown): ParleyError =>
   error instanceof ParleyError ? error : new ParleyError('DISCONNECTED', String(error), { cause: error })
+
+/** Errors of `register` that pass by themselves, although the table calls them final: a connection that died counts for a while. */
+const passing: readonly string[] = ['PEER_ID_TAKEN', 'INTERNAL']
+
+/** Whether it makes sense to connect again. */
+export const mayPass = ({ code, retryable }: ParleyError): boolean => retryable || passing.includes(code)
