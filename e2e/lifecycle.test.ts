@@ -228,7 +228,7 @@ describe('a peer that is being called', () => {
   })
 
   withWebRtc('and crashes is waited for 2 s', async () => {
-    const { urls, room } = await place()
+    const { urls, room } = await place({ PARLEY_RESUME_TTL_SECONDS: '1' })
     const clock = manualClock()
     const ada = await enter(urls, room, 'ada', { parley: { clock } })
     const bob = await startPeer(urls, room, 'bob', { isDeaf: true })
@@ -245,7 +245,7 @@ describe('a peer that is being called', () => {
   })
 
   withWebRtc('and comes back in that time is called again', async () => {
-    const { urls, room } = await place()
+    const { urls, room } = await place({ PARLEY_RESUME_TTL_SECONDS: '1' })
     const ada = await enter(urls, room, 'ada', { parley: { clock: manualClock() } })
     const bob = await startPeer(urls, room, 'bob', { isDeaf: true })
     await sees(ada, 'bob')
