@@ -16,14 +16,13 @@ export const pairings: readonly Pairing[] = [
 /**
  * What declares a test with two pages in a room, who do not complain, and agree on everything.
  * @param disagreements codes of what they may disagree on, both of them
- * @param timeout milliseconds that the test may take, if it may take longer than others
  */
 export function inPairing(start: ReturnType<typeof sharedBrowsers>, [hers, his]: Pairing) {
   const declare = needs({ [hers]: installed[hers], [his]: installed[his] })
   return (
     name: string,
     body: (ada: Page, bob: Page) => Promise<void>,
-    { disagreements = [], timeout }: { disagreements?: readonly string[]; timeout?: number } = {},
+    { disagreements = [] }: { disagreements?: readonly string[] } = {},
   ): void => {
     const run = async () => {
       const place = await startPlace()
@@ -35,6 +34,6 @@ export function inPairing(start: ReturnType<typeof sharedBrowsers>, [hers, his]:
       for (const page of [ada, bob].filter(page => !page.isClosed()))
         expect(await page.evaluate(() => window.tab.disagreements)).toEqual([...disagreements])
     }
-    declare(name, run, timeout)
+    declare(name, run)
   }
 }

@@ -35,6 +35,6 @@ export const unreachable = (peerId: string) =>
 export const notAgreed = (peerId: string, cause: unknown) =>
   new ParleyError(
     'NEGOTIATION_FAILED',
-    `The connection to ${peerId} cannot be changed: ${cause instanceof Error ? cause.message : cause}`,
+    `The connection to ${peerId} cannot be changed: ${(cause as Error).message ?? cause}`,
     { cause },
   )

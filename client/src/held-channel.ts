@@ -18,8 +18,8 @@ export class HeldChannel {
     if (this.#size > mostHeld) this.channel.close()
   }
 
+  /** @param channel whose `binaryType` is `arraybuffer` */
   constructor(readonly channel: RTCDataChannel) {
-    channel.binaryType = 'arraybuffer'
     channel.addEventListener('message', this.#hold)
   }
 
@@ -37,7 +37,7 @@ export class HeldChannel {
   refuse(): void {
     const { channel } = this
     const say = () => {
-      channel.send(JSON.stringify({ type: 'error', code: 'DECLINED', message: 'The other peer does not take this.' }))
+      channel.send(JSON.stringify({ type: 'error', code: 'DECLINED', message: 'Nobody takes this here.' }))
       channel.close()
     }
     if (channel.readyState === 'open') say()

@@ -1,5 +1,5 @@
 import type { ConnectionParts } from './connection-types.ts'
-import { isOfFirefox } from './sdp.ts'
+import { isOfFirefox, type SdpOrNull } from './sdp.ts'
 
 /** Whether the WebRTC of this side can restart ICE: libdatachannel cannot. */
 export const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.restartIce === 'function'
@@ -9,9 +9,10 @@ export const canRestartIce = (pc: RTCPeerConnection): boolean => typeof pc.resta
  * its new ports find Firefox's old ones, and it may stay with them: then what it sends is lost, and both say that they are
  * connected. It also refuses the answer, if Firefox has made the first offer, as that changes the DTLS role. Otherwise the
  * side that made the first offer, by which the roles stay.
+ * @param theirs as it came: Chromium's `remoteDescription` does not say who has written it
  */
-export const restartsIce = ({ localDescription, remoteDescription }: RTCPeerConnection, isFirst: boolean): boolean =>
-  isOfFirefox(localDescription) === isOfFirefox(remoteDescription) ? isFirst : isOfFirefox(localDescription)
+export const restartsIce = (ours: SdpOrNull, theirs: SdpOrNull, isFirst: boolean): boolean =>
+  isOfFirefox(ours) === isOfFirefox(theirs) ? isFirst : isOfFirefox(ours)
 
 /**
  * Milliseconds from one restart to the next. Between Chromium and Firefox one that comes while the last has not settled may

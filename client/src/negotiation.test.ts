@@ -73,7 +73,8 @@ class ScriptedPeerConnection {
     if (this.refused.has(description.type)) throw new Error(`no ${description.type}s today`)
     // Implicit, section 4.4.1.5.
     if (description.type === 'offer' && this.signalingState === 'have-local-offer') this.#rollBack()
-    this.remoteDescription = description
+    // Chromium puts an origin of its own in place of the one that came.
+    this.remoteDescription = { ...description, sdp: String(description.sdp).replace(/^o=\S+/, 'o=-') }
     if (description.type === 'offer') this.signalingState = 'have-remote-offer'
     else {
       this.#isNeeded = false

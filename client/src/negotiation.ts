@@ -18,6 +18,8 @@ import { Turns } from './turns.ts'
 export class Negotiation {
   /** What the other side has said of itself: null if it has not this library, undefined before it has said anything. */
   #other: NegotiationNote | null | undefined
+  /** The last description of the other side, as it came. */
+  #theirs: RTCSessionDescriptionInit | null = null
   #isOffering = false
   /** Whether an offer of the other side is being answered. */
   #isAnswering = false
@@ -127,7 +129,7 @@ export class Negotiation {
   /** Restarts ICE with fresh TURN credentials, or asks the other side to: one of the two does it. */
   restart(): void {
     if (!this.canRestart) return
-    if (restartsIce(this.pc, this.options.isFirst)) void this.#iceRestart.begin()
+    if (restartsIce(this.pc.localDescription, this.#theirs, this.options.isFirst)) void this.#iceRestart.begin()
     else this.#outbox.say('restart')
   }
 
@@ -206,6 +208,7 @@ export class Negotiation {
     await this.#unlessStopped(pc.setRemoteDescription(this.#isEarly ? withoutCandidates(description) : description))
     const wasUnanswered = this.isUnanswered
     this.#other = note ?? null
+    this.#theirs = description
     if (!this.#isEarly) await this.#unlessStopped(this.#useEarly())
     this.options.heard(isRestart)
     if (wasUnanswered && note) void reaches(pc, this.parts.clock).then(() => this.#outbox.say('answered'))

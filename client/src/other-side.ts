@@ -14,6 +14,9 @@ const confirmsWithinIfLeft = 2_000
 /** Milliseconds in which something must arrive after ICE was restarted. */
 const arrivesWithin = 10_000
 
+/** Milliseconds in which ICE, restarted, has found its new way. What is said before may go by the old one. */
+const settlesWithin = 3_000
+
 /** Milliseconds that the server may take to say why the connection has ended, as when a tab was closed. */
 const tellsWithin = 1_000
 
@@ -65,11 +68,13 @@ export class OtherSide {
   /**
    * ICE has been restarted on a connection that works. Between Chromium and Firefox it happens that both call the new way
    * connected and nothing arrives on it any more: then the connection is lost, and has to be told so.
+   * @param hasSettled whether this is the second look
    */
-  restarted(): void {
+  restarted(hasSettled = false): void {
     if (this.#connection.isPlain) return
     this.#endIn(arrivesWithin, lost)
     this.#connection.ping()
+    if (!hasSettled) this.clock.after(settlesWithin, () => this.restarted(true))
   }
 
   /** The connection has ended at the other end, without a goodbye. The server may be about to say why. */

@@ -191,8 +191,7 @@ export class Signaling extends Emitter<SignalingEvents> implements PlaceHolder {
   /** A registered connection, or an attempt to have one again, has failed. */
   #lost(error: ParleyError): void {
     if (this.#state.status === 'closed') return
-    const end = this.#retirement ?? (mayPass(error) ? undefined : error)
-    if (end) return void this.#end(end)
+    if (this.#retirement || !mayPass(error)) return void this.#end(this.#retirement ?? error)
     const { clock, random } = this.options
     const attempt = this.#attempt + 1
     // Somebody waits whose request may still be answered: at once, the first time.
