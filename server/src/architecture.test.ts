@@ -42,6 +42,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/ice/', ['server/src/ice/', '@parley/protocol', 'node:crypto']],
   ['server/src/libc.ts', ['node:', 'bun:ffi']],
   ['server/src/gateway/receive-buffers.ts', ['common', 'node:']],
+  ['server/src/gateway/crossing-frames.ts', ['zod']],
   [
     'server/src/gateway/',
     ['server/src/gateway/', 'server/src/sessions/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun'],
@@ -89,7 +90,8 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     'server/src/room-store/',
     ['seam', 'server/src/room-store/', 'server/src/aws-signature.ts', 'node:', '@aws-sdk/client-dynamodb'],
   ],
-  ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
+  ['server/src/cluster/', ['seam', 'server/src/cluster/', 'server/src/redis/']],
+  ['server/src/redis/', ['seam', 'bun']],
   ['server/src/settings', ['server/src/settings/', 'common', '@parley/protocol', 'zod']],
   ['server/src/command-line/', ['server/src/command-line/', 'common', 'node:', 'smol-toml']],
   [
@@ -133,11 +135,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
 /** Names in the rules for several paths. */
 const groups: Record<string, readonly string[]> = {
   seam: ['server/src/clock.ts', 'server/src/resilience/', '@parley/protocol'],
-  seams: [
-    'server/src/identity/identity.ts',
-    'server/src/room-store/room-store.ts',
-    'server/src/backplane/backplane.ts',
-  ],
+  seams: ['server/src/identity/identity.ts', 'server/src/room-store/room-store.ts', 'server/src/cluster/cluster.ts'],
   common: [
     'clock',
     'config',
@@ -196,7 +194,7 @@ describe('the direction of imports', () => {
 
   test('lets main.ts alone name an adapter', () => {
     const adapters = files.filter(
-      file => /server\/src\/(identity|room-store|backplane)\/[^/]+$/.test(file) && !isTest(file),
+      file => /server\/src\/(identity|room-store|cluster)\/[^/]+$/.test(file) && !isTest(file),
     )
     const users = files.filter(
       file =>
@@ -228,7 +226,7 @@ test('client/ needs nothing but what browsers have too', () => {
 })
 
 test('each seam has its contract, and each adapter runs it', () => {
-  for (const seam of ['identity', 'room-store', 'backplane']) {
+  for (const seam of ['identity', 'room-store', 'cluster']) {
     const folder = `server/src/${seam}`
     expect(existsSync(join(root, folder, `${seam}.contract.ts`))).toBe(true)
     // A folder beside an adapter has the adapter's parts.

@@ -2,9 +2,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { isatty } from 'node:tty'
 import { version } from '../package.json' with { type: 'json' }
-import { inProcess } from './backplane/in-process.ts'
 import { check } from './check.ts'
 import { systemClock as clock } from './clock.ts'
+import { alone } from './cluster/alone.ts'
 import { type Command, helpText, readCommandLine } from './command-line/command-line.ts'
 import { givenSettings } from './command-line/given-settings.ts'
 import { settingsInForce, settingsInForceJson } from './command-line/in-force.ts'
@@ -84,7 +84,7 @@ async function start() {
   const identity = await openIdentity(config.identity)
   const store = await openStore(config.store)
   const server = createServer(config, {
-    ...{ identity, store, backplane: inProcess(), clock, log, version },
+    ...{ identity, store, cluster: alone(), clock, log, version },
     certificate: tls?.certificate,
   })
   return { identity, store, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }

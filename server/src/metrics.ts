@@ -24,8 +24,6 @@ export interface Metrics {
   peersForgotten: number
   /** Rooms that nobody had entered and that were deleted, as there were too many. */
   roomsMadeWay: number
-  /** Times that other nodes could not be told what had happened to a room. */
-  nodesNotTold: number
   /** Connections that were ended because they did not read: for too long, or when all queues together were too big. */
   readonly slowConsumers: { stalled: number; budget: number }
 }
@@ -45,7 +43,6 @@ export const createMetrics = (): Metrics => ({
   descriptorShortages: 0,
   peersForgotten: 0,
   roomsMadeWay: 0,
-  nodesNotTold: 0,
   slowConsumers: { stalled: 0, budget: 0 },
 })
 
@@ -117,7 +114,6 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
     counter('parley_rooms_made_way_total', 'Rooms that nobody entered, deleted for newer ones.', metrics.roomsMadeWay),
     counter('parley_peers_forgotten_total', 'Departed peers forgotten early.', metrics.peersForgotten),
-    counter('parley_nodes_not_told_total', 'Changes of rooms that other nodes were not told.', metrics.nodesNotTold),
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     byCode('parley_errors_kept_back_total', 'Errors not sent to plain peers, by code.', metrics.errorsKeptBack),
     family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),

@@ -1,9 +1,9 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import { createApi } from './api/api.ts'
 import { Renewals } from './api/renewals.ts'
-import type { Backplane } from './backplane/backplane.ts'
 import { clientOf, hiddenClients } from './client.ts'
 import type { Clock } from './clock.ts'
+import type { Cluster } from './cluster/cluster.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
 import { openGateway } from './gateway/gateway.ts'
@@ -34,7 +34,7 @@ import { WorkBudget, workOfRequest } from './work-budget.ts'
 export interface ServerParts {
   readonly identity: Identity
   readonly store: RoomStore
-  readonly backplane: Backplane
+  readonly cluster: Cluster
   readonly clock: Clock
   readonly log: Log
   readonly version: string
@@ -61,7 +61,7 @@ export interface SignalingServer {
 }
 
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
-  const { clock, identity, store, backplane, log, version } = parts
+  const { clock, identity, store, cluster, log, version } = parts
   const metrics = createMetrics()
   const emit = toEach(logEvents(log, clock), countEvents(metrics))
   const refusedOrigin = refusedOrigins(clock, log, metrics)
@@ -89,6 +89,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       ...{ hiddenClient, refusedOrigin, refusedAttempt },
       limits: { ...config, waitingBytes: 4 * config.unregisteredMessageBytes },
       guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),
+      link: () => Promise.reject(new SignalingError('UNAVAILABLE')),
     },
   )
 
@@ -127,7 +128,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
         await Promise.all([
           withDeadline(clock, identity.ready(), 'The identity provider does not answer.'),
           withDeadline(clock, store.ready(), 'The room store does not answer.'),
-          withDeadline(clock, backplane.ready(), 'The other nodes cannot be reached.'),
+          withDeadline(clock, cluster.ready(), 'The other nodes cannot be reached.'),
         ])
       },
     },

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
-import { inProcess } from '../src/backplane/in-process.ts'
+import { alone } from '../src/cluster/alone.ts'
 import { type Clock, type ManualClock, systemClock } from '../src/clock.ts'
 import { readConfig } from '../src/config.ts'
 import type { Shortage } from '../src/descriptors.ts'
@@ -71,7 +71,7 @@ export async function startServer(
   const server = createServer(config, {
     identity: await local({ folder, lifetime: config.idTokenTtl, refreshLifetime: config.refreshTokenTtl }, clock),
     store: sqlite(':memory:', clock),
-    backplane: inProcess(),
+    cluster: alone(),
     log: silentLog,
     version: '0.0.0-test',
     ...parts,

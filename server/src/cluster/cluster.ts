@@ -42,6 +42,8 @@ export interface Cluster {
    * @param end milliseconds from now until the claim is of no use to anybody; it is prolonged as long as this node lives
    */
   claim(roomId: string, end: number): Promise<Placement>
+  /** Who serves the room; undefined if no living node does. Claims nothing. */
+  find(roomId: string): Promise<Placement | undefined>
   /** This node serves the room no more. Never throws, and is not waited for: what fails is made good by the end of the claim. */
   release(roomId: string): void
   /** Resolves if this node may be sent traffic: others, or Redis, can be reached. */

@@ -1,5 +1,5 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
-import type { Server, WebSocketHandler } from 'bun'
+import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { TrustedProxies } from '../address.ts'
 import { type Client, clientOf } from '../client.ts'
 import { logFailure } from '../log.ts'
@@ -7,8 +7,11 @@ import { countError } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
 import { problem } from '../problem.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
+import type { CarriedSocket } from './carried-socket.ts'
+import type { Carrier } from './carrier.ts'
 import { Connection } from './connection.ts'
-import type { ConnectionParts } from './connection-parts.ts'
+import type { ConnectionParts, Relocation } from './connection-parts.ts'
+import { Crossing, type CrossingParts } from './crossing.ts'
 import { Drain, type DrainTimes } from './drain.ts'
 import { heartbeat } from './heartbeat.ts'
 import { SharedWrites } from './shared-writes.ts'
@@ -28,6 +31,8 @@ export interface GatewayParts extends Omit<ConnectionParts, 'beat' | 'writes'> {
   readonly refusedOrigin: RefusedOrigin
   /** Is told of each client, for operators to hear of proxies that hide theirs. */
   hiddenClient(client: Client): void
+  /** The link to another node. @throws SignalingError UNAVAILABLE */
+  readonly link: CrossingParts['link']
 }
 
 /** Makes WebSocket connections of the upgrades on any port that is served with its `websocket`. */
@@ -52,14 +57,20 @@ export interface Attachment {
   readonly client: Client
   /** That of the other end of the socket. */
   readonly remotePort: number
-  connection: Connection | undefined
+  connection: (Connection | Carrier) | undefined
 }
 
 export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway {
   const connections = new Set<Connection>()
+  const carriers = new Set<Carrier>()
   const pulses = heartbeat(config.deadAfter, parts.clock)
   const common: ConnectionParts = { ...parts, beat: pulses.beat, writes: new SharedWrites() }
-  const drain = new Drain(connections, config, parts.clock)
+  const drain = new Drain(() => [...connections, ...carriers], config, parts.clock)
+  const crossing = new Crossing({
+    ...{ clock: parts.clock, queues: parts.queues, link: parts.link },
+    connect: (socket, client) => enter(new Connection(socket, client, 0, givesBack(socket), common)),
+    disconnected: connection => leave(connection),
+  })
   let closing = false
   let accepting = true
 
@@ -74,10 +85,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     perMessageDeflate: false,
 
     open(socket) {
-      const connection = new Connection(socket, socket.data.client, socket.data.remotePort, common)
-      socket.data.connection = connection
-      connections.add(connection)
-      pulses.add(connection.life)
+      begin(socket)
       parts.metrics.connections++
     },
     message(socket, frame) {
@@ -86,15 +94,53 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     drain: ({ data }) => data.connection?.outgoing.drained(),
     ping: ({ data }) => data.connection?.alive(),
     pong: ({ data }, payload) => data.connection?.ponged(payload),
-    close(socket, code) {
-      const { connection } = socket.data
-      if (!connection) return
-      connections.delete(connection)
-      drain.left()
-      pulses.remove(connection.life)
-      connection.closed(code)
+    close({ data: { connection } }, code) {
+      if (connection instanceof Connection) leave(connection)
+      connection?.closed(code)
     },
   }
+
+  function begin(socket: ServerWebSocket<Attachment>): Connection {
+    const { client, remotePort } = socket.data
+    const connection = enter(new Connection(socket, client, remotePort, relocation(socket), common))
+    socket.data.connection = connection
+    return connection
+  }
+
+  function enter(connection: Connection): Connection {
+    connections.add(connection)
+    pulses.add(connection.life)
+    return connection
+  }
+
+  function leave(connection: Connection): void {
+    connections.delete(connection)
+    pulses.remove(connection.life)
+    drain.left()
+  }
+
+  /** Has the node that serves a room speak for a socket of this one. */
+  const relocation = (socket: ServerWebSocket<Attachment>): Relocation => ({
+    async to(node) {
+      const handOver = await crossing.to(node)
+      return (connection, frames) => {
+        const carrier = handOver(socket, connection.client, frames, {
+          ended() {
+            carriers.delete(carrier)
+            drain.left()
+          },
+          returned(back) {
+            carriers.delete(carrier)
+            const again = begin(socket)
+            for (const frame of back) again.receive(frame)
+          },
+        })
+        carriers.add(carrier)
+        leave(connection)
+        socket.data.connection = carrier
+      }
+    },
+  })
 
   /** @throws SignalingError UPGRADE_REQUIRED */
   function upgrade(request: Request, server: Server<Attachment>, data: Attachment): undefined {
@@ -145,7 +191,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
         return refuse(error)
       }
     },
-    connectionCount: () => connections.size,
+    connectionCount: () => connections.size + carriers.size,
     accept(accepts) {
       accepting = accepts
       if (!accepts && !closing) parts.newcomers.thin()
@@ -153,7 +199,8 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     drain: hurry => drain.run(hurry),
     async close(ended) {
       closing = true
-      const { size } = connections
+      const size = connections.size + carriers.size
+      for (const carrier of carriers) carrier.stop(comesBackAfter(size))
       for (const connection of connections)
         connection.close(new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: comesBackAfter(size) }))
       await ended
@@ -171,3 +218,8 @@ const comesBackAfter = (connections: number): number =>
 
 const isAllowed = (origin: string, headers: Headers, origins: AllowedOrigins): boolean =>
   origins.isEmpty || origins.allows(origin) || isOwnPage(origin, headers)
+
+/** A socket of another node, which has it handle what this one does not. */
+const givesBack = (socket: CarriedSocket): Relocation => ({
+  to: async () => (_, frames) => socket.giveBack(frames),
+})

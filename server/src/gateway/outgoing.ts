@@ -1,9 +1,9 @@
 import { SignalingError } from '@parley/protocol'
-import type { ServerWebSocket } from 'bun'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import { closeCodeOf } from './close-codes.ts'
 import { Queue, type QueueHolder, type Queues } from './queues.ts'
 import type { SharedWrites, Writer } from './shared-writes.ts'
+import type { Socket } from './socket.ts'
 
 /** Milliseconds that the other end has for what waits for it, and for the answer to the farewell, once it is being closed. */
 export const closeWithin = 30_000
@@ -48,7 +48,7 @@ export class Outgoing implements QueueHolder, Writer {
   #cancelEnd: Cancel = nothingPlanned
 
   constructor(
-    private readonly socket: ServerWebSocket<unknown>,
+    private readonly socket: Socket,
     private readonly owner: Owner,
     private readonly parts: Parts,
   ) {}

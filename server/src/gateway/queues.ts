@@ -1,9 +1,9 @@
-import type { ServerWebSocket } from 'bun'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { throttle } from '../resilience/throttle.ts'
 import type { Keeper, KeptMemory } from '../sessions/replay.ts'
+import type { Socket } from './socket.ts'
 
 /** Seconds in which the other end must take some of what waits for it; fewer once its connection is being closed. */
 const patience = { open: 10, closing: 5 } as const
@@ -39,7 +39,7 @@ export class Queue {
 
   constructor(
     readonly holder: QueueHolder,
-    readonly socket: ServerWebSocket<unknown>,
+    readonly socket: Socket,
   ) {}
 
   get isEmpty(): boolean {

@@ -1,9 +1,8 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import { type Identity, identitySilent } from '../identity/identity.ts'
 import { logFailure } from '../log.ts'
-import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { CreatedRooms } from './created-rooms.ts'
-import { tellOtherNodes } from './other-nodes.ts'
 import { type Claim, mayDelete, provesRight } from './rights.ts'
 import type { Departed, Room } from './room.ts'
 import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
@@ -81,20 +80,16 @@ export class CleanUp {
    */
   async deleteRoom(roomId: string): Promise<void> {
     const { clock, store } = this.parts
-    const by = clock.uptime() + adapterTimeout
-    let told: Promise<unknown> = Promise.resolve()
+    let signedOut = Promise.resolve()
     const deletion = store.delete(roomId).then(() => {
       this.created.remove(roomId)
       const room = this.registry.get(roomId)
       const usernames = room?.usernames ?? []
       if (room) this.registry.end(room, new SignalingError('ROOM_DELETED'))
-      told = Promise.all([
-        tellOtherNodes(this.parts, { type: 'room_deleted', room_id: roomId }, by),
-        this.#signOut(usernames),
-      ])
+      signedOut = this.#signOut(usernames)
     })
-    await withDeadline(clock, deletion, storeSilent, by)
-    await told
+    await withDeadline(clock, deletion, storeSilent)
+    await signedOut
   }
 
   /** Forgets a peer that has left, and signs its identity out unless another peer still uses that. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { recordingLog, startServer } from '../../test/harness.ts'
 import { inWorld, RecordingSession, type RoomKey, type World, worldLimits } from '../../test/world.ts'
-import type { Backplane } from '../backplane/backplane.ts'
-import { inProcess } from '../backplane/in-process.ts'
 import { manualClock } from '../clock.ts'
+import { alone } from '../cluster/alone.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 
 const kib = 1024
@@ -56,13 +56,13 @@ describe('rooms that nobody has entered', () => {
 
   test('stay while somebody is about to enter', () => {
     const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    const shared = inProcess()
-    const backplane: Backplane = {
-      ...shared,
-      async subscribe(...args) {
+    const single = alone()
+    const cluster: Cluster = {
+      ...single,
+      async claim(...args) {
         reached.resolve()
         await gate.promise
-        return shared.subscribe(...args)
+        return single.claim(...args)
       },
     }
     return inWorld(
@@ -77,7 +77,7 @@ describe('rooms that nobody has entered', () => {
         await entering
         expect(session.replies).toHaveLength(1)
       },
-      { limits, backplane },
+      { limits, cluster },
     )
   })
 })

@@ -11,9 +11,6 @@ export function countEvents(metrics: Metrics): Emit {
       case 'made_way':
         metrics.roomsMadeWay++
         return
-      case 'nodes_not_told':
-        metrics.nodesNotTold++
-        return
       case 'joined':
         metrics.registrations++
         return

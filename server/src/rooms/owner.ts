@@ -1,10 +1,9 @@
 import { isSameName, SignalingError } from '@parley/protocol'
 import { reasons } from '../log.ts'
-import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import { endOf, type RoomRecord } from '../room-store/room-store.ts'
 import type { CreatedRooms } from './created-rooms.ts'
 import { type InviteOptions, mostListBytes, newInvite, withInvite } from './invites.ts'
-import { tellOtherNodes } from './other-nodes.ts'
 import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
 import { type InviteView, inviteView, type RoomDetails, type RoomView, roomDetails, roomView } from './room-views.ts'
 import { newRoomToken } from './secrets.ts'
@@ -155,30 +154,27 @@ export class Owner {
     undo?: (before: RoomRecord) => RoomRecord,
   ): Promise<RoomRecord> {
     const { clock, store } = this.parts
-    const by = clock.uptime() + adapterTimeout
     const checked = (before: RoomRecord) => {
       this.#check(identity, before)
       const after = change(before)
       this.created.expectGrowth(after)
       return after
     }
-    const writing = store.update(roomId, checked).then(record => this.#written(roomId, record, by))
-    const { record, told } = await withDeadline(clock, writing, storeSilent, by).catch(error => {
+    const writing = store.update(roomId, checked).then(record => this.#written(roomId, record))
+    return withDeadline(clock, writing, storeSilent).catch(error => {
       if (undo) void this.#takeBack(roomId, writing, undo)
       throw error
     })
-    await told
-    return record
   }
 
   /** @throws SignalingError ROOM_NOT_FOUND */
-  #written(roomId: string, record: RoomRecord | undefined, by: number) {
+  #written(roomId: string, record: RoomRecord | undefined): RoomRecord {
     if (!record) throw new SignalingError('ROOM_NOT_FOUND')
     this.created.changed(record)
     const room = this.registry.get(roomId)
     if (room) this.registry.update(room, record)
     this.parts.emit({ type: 'changed', room: roomId, revision: record.revision })
-    return { record, told: tellOtherNodes(this.parts, { type: 'room_changed', room_id: roomId }, by) }
+    return record
   }
 
   /** Takes a change back, if `writing` has made it after all. */
@@ -188,10 +184,10 @@ export class Owner {
       () => false,
     )
     if (!isWritten) return
-    const { clock, store, log } = this.parts
+    const { store, log } = this.parts
     await store
       .update(roomId, undo)
-      .then(record => record && this.#written(roomId, record, clock.uptime() + adapterTimeout).told)
+      .then(record => record && this.#written(roomId, record))
       .catch(error => log.warn({ room: roomId, cause: reasons(error) }, 'late change not taken back'))
   }
 }

@@ -1,7 +1,7 @@
 import { type LeaveReason, SignalingError } from '@parley/protocol'
-import type { Backplane } from '../backplane/backplane.ts'
 import type { Clock } from '../clock.ts'
-import { type Log, logFailure } from '../log.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Log } from '../log.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
@@ -15,10 +15,11 @@ import { Presence, presenceWindow } from './presence.ts'
 import { enforceRemovals } from './removals.ts'
 import { type Peer, Room } from './room.ts'
 import type { Emit } from './room-events.ts'
+import { ServedElsewhere } from './served-elsewhere.ts'
 
 export interface RoomRegistryParts {
   readonly store: RoomStore
-  readonly backplane: Backplane
+  readonly cluster: Cluster
   readonly clock: Clock
   readonly log: Log
   readonly emit: Emit
@@ -33,6 +34,10 @@ export interface RoomRegistryParts {
 }
 
 export const storeSilent = 'The room store does not answer.'
+export const clusterSilent = 'It cannot be found out which node serves the room.'
+
+/** Milliseconds after which the claim of a room is of no use to anybody, unless it is prolonged. */
+const claimFor = 24 * 3_600_000
 
 /** The rooms that are open on this node, who is in them, and how long they last. */
 export class RoomRegistry {
@@ -64,19 +69,31 @@ export class RoomRegistry {
     return this.#rooms.values()
   }
 
-  /** The room, which from now on hears what other nodes say of it. */
+  /** Resolves if this node serves the room. @throws ServedElsewhere; SignalingError UNAVAILABLE */
+  async expectHere(room: Room, by?: number): Promise<void> {
+    const { clock, cluster } = this.parts
+    const { node } = await withDeadline(clock, room.claimed, clusterSilent, by)
+    if (node !== cluster.self.id) throw new ServedElsewhere(node)
+  }
+
+  /** The room, if it is open on this node. @throws ServedElsewhere; SignalingError UNAVAILABLE */
+  async find(roomId: string): Promise<Room | undefined> {
+    const open = this.#rooms.get(roomId)
+    if (open?.record) return open
+    const { clock, cluster } = this.parts
+    const placement = await withDeadline(clock, cluster.find(roomId), clusterSilent)
+    if (placement && placement.node !== cluster.self.id) throw new ServedElsewhere(placement.node)
+    return this.#rooms.get(roomId)
+  }
+
+  /** The room, which this node claims. */
   open(roomId: string): Room {
     const open = this.#rooms.get(roomId)
     if (open) return open
-    const { backplane, clock, slices } = this.parts
-    const room: Room = new Room(
-      roomId,
-      new Presence(clock, slices),
-      backplane.subscribe(roomId, ({ type }) => {
-        if (type === 'room_deleted') this.end(room, new SignalingError('ROOM_DELETED'))
-        else void this.#refresh(room)
-      }),
-    )
+    const { clock, cluster, slices } = this.parts
+    const room = new Room(roomId, new Presence(clock, slices), cluster.claim(roomId, claimFor))
+    // Those that wait for it are told.
+    room.claimed.catch(() => {})
     this.#rooms.set(roomId, room)
     return room
   }
@@ -190,18 +207,6 @@ export class RoomRegistry {
     }
   }
 
-  /** Another node has changed the room. */
-  async #refresh(room: Room): Promise<void> {
-    const { clock, store, log } = this.parts
-    try {
-      const record = await withDeadline(clock, store.get(room.id), storeSilent)
-      if (record && this.#rooms.get(room.id) === room) this.update(room, record)
-    } catch (error) {
-      // The next who enters reads it again.
-      logFailure(log, new SignalingError('UNAVAILABLE', undefined, { cause: error }), { room: room.id })
-    }
-  }
-
   /**
    * The room's time is over. Plain peers stay: the original never ended a room for those inside, and they may be in the
    * middle of a job. So it goes on for them, until the last has left or a room can last no longer.
@@ -233,10 +238,9 @@ export class RoomRegistry {
       this.directory.unlist(peer.id, room)
     }
     this.past.forget(room)
-    if (this.#rooms.get(room.id) === room) this.#rooms.delete(room.id)
-    room.subscribed.then(
-      unsubscribe => unsubscribe(),
-      () => {}, // there is nothing to end: whoever wanted to enter was told
-    )
+    if (this.#rooms.get(room.id) === room) {
+      this.#rooms.delete(room.id)
+      this.parts.cluster.release(room.id)
+    }
   }
 }

@@ -66,9 +66,9 @@ export class Rooms {
     return handleRequest(peer, message, text, this.parts)
   }
 
-  /** The peer of this name in a room that this node has open, if there is one. */
-  peer(roomId: string, peerId: string): Peer | undefined {
-    return this.#registry.get(roomId)?.peers.get(peerId)
+  /** The peer of this name in a room that this node serves, if there is one. @throws ServedElsewhere; SignalingError UNAVAILABLE */
+  async find(roomId: string, peerId: string): Promise<Peer | undefined> {
+    return (await this.#registry.find(roomId))?.peers.get(peerId)
   }
 
   /** The peer's session is over, or another one has its place. */
