@@ -42,7 +42,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/ice/', ['server/src/ice/', '@parley/protocol', 'node:crypto']],
   ['server/src/libc.ts', ['node:', 'bun:ffi']],
   ['server/src/gateway/receive-buffers.ts', ['common', 'node:']],
-  ['server/src/gateway/crossing-frames.ts', ['zod']],
+  ['server/src/gateway/crossing-frames.ts', ['common', 'zod']],
   [
     'server/src/gateway/',
     ['server/src/gateway/', 'server/src/sessions/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun'],

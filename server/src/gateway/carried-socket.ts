@@ -31,7 +31,7 @@ export class CarriedSocket implements Socket {
   }
 
   ping(payload: string | Buffer = ''): number {
-    return this.#isOver || !this.way.send(crossing.ping, payload) ? 0 : 1
+    return this.#isOver || !this.way.send(crossing.ping, Buffer.from(payload as string)) ? 0 : 1
   }
 
   /** About as much as waits on the way to the other end. */
@@ -51,7 +51,7 @@ export class CarriedSocket implements Socket {
 
   terminate(): void {
     if (this.#isOver) return
-    this.way.send(crossing.terminate, '')
+    this.way.send(crossing.terminate, Buffer.of())
     // Not at once, as with a socket of this node.
     this.clock.after(0, () => this.ended(1006))
   }
@@ -64,7 +64,7 @@ export class CarriedSocket implements Socket {
 
   /** Gives these frames, and what still comes, back to the entering node, which is to handle it. */
   giveBack(frames: Iterable<string | Buffer>): void {
-    const receive = (frame: string | Buffer) => void this.way.send(crossing.elsewhere, frame)
+    const receive = (frame: string | Buffer) => void this.way.send(crossing.elsewhere, Buffer.from(frame as string))
     for (const frame of frames) receive(frame)
     const ignore = () => {}
     // The entering node waits for the last word.

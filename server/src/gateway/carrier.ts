@@ -56,7 +56,7 @@ export class Carrier implements SocketListener, QueueHolder {
   }
 
   alive(): void {
-    this.way.send(crossing.ping, '')
+    this.way.send(crossing.ping, Buffer.of())
   }
 
   ponged(payload: Buffer): void {

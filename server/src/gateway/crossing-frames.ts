@@ -1,33 +1,48 @@
 import { z } from 'zod'
+import { clientSchema } from '../client.ts'
 
 /**
  * What two nodes say to each other of a WebSocket that one of them has and whose peer is in a room of the other. `entering`
  * is the node that has the socket, `owner` the one that has the room. The handle of a frame names the socket on its link.
  */
 export const crossing = {
-  /** entering: a socket, and the first frames from it, which the owner is to handle. JSON: `Opening`. */
-  open: 1,
+  /** entering: a socket, whose first frames follow. JSON: `Opening`. */
+  open: 16,
   /** Both: a text frame of the WebSocket, as it is. */
-  text: 2,
+  text: 17,
   /** entering: a binary frame. */
-  binary: 3,
+  binary: 18,
   /** owner: send a ping with this payload. entering: the other end has sent one. */
-  ping: 4,
+  ping: 19,
   /** entering: the other end has answered a ping, with this payload. */
-  pong: 5,
-  /** owner: close the socket, once it has taken what came before. JSON: `Closing`. entering: it has been closed. */
-  close: 6,
+  pong: 20,
+  /** Both. owner: close the socket, once it has taken what came before. entering: it has ended. JSON: `Closing`. */
+  close: 21,
   /** owner: end the socket without a goodbye. */
-  terminate: 7,
-  /** entering: bytes of text that the socket has taken so far. JSON: a number. */
-  taken: 8,
-  /** owner: the room of the `register` or `resume` in this text frame is not here; handle it yourself. */
-  elsewhere: 9,
+  terminate: 22,
+  /** entering: characters that the socket has taken so far. JSON: a number. */
+  taken: 23,
+  /** owner: a frame that came from you is for a room that is not here; handle it yourself. */
+  elsewhere: 24,
   /** entering: this node is about to stop. JSON: `Stopping`. */
-  stop: 10,
+  stop: 25,
   /** entering: ask the peer to move. JSON: a `go_away`. */
-  move: 11,
+  move: 26,
 } as const
+
+/** Those whose body is text; that of the others is bytes. */
+const texts: readonly number[] = [
+  crossing.open,
+  crossing.text,
+  crossing.close,
+  crossing.taken,
+  crossing.stop,
+  crossing.move,
+]
+
+export const crossingTypes = new Map(
+  Object.values(crossing).map(type => [type as number, texts.includes(type) ? ('text' as const) : ('bytes' as const)]),
+)
 
 /** The way of one socket over the link between two nodes. */
 export interface Way {
@@ -35,16 +50,7 @@ export interface Way {
   send(type: number, body: string | Uint8Array): boolean
 }
 
-export const opening = z.strictObject({
-  client: z.strictObject({
-    address: z.string().optional(),
-    hidden: z.enum(['unnamed', 'silent', 'unclear']).optional(),
-    limitKey: z.string(),
-    nearest: z.string(),
-    isDirect: z.boolean(),
-  }),
-})
-export type Opening = z.infer<typeof opening>
+export const opening = z.strictObject({ client: clientSchema })
 
 export const closing = z.strictObject({ code: z.number().int().min(1000).max(4999), reason: z.string().optional() })
 export type Closing = z.infer<typeof closing>

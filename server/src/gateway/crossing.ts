@@ -1,7 +1,8 @@
 import { SignalingError } from '@parley/protocol'
 import type { Client } from '../client.ts'
 import type { Clock } from '../clock.ts'
-import { type Frame, textOf } from '../sessions/frames.ts'
+import { type Log, reasons } from '../log.ts'
+import type { Frame } from '../sessions/frames.ts'
 import { CarriedSocket } from './carried-socket.ts'
 import { Carrier } from './carrier.ts'
 import type { Connection } from './connection.ts'
@@ -12,15 +13,18 @@ import type { Socket } from './socket.ts'
 /** The connection to another node, as far as sockets need it. */
 export interface NodeLink {
   /** Whether this node has called the other one: then the sockets on it are this node's. */
-  readonly isOurs: boolean
-  /** False where it could not be taken: the link is broken. */
-  send(type: number, handle: number, body: string | Uint8Array): boolean
-  /** Names one more socket. */
-  newHandle(): number
+  readonly isCaller: boolean
+  /** False where it could not be taken: the link is broken, or about to be. */
+  send(type: number, handle: number, body: string | Uint8Array, kind: 'answer'): boolean
+  onClosed(act: () => void): void
+  close(): void
 }
+
+type Body = string | Uint8Array
 
 export interface CrossingParts {
   readonly clock: Clock
+  readonly log: Log
   readonly queues: Queues
   /** The link to a node. @throws SignalingError UNAVAILABLE */
   link(nodeId: string): Promise<NodeLink>
@@ -48,18 +52,18 @@ export interface CarrierListener {
 export class Crossing {
   readonly #carriers = new Map<NodeLink, Map<number, Carrier>>()
   readonly #carried = new Map<NodeLink, Map<number, Carried>>()
+  #handles = 0
 
   constructor(private readonly parts: CrossingParts) {}
 
   /** Resolves once the node can be reached. @throws SignalingError UNAVAILABLE */
   async to(nodeId: string): Promise<HandOver> {
     const link = await this.parts.link(nodeId)
-    return (socket, { address, hidden, ...client }, frames, listener) => {
+    return (socket, client, frames, listener) => {
       const { clock, queues } = this.parts
-      const handle = link.newHandle()
-      const way: Way = { send: (type, body) => link.send(type, handle, body) }
-      const carriers = this.#carriers.get(link) ?? new Map<number, Carrier>()
-      this.#carriers.set(link, carriers)
+      const handle = this.#newHandle()
+      const way: Way = { send: (type, body) => link.send(type, handle, body, 'answer') }
+      const carriers = this.#of(this.#carriers, link)
       const leave = () => void carriers.delete(handle)
       const carrier = new Carrier(socket, way, {
         ...{ clock, queues },
@@ -73,21 +77,37 @@ export class Crossing {
         },
       })
       carriers.set(handle, carrier)
-      // Members that are undefined are left out.
-      way.send(crossing.open, JSON.stringify({ client: { ...client, address, hidden } }))
+      way.send(crossing.open, JSON.stringify({ client }))
       for (const frame of frames) carrier.receive(frame)
       return carrier
     }
   }
 
-  /** A frame has come over a link. @throws Error where no node of this version sends such a one */
-  receive(link: NodeLink, type: number, handle: number, body: Buffer): void {
-    if (link.isOurs) this.#fromOwner(link, type, handle, body)
-    else this.#fromEntering(link, type, handle, body)
+  /** A frame has come over a link. One that no node of this version sends ends it. */
+  receive(link: NodeLink, type: number, handle: number, body: Body): void {
+    try {
+      if (link.isCaller) this.#fromOwner(link, type, handle, body)
+      else this.#fromEntering(link, type, handle, body)
+    } catch (error) {
+      this.parts.log.error(
+        { type, cause: reasons(error) },
+        'link closed, as the other node does not speak like this one',
+      )
+      link.close()
+    }
   }
 
-  /** The link is broken. */
-  closed(link: NodeLink): void {
+  /** The sockets of a link, of which there are none when it is new. */
+  #of<T>(all: Map<NodeLink, Map<number, T>>, link: NodeLink): Map<number, T> {
+    const known = all.get(link)
+    if (known) return known
+    const made = new Map<number, T>()
+    all.set(link, made)
+    link.onClosed(() => this.#closed(link))
+    return made
+  }
+
+  #closed(link: NodeLink): void {
     const [carriers, carried] = [this.#carriers.get(link), this.#carried.get(link)]
     this.#carriers.delete(link)
     this.#carried.delete(link)
@@ -95,7 +115,13 @@ export class Crossing {
     for (const { socket } of [...(carried?.values() ?? [])]) socket.ended(1006)
   }
 
-  #fromOwner(link: NodeLink, type: number, handle: number, body: Buffer): void {
+  /** Handles of a link are not used again before all others were: what still comes for one that has ended must find nothing. */
+  #newHandle(): number {
+    this.#handles = (this.#handles + 1) % 2 ** 32
+    return this.#handles
+  }
+
+  #fromOwner(link: NodeLink, type: number, handle: number, body: Body): void {
     const act = fromOwner[type]
     if (!act) throw new Error(`an owner does not send frames of type ${type}`)
     // It may have ended meanwhile.
@@ -103,9 +129,9 @@ export class Crossing {
     if (carrier) act(carrier, body)
   }
 
-  #fromEntering(link: NodeLink, type: number, handle: number, body: Buffer): void {
+  #fromEntering(link: NodeLink, type: number, handle: number, body: Body): void {
     if (type === crossing.open) {
-      this.#open(link, handle, opening.parse(JSON.parse(textOf(body))).client)
+      this.#open(link, handle, opening.parse(JSON.parse(textIn(body))).client)
       return
     }
     const act = fromEntering[type]
@@ -114,43 +140,53 @@ export class Crossing {
     if (carried) act(carried, body)
   }
 
-  #open(link: NodeLink, handle: number, { address, hidden, ...client }: ReturnType<typeof opening.parse>['client']) {
+  #open(link: NodeLink, handle: number, client: Client): void {
     const { clock } = this.parts
-    const all = this.#carried.get(link) ?? new Map<number, Carried>()
-    this.#carried.set(link, all)
+    const all = this.#of(this.#carried, link)
     if (all.has(handle)) throw new Error('the handle is in use')
-    const way: Way = { send: (type, body) => link.send(type, handle, body) }
+    const way: Way = { send: (type, body) => link.send(type, handle, body, 'answer') }
     const socket = new CarriedSocket(way, clock, () => {
       all.delete(handle)
       this.parts.disconnected(connection)
     })
-    const connection = this.parts.connect(socket, { ...client, address, hidden })
+    const connection = this.parts.connect(socket, client)
     socket.listener = connection
     all.set(handle, { socket, connection })
   }
 }
 
-const jsonOf = (body: Buffer): unknown => JSON.parse(textOf(body))
+/** @throws Error where a link of this version has no such body */
+function textIn(body: Body): string {
+  if (typeof body === 'string') return body
+  throw new TypeError('text was expected')
+}
+
+function bytesIn(body: Body): Buffer {
+  if (typeof body === 'string') throw new TypeError('bytes were expected')
+  return Buffer.from(body)
+}
+
+const jsonOf = (body: Body): unknown => JSON.parse(textIn(body))
 
 // The runtime uses the memory of a frame again: what may be kept is copied.
 
 /** What the node does that has the socket. */
-const fromOwner: Record<number, (carrier: Carrier, body: Buffer) => void> = {
-  [crossing.text]: (carrier, body) => carrier.text(textOf(body)),
-  [crossing.ping]: (carrier, body) => carrier.ping(body),
+const fromOwner: Record<number, (carrier: Carrier, body: Body) => void> = {
+  [crossing.text]: (carrier, body) => carrier.text(textIn(body)),
+  [crossing.ping]: (carrier, body) => carrier.ping(bytesIn(body)),
   [crossing.close]: (carrier, body) => carrier.close(closing.parse(jsonOf(body))),
   [crossing.terminate]: carrier => carrier.terminate(),
-  [crossing.elsewhere]: (carrier, body) => carrier.elsewhere(Buffer.from(body)),
+  [crossing.elsewhere]: (carrier, body) => carrier.elsewhere(bytesIn(body)),
 }
 
 /** What the node does that has the room. */
-const fromEntering: Record<number, (carried: Carried, body: Buffer) => void> = {
-  [crossing.text]: ({ socket }, body) => socket.listener?.receive(textOf(body)),
-  [crossing.binary]: ({ socket }, body) => socket.listener?.receive(Buffer.from(body)),
+const fromEntering: Record<number, (carried: Carried, body: Body) => void> = {
+  [crossing.text]: ({ socket }, body) => socket.listener?.receive(textIn(body)),
+  [crossing.binary]: ({ socket }, body) => socket.listener?.receive(bytesIn(body)),
   [crossing.ping]: ({ socket }) => socket.listener?.alive(),
-  [crossing.pong]: ({ socket }, body) => socket.listener?.ponged(Buffer.from(body)),
+  [crossing.pong]: ({ socket }, body) => socket.listener?.ponged(bytesIn(body)),
   [crossing.close]: ({ socket }, body) => socket.ended(closing.parse(jsonOf(body)).code),
-  [crossing.taken]: ({ socket }, body) => socket.taken(Number(textOf(body))),
+  [crossing.taken]: ({ socket }, body) => socket.taken(Number(textIn(body))),
   [crossing.stop]({ connection }, body) {
     const { retry_after } = stopping.parse(jsonOf(body))
     connection.close(new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: retry_after }))

@@ -67,7 +67,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
   const common: ConnectionParts = { ...parts, beat: pulses.beat, writes: new SharedWrites() }
   const drain = new Drain(() => [...connections, ...carriers], config, parts.clock)
   const crossing = new Crossing({
-    ...{ clock: parts.clock, queues: parts.queues, link: parts.link },
+    ...{ clock: parts.clock, log: parts.log, queues: parts.queues, link: parts.link },
     connect: (socket, client) => enter(new Connection(socket, client, 0, givesBack(socket), common)),
     disconnected: connection => leave(connection),
   })

@@ -74,7 +74,7 @@ export class Admission {
   async #find(room: Room, by: number): Promise<RoomRecord> {
     const { clock, store } = this.parts
     // First claim, then read: a deletion after the reading is done here, one before it is seen.
-    await this.registry.expectHere(room, by)
+    await this.registry.claims.expectHere(room.claimed, by)
     // The sentence of the original: its clients print it.
     const stored = await withDeadline(clock, store.get(room.id), 'DynamoDB error', by)
     const record = stored ?? this.#recordNotInStore(room)

@@ -30,9 +30,13 @@ export class CleanUp {
    * @throws SignalingError FORBIDDEN if `claim` gives no right to it, UNAVAILABLE if the store does not answer
    */
   async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
-    const { clock, store } = this.parts
     const roomId = 'roomId' in named ? named.roomId : (await this.registry.directory.find(named.peerId, claim))?.id
     if (roomId === undefined) return false
+    return this.registry.claims.serving(roomId, () => this.#delete(roomId, named, claim))
+  }
+
+  async #delete(roomId: string, named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
+    const { clock, store } = this.parts
     const room = this.registry.get(roomId)
     const record = room?.record ?? (await withDeadline(clock, store.get(roomId), storeSilent))
     if (!record) return false

@@ -41,9 +41,11 @@ export class Owner {
     return records.map(record => roomView(record, this.registry.get(record.room_id)))
   }
 
-  async inspect(identity: string, roomId: string): Promise<RoomDetails> {
-    const record = await this.#own(identity, roomId)
-    return roomDetails(record, this.registry.get(roomId))
+  inspect(identity: string, roomId: string): Promise<RoomDetails> {
+    return this.registry.claims.serving(roomId, async () => {
+      const record = await this.#own(identity, roomId)
+      return roomDetails(record, this.registry.get(roomId))
+    })
   }
 
   async change(identity: string, roomId: string, changes: RoomChanges): Promise<RoomDetails> {
@@ -61,12 +63,14 @@ export class Owner {
   }
 
   /** Ends the room for all, also past its end, while plain peers are in it. */
-  async delete(identity: string, roomId: string): Promise<void> {
-    // The store may know it no more: it has cleared it away, or has deleted it without being able to say so.
-    const record = this.registry.get(roomId)?.record
-    if (record) checkOwner(identity, record)
-    else await this.#own(identity, roomId)
-    await this.deleteRoom(roomId)
+  delete(identity: string, roomId: string): Promise<void> {
+    return this.registry.claims.serving(roomId, async () => {
+      // The store may know it no more: it has cleared it away, or has deleted it without being able to say so.
+      const record = this.registry.get(roomId)?.record
+      if (record) checkOwner(identity, record)
+      else await this.#own(identity, roomId)
+      await this.deleteRoom(roomId)
+    })
   }
 
   /**
@@ -74,7 +78,11 @@ export class Owner {
    * owner itself are disconnected, but may come back.
    * @throws SignalingError PEER_NOT_FOUND if it is not and was not in the room; LIMIT_REACHED
    */
-  async removePeer(identity: string, roomId: string, peerId: string): Promise<void> {
+  removePeer(identity: string, roomId: string, peerId: string): Promise<void> {
+    return this.registry.claims.serving(roomId, () => this.#remove(identity, roomId, peerId))
+  }
+
+  async #remove(identity: string, roomId: string, peerId: string): Promise<void> {
     await this.#own(identity, roomId)
     const room = this.registry.get(roomId)
     const peer = room?.peers.get(peerId)
@@ -147,11 +155,20 @@ export class Owner {
    * error. That is so, too, where the store answers so late that the caller has been told that it does not.
    * @param undo what takes such a change back, if it is of no use to anybody
    */
-  async #change(
+  #change(
     identity: string,
     roomId: string,
     change: (before: RoomRecord) => RoomRecord,
     undo?: (before: RoomRecord) => RoomRecord,
+  ): Promise<RoomRecord> {
+    return this.registry.claims.serving(roomId, () => this.#write(identity, roomId, change, undo))
+  }
+
+  async #write(
+    identity: string,
+    roomId: string,
+    change: (before: RoomRecord) => RoomRecord,
+    undo: ((before: RoomRecord) => RoomRecord) | undefined,
   ): Promise<RoomRecord> {
     const { clock, store } = this.parts
     const checked = (before: RoomRecord) => {

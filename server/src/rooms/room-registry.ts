@@ -2,10 +2,10 @@ import { type LeaveReason, SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Log } from '../log.ts'
-import { withDeadline } from '../resilience/deadline.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
+import { Claims, claimFor } from './claims.ts'
 import { Directory } from './directory.ts'
 import { Endings } from './endings.ts'
 import { rememberToken } from './former-tokens.ts'
@@ -15,7 +15,6 @@ import { Presence, presenceWindow } from './presence.ts'
 import { enforceRemovals } from './removals.ts'
 import { type Peer, Room } from './room.ts'
 import type { Emit } from './room-events.ts'
-import { ServedElsewhere } from './served-elsewhere.ts'
 
 export interface RoomRegistryParts {
   readonly store: RoomStore
@@ -34,15 +33,13 @@ export interface RoomRegistryParts {
 }
 
 export const storeSilent = 'The room store does not answer.'
-export const clusterSilent = 'It cannot be found out which node serves the room.'
-
-/** Milliseconds after which the claim of a room is of no use to anybody, unless it is prolonged. */
-const claimFor = 24 * 3_600_000
 
 /** The rooms that are open on this node, who is in them, and how long they last. */
 export class RoomRegistry {
   readonly directory: Directory
   readonly #rooms = new Map<string, Room>()
+  /** Which rooms this node serves. */
+  readonly claims: Claims
   /** What is remembered of peers that have left. */
   readonly past: Past
   readonly #endings: Endings
@@ -51,6 +48,7 @@ export class RoomRegistry {
     const { clock, limits } = parts
     const over = new SignalingError('ROOM_EXPIRED')
     this.directory = new Directory(parts)
+    this.claims = new Claims(parts, this.#rooms)
     this.past = new Past(parts, this.directory, room => this.forgetIfUnused(room))
     this.#endings = new Endings({
       clock,
@@ -67,23 +65,6 @@ export class RoomRegistry {
 
   values(): Iterable<Room> {
     return this.#rooms.values()
-  }
-
-  /** Resolves if this node serves the room. @throws ServedElsewhere; SignalingError UNAVAILABLE */
-  async expectHere(room: Room, by?: number): Promise<void> {
-    const { clock, cluster } = this.parts
-    const { node } = await withDeadline(clock, room.claimed, clusterSilent, by)
-    if (node !== cluster.self.id) throw new ServedElsewhere(node)
-  }
-
-  /** The room, if it is open on this node. @throws ServedElsewhere; SignalingError UNAVAILABLE */
-  async find(roomId: string): Promise<Room | undefined> {
-    const open = this.#rooms.get(roomId)
-    if (open?.record) return open
-    const { clock, cluster } = this.parts
-    const placement = await withDeadline(clock, cluster.find(roomId), clusterSilent)
-    if (placement && placement.node !== cluster.self.id) throw new ServedElsewhere(placement.node)
-    return this.#rooms.get(roomId)
   }
 
   /** The room, which this node claims. */

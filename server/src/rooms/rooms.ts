@@ -68,7 +68,7 @@ export class Rooms {
 
   /** The peer of this name in a room that this node serves, if there is one. @throws ServedElsewhere; SignalingError UNAVAILABLE */
   async find(roomId: string, peerId: string): Promise<Peer | undefined> {
-    return (await this.#registry.find(roomId))?.peers.get(peerId)
+    return (await this.#registry.claims.find(roomId))?.peers.get(peerId)
   }
 
   /** The peer's session is over, or another one has its place. */
