@@ -56,7 +56,14 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     'server/src/api/',
     ['server/src/api/', 'server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'hono', 'zod'],
   ],
-  ['server/src/identity/local.ts', ['seam', 'server/src/identity/identity.ts', 'node:', 'jose']],
+  [
+    'server/src/identity/local/key-list.ts',
+    ['seam', 'server/src/identity/identity.ts', 'server/src/identity/local/', 'server/src/redis/redis.ts'],
+  ],
+  [
+    'server/src/identity/local',
+    ['seam', 'server/src/identity/identity.ts', 'server/src/identity/local/', 'node:', 'jose'],
+  ],
   [
     'server/src/identity/oidc',
     ['seam', 'server/src/identity/identity.ts', 'server/src/identity/oidc/', 'server/src/identity/jwks/', 'jose'],
@@ -87,11 +94,15 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     ],
   ],
   [
+    'server/src/room-store/redis',
+    ['seam', 'server/src/room-store/room-store.ts', 'server/src/room-store/redis/', 'server/src/redis/redis.ts'],
+  ],
+  [
     'server/src/room-store/',
     ['seam', 'server/src/room-store/', 'server/src/aws-signature.ts', 'node:', '@aws-sdk/client-dynamodb'],
   ],
   ['server/src/cluster/', ['seam', 'server/src/cluster/', 'server/src/redis/']],
-  ['server/src/redis/', ['seam', 'bun']],
+  ['server/src/redis/', ['seam', 'server/src/redis/', 'bun']],
   ['server/src/settings', ['server/src/settings/', 'common', '@parley/protocol', 'zod']],
   ['server/src/command-line/', ['server/src/command-line/', 'common', 'node:', 'smol-toml']],
   [

@@ -16,6 +16,14 @@ describe.skipIf(!hasRedis)('the connection to Redis', () => {
     redis.close()
   })
 
+  test('repeats nothing of what it has sent when the server does not know the command', async () => {
+    const { url } = await startRedis()
+    const redis = openRedis(url, systemClock)
+    await connected(redis)
+    await expect(redis.send('NONESUCH', 'secret')).rejects.toThrow(/^ERR unknown command 'NONESUCH'$/)
+    redis.close()
+  })
+
   test('fails at once while there is none, and is there again by itself', async () => {
     const server = await startRedis()
     const redis = openRedis(server.url, systemClock)

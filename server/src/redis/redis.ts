@@ -15,6 +15,8 @@ const pauses: Pauses = [100, 1_000]
 /** Answers by which a server says that another one is to be asked, or itself later; by its name that may be found by now. */
 const isElsewhere = /^(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED)\b/
 
+const repeated = /, with args beginning with:.*/s
+
 /** A script of Lua, which Redis runs in one step (redis.io, "Scripting with Lua"). */
 export interface Script {
   readonly text: string
@@ -82,7 +84,10 @@ export function openRedis(url: string, clock: Clock): Redis {
     try {
       return await inTime(clock, asked.send(command, [...args]))
     } catch (error) {
-      if (isElsewhere.test((error as Error).message)) asked.onclose?.call(asked, error as Error)
+      const { message } = error as Error
+      if (isElsewhere.test(message)) asked.onclose?.call(asked, error as Error)
+      // A server that does not know a command repeats what it was given with it, which may be a secret.
+      if (repeated.test(message)) throw new Error(message.replace(repeated, ''))
       throw error
     }
   }
