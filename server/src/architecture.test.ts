@@ -90,6 +90,9 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     ['seam', 'server/src/room-store/', 'server/src/aws-signature.ts', 'node:', '@aws-sdk/client-dynamodb'],
   ],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
+  ['server/src/cluster/alone.ts', ['seam', 'server/src/cluster/cluster.ts']],
+  ['server/src/cluster/', ['seam', 'server/src/cluster/', 'server/src/redis/']],
+  ['server/src/redis/', ['server/src/clock.ts', 'server/src/resilience/', 'bun']],
   ['server/src/settings', ['server/src/settings/', 'common', '@parley/protocol', 'zod']],
   ['server/src/command-line/', ['server/src/command-line/', 'common', 'node:', 'smol-toml']],
   [
@@ -137,6 +140,7 @@ const groups: Record<string, readonly string[]> = {
     'server/src/identity/identity.ts',
     'server/src/room-store/room-store.ts',
     'server/src/backplane/backplane.ts',
+    'server/src/cluster/cluster.ts',
   ],
   common: [
     'clock',
@@ -196,7 +200,7 @@ describe('the direction of imports', () => {
 
   test('lets main.ts alone name an adapter', () => {
     const adapters = files.filter(
-      file => /server\/src\/(identity|room-store|backplane)\/[^/]+$/.test(file) && !isTest(file),
+      file => /server\/src\/(identity|room-store|backplane|cluster)\/[^/]+$/.test(file) && !isTest(file),
     )
     const users = files.filter(
       file =>
@@ -228,7 +232,7 @@ test('client/ needs nothing but what browsers have too', () => {
 })
 
 test('each seam has its contract, and each adapter runs it', () => {
-  for (const seam of ['identity', 'room-store', 'backplane']) {
+  for (const seam of ['identity', 'room-store', 'backplane', 'cluster']) {
     const folder = `server/src/${seam}`
     expect(existsSync(join(root, folder, `${seam}.contract.ts`))).toBe(true)
     // A folder beside an adapter has the adapter's parts.
