@@ -101,6 +101,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     'server/src/room-store/',
     ['seam', 'server/src/room-store/', 'server/src/aws-signature.ts', 'node:', '@aws-sdk/client-dynamodb'],
   ],
+  ['server/src/cluster/alone.ts', ['seam', 'server/src/cluster/cluster.ts']],
   ['server/src/cluster/', ['seam', 'server/src/cluster/', 'server/src/redis/']],
   ['server/src/redis/', ['seam', 'server/src/redis/', 'bun']],
   ['server/src/settings', ['server/src/settings/', 'common', '@parley/protocol', 'zod']],

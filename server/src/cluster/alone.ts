@@ -1,17 +1,18 @@
-import type { Cluster } from './cluster.ts'
+import type { Cluster, Node } from './cluster.ts'
 
-/** This process is the only node. */
-export function alone(): Cluster {
-  const self = { id: 'alone', name: 'alone', address: '', version: '' }
-  const mine = Promise.resolve({ node: self.id, number: 1 })
+const nobody: Node = { id: 'alone', name: 'alone', address: '', version: '' }
+
+/** A server that shares its rooms with nobody: all of them are its own. */
+export function alone(self: Node = nobody): Cluster {
+  const placement = Promise.resolve({ node: self.id, number: 1 })
   return {
     self,
     listen() {},
     others: () => [],
-    claim: () => mine,
-    find: () => mine,
+    claim: () => placement,
+    find: () => placement,
     release() {},
-    async ready() {},
+    ready: async () => 'ready',
     async close() {},
   }
 }

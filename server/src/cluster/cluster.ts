@@ -16,7 +16,7 @@ export interface Node {
  */
 export interface Placement {
   readonly node: string
-  /** Goes up whenever the room comes to another node, or its claim had to be written again. */
+  /** Goes up whenever the room comes to another node, and when its claim was lost with all others. */
   readonly number: number
 }
 
@@ -39,15 +39,19 @@ export interface Cluster {
   others(): readonly Node[]
   /**
    * Who serves the room: this node from now on, if no living node does. To claim a room that is this node's already is harmless.
-   * @param end milliseconds from now until the claim is of no use to anybody; it is prolonged as long as this node lives
+   * @param end milliseconds from now until nobody is expected to need the claim, should this node die; as long as it lives,
+   *   and does not release the room, the claim stays
    */
   claim(roomId: string, end: number): Promise<Placement>
   /** Who serves the room; undefined if no living node does. Claims nothing. */
   find(roomId: string): Promise<Placement | undefined>
   /** This node serves the room no more. Never throws, and is not waited for: what fails is made good by the end of the claim. */
   release(roomId: string): void
-  /** Resolves if this node may be sent traffic: others, or Redis, can be reached. */
-  ready(): Promise<void>
+  /**
+   * Resolves if this node may be sent traffic. `degraded`: no node can find out who serves a room that it does not know, so another
+   * one would do no better. @throws SignalingError UNAVAILABLE if another one would
+   */
+  ready(): Promise<'ready' | 'degraded'>
   /** Takes this node out of the cluster. Its claims are free from then on. */
   close(): Promise<void>
 }
