@@ -90,6 +90,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     ['seam', 'server/src/room-store/', 'server/src/aws-signature.ts', 'node:', '@aws-sdk/client-dynamodb'],
   ],
   ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
+  ['server/src/links/', ['server/src/links/', 'common', '@parley/protocol', 'node:crypto', 'bun']],
   ['server/src/settings', ['server/src/settings/', 'common', '@parley/protocol', 'zod']],
   ['server/src/command-line/', ['server/src/command-line/', 'common', 'node:', 'smol-toml']],
   [
