@@ -104,6 +104,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/cluster/alone.ts', ['seam', 'server/src/cluster/cluster.ts']],
   ['server/src/cluster/', ['seam', 'server/src/cluster/', 'server/src/redis/']],
   ['server/src/redis/', ['seam', 'server/src/redis/', 'bun']],
+  ['server/src/links/', ['server/src/links/', 'common', '@parley/protocol', 'node:crypto', 'bun']],
   ['server/src/settings', ['server/src/settings/', 'common', '@parley/protocol', 'zod']],
   ['server/src/command-line/', ['server/src/command-line/', 'common', 'node:', 'smol-toml']],
   [
