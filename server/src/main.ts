@@ -5,6 +5,7 @@ import { version } from '../package.json' with { type: 'json' }
 import { check } from './check.ts'
 import { systemClock as clock } from './clock.ts'
 import { alone } from './cluster/alone.ts'
+import { redis as redisCluster } from './cluster/redis.ts'
 import { type Command, helpText, readCommandLine } from './command-line/command-line.ts'
 import { givenSettings } from './command-line/given-settings.ts'
 import { settingsInForce, settingsInForceJson } from './command-line/in-force.ts'
@@ -12,13 +13,17 @@ import type { Config, IdentityChoice, StoreChoice } from './config.ts'
 import { descriptorLimit, watchDescriptors } from './descriptors.ts'
 import { healthcheck } from './healthcheck.ts'
 import type { Identity } from './identity/identity.ts'
+import { keyList } from './identity/local/key-list.ts'
 import { local } from './identity/local.ts'
 import { oidc } from './identity/oidc.ts'
 import { LineOutput } from './line-output.ts'
 import { openLog, reasons, standardError } from './log.ts'
+import { joinNodes, keyPrefix, type NodesParts } from './nodes.ts'
 import { ownNames } from './own-names.ts'
 import { preflight } from './preflight.ts'
 import { logRender } from './pretty-log.ts'
+import { openRedis, type Redis } from './redis/redis.ts'
+import { redis as redisRooms } from './room-store/redis.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { sqlite } from './room-store/sqlite.ts'
 import { createServer } from './server.ts'
@@ -65,7 +70,9 @@ captureOutput(log)
 for (const { variable, sentence } of [...warnings, ...(tls?.warnings ?? [])]) log.warn({ setting: variable }, sentence)
 process.on('uncaughtException', error => void fail(error))
 process.on('unhandledRejection', error => void fail(error))
-const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))
+const { identity, store, nodes, server, httpPort, wsPort } = await start().catch(error =>
+  refuseToStart([error.message]),
+)
 
 process.on('SIGINT', signal => void stop({ signal }))
 process.on('SIGTERM', signal => void stop({ signal }))
@@ -81,24 +88,41 @@ void complain(identity)
 void complain(store)
 
 async function start() {
-  const identity = await openIdentity(config.identity)
-  const store = await openStore(config.store)
+  const redis = config.redisUrl ? openRedis(config.redisUrl, clock) : undefined
+  const identity = await openIdentity(config.identity, redis)
+  const store = await openStore(config.store, redis)
+  const nodes = redis && joinNodes({ ...{ config, redis, clock, log, version }, cluster: clusterIn(redis) })
   const server = createServer(config, {
-    ...{ identity, store, cluster: alone(), clock, log, version },
+    ...{ identity, store, clock, log, version, link: nodes?.link, cluster: nodes?.cluster ?? alone() },
     certificate: tls?.certificate,
   })
-  return { identity, store, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }
+  nodes?.serve(server)
+  return { identity, store, nodes, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }
 }
 
-async function openIdentity(choice: IdentityChoice): Promise<Identity> {
+async function openIdentity(choice: IdentityChoice, redis: Redis | undefined): Promise<Identity> {
   if (choice.kind === 'cognito') return (await loadCognito())({ ...choice, folder }, clock, log)
-  return choice.kind === 'oidc' ? oidc(choice, clock) : local({ ...choice, folder }, clock)
+  if (choice.kind === 'oidc') return oidc(choice, clock)
+  if (!redis) return local({ ...choice, folder }, clock)
+  const identity = await local({ ...choice, keys: keyList(redis, clock) }, clock)
+  const restore = () =>
+    identity.restore().catch(error => log.warn({ cause: reasons(error) }, 'signing keys not shared'))
+  redis.onConnected(() => void restore())
+  return identity
 }
 
-async function openStore(choice: StoreChoice): Promise<RoomStore> {
+async function openStore(choice: StoreChoice, redis: Redis | undefined): Promise<RoomStore> {
   if (choice.kind === 'dynamodb') return (await loadDynamodb())(choice, clock)
-  return sqlite(join(folder, 'rooms.sqlite'), clock)
+  return redis && choice.kind === 'redis' ? redisRooms(redis, clock) : sqlite(join(folder, 'rooms.sqlite'), clock)
 }
+
+const clusterIn =
+  (redis: Redis): NodesParts['cluster'] =>
+  (self, call) =>
+    redisCluster({
+      ...{ self, redis, clock, call, prefix: keyPrefix, neighbours: () => [], onTurn() {} },
+      onFault: error => log.error({ err: error }, 'unforeseen error'),
+    })
 
 // More than a quarter of a start is loading the SDK of AWS, which an embedded server does not need.
 async function loadCognito() {
@@ -135,7 +159,7 @@ async function stop(why: object): Promise<void> {
   log.info(why, 'stopping')
   const within = (config.drainNotice + config.drainWithin) * 1000 + endWithin
   if (!(await isDone(server.drain(hurry.signal), within))) log.warn({ within }, 'connections cut off')
-  const closed = Promise.all([identity.close(), store.close()])
+  const closed = Promise.all([identity.close(), store.close()]).then(() => nodes?.close())
   if (!(await isDone(closed, closeWithin))) log.warn({ closeWithin }, 'services cut off')
   log.info({}, 'stopped')
   await log.flush(flushWithin)

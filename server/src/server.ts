@@ -6,6 +6,9 @@ import type { Clock } from './clock.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
+import { forwardingTypes, type RequestLink } from './forwarding.ts'
+import type { NodeLink } from './gateway/crossing.ts'
+import { crossingTypes } from './gateway/crossing-frames.ts'
 import { openGateway } from './gateway/gateway.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
@@ -15,6 +18,7 @@ import { type Identity, signInWithin } from './identity/identity.ts'
 import { type Log, logFailure } from './log.ts'
 import { queueBudget, usableMemory } from './memory.ts'
 import { countError, createMetrics } from './metrics.ts'
+import { NodeRequests } from './node-requests.ts'
 import { type PortServer, Ports } from './ports.ts'
 import { problem } from './problem.ts'
 import { rateLimit } from './rate-limit.ts'
@@ -31,10 +35,18 @@ import { TimeSlices } from './time-slices.ts'
 import type { Certificate } from './tls/certificate.ts'
 import { WorkBudget, workOfRequest } from './work-budget.ts'
 
+/** Types of the frames that nodes send each other, and the form of their bodies. */
+export const linkTypes = new Map([...crossingTypes, ...forwardingTypes])
+
+/** A link to another node, as far as sockets and requests need it. */
+export type ServerLink = NodeLink & RequestLink
+
 export interface ServerParts {
   readonly identity: Identity
   readonly store: RoomStore
   readonly cluster: Cluster
+  /** The link to another node of the cluster. @throws SignalingError UNAVAILABLE */
+  readonly link?: ((nodeId: string) => Promise<ServerLink>) | undefined
   readonly clock: Clock
   readonly log: Log
   readonly version: string
@@ -52,6 +64,8 @@ export interface SignalingServer {
   spare(shortage: Shortage): void
   /** Serves new connections with another certificate. @throws Error; then the one before stays in force */
   useCertificate(certificate: Certificate): void
+  /** A frame of `linkTypes` has come from another node. */
+  receive(link: ServerLink, type: number, handle: number, body: string | Uint8Array): void
   /**
    * Is not ready any more, gives peers the configured time to move, then takes no more connections and requests, closes every
    * peer with 1001, and resolves when all have gone.
@@ -62,6 +76,7 @@ export interface SignalingServer {
 
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
   const { clock, identity, store, cluster, log, version } = parts
+  const { link = () => Promise.reject(new SignalingError('UNAVAILABLE')) } = parts
   const metrics = createMetrics()
   const emit = toEach(logEvents(log, clock), countEvents(metrics))
   const refusedOrigin = refusedOrigins(clock, log, metrics)
@@ -73,6 +88,10 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     turnUser: (subject: string) => turnUser(config, subject),
   }
   const rooms = new Rooms({ ...parts, ...ice, emit, metrics, limits: config, budget, slices })
+  cluster.listen({
+    lost: (roomId, to) => rooms.lost(roomId, to),
+    died: node => log.warn({ node: node.name }, 'node gone'),
+  })
   const newcomers = new Newcomers({
     ...{ clock, log, metrics },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
@@ -89,7 +108,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       ...{ hiddenClient, refusedOrigin, refusedAttempt },
       limits: { ...config, waitingBytes: 4 * config.unregisteredMessageBytes },
       guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),
-      link: () => Promise.reject(new SignalingError('UNAVAILABLE')),
+      link,
     },
   )
 
@@ -134,6 +153,14 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     },
   )
 
+  const nodes = new NodeRequests({
+    clock,
+    log,
+    cluster,
+    link,
+    fetch: (request, context) => api.fetch(request, context),
+  })
+
   async function answer(request: Request, server: PortServer, path: string): Promise<Response> {
     const socketAddress = server.requestIP(request)?.address ?? ''
     const client = clientOf(socketAddress, request.headers, config.proxies)
@@ -145,10 +172,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     if (path === '/anonymous-signin') server.timeout(request, signInWithin / 1000 + 5)
     // A few in each turn of the event loop: relayed messages need not wait for all that is asked at once.
     await slices.turn(workOfRequest)
-    const response = await api.fetch(whole, { client, path })
-    // The runtime would keep a body that nobody reads until it collects garbage: a gigabyte of them in seconds.
-    if (!whole.bodyUsed) await whole.body?.cancel()
-    return response
+    return nodes.answer(whole, client, path)
   }
 
   /** What the runtime would print, and show to the client with its source. */
@@ -168,6 +192,10 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     listenHttp: () => ports.listenHttp(),
     listenWebSocket: () => ports.listenWebSocket(),
     useCertificate: certificate => ports.useCertificate(certificate),
+    receive(from, type, handle, body) {
+      if (forwardingTypes.has(type)) nodes.receive(from, type, handle, body)
+      else gateway.receive(from, type, handle, body)
+    },
 
     spare(now) {
       if (draining) return

@@ -160,6 +160,7 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
       if (isClosed) throw new SignalingError('UNAVAILABLE', 'This node has left the others.')
       return rooms.claim(roomId, end)
     },
+    find: roomId => withDeadline(clock, asked.find(roomId), 'Redis does not say which node serves the room.'),
     release(roomId) {
       if (!isClosed) rooms.release(roomId)
     },

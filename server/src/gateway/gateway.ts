@@ -41,6 +41,8 @@ export interface Gateway {
   /** Answers a request that should be an upgrade: with nothing where it is one, otherwise with what is wrong. */
   upgrade(request: Request, server: Server<Attachment>): Response | undefined | Promise<Response | undefined>
   connectionCount(): number
+  /** A frame of `crossingTypes` has come from another node. */
+  receive: Crossing['receive']
   /** Takes connections or, while descriptors are short, does not; then some that do nothing are closed, too. */
   accept(accepts: boolean): void
   /**
@@ -191,6 +193,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
         return refuse(error)
       }
     },
+    receive: (...frame) => crossing.receive(...frame),
     connectionCount: () => connections.size + carriers.size,
     accept(accepts) {
       accepting = accepts

@@ -27,6 +27,7 @@ export function countEvents(metrics: Metrics): Emit {
       case 'refused':
       case 'removed':
       case 'ended':
+      case 'moved':
       case 'past_end':
       // How many there are now, the census says.
       case 'left':

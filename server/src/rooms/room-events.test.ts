@@ -31,6 +31,10 @@ const accounts: {
     { level: 30, room: 'r', peers: 2, code: 'ROOM_DELETED', msg: 'room ended' },
   ],
   made_way: [{ room: 'r' }, { level: 30, room: 'r', msg: 'room that nobody has entered made way' }, 'roomsMadeWay'],
+  moved: [
+    { room: 'r', node: 'n' },
+    { level: 40, room: 'r', node: 'n', msg: 'room served by another node' },
+  ],
   joined: [
     { ...ids, role: 'worker', replaced: false, turnUser: 'u' },
     { level: 30, ...ids, role: 'worker', replaced: false, turn_user: 'u', msg: 'peer registered' },

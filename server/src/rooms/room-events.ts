@@ -20,6 +20,8 @@ type AboutRoom = { readonly room: string } & (
   | { readonly type: 'ended'; readonly peers: number; readonly code: ErrorCode }
   /** Nobody had entered it, and it was deleted for newer ones. */
   | { readonly type: 'made_way' }
+  /** Another node serves it now; those that were in it here come back. */
+  | { readonly type: 'moved'; readonly node: string }
 )
 
 type AboutPeer =

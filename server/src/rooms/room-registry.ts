@@ -1,6 +1,6 @@
 import { type LeaveReason, SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
-import type { Cluster } from '../cluster/cluster.ts'
+import type { Cluster, Placement } from '../cluster/cluster.ts'
 import type { Log } from '../log.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
@@ -172,6 +172,17 @@ export class RoomRegistry {
       default:
         room.state satisfies never
     }
+  }
+
+  /** Another node serves the room now. Its peers come back, and are let in there. */
+  lost(roomId: string, to: Placement): void {
+    const room = this.#rooms.get(roomId)
+    if (!room) return
+    room.claimed = Promise.resolve(to)
+    room.presence.close()
+    const moved = () => new SignalingError('SHUTTING_DOWN', 'The room has moved to another node.', { retryAfter: 1 })
+    for (const { session } of [...room.peers.values()]) session.close(moved())
+    this.parts.emit({ type: 'moved', room: roomId, node: to.node })
   }
 
   /** Says no more of who comes and goes: all are about to go. */

@@ -175,7 +175,7 @@ export class Room {
     readonly id: string,
     readonly presence: Presence,
     /** Which node serves it. */
-    readonly claimed: Promise<Placement>,
+    public claimed: Promise<Placement>,
   ) {}
 
   /** Whether plain peers are in it, for whose sake it goes on past its end. */

@@ -1,4 +1,5 @@
 import type { LeaveReason, Register } from '@parley/protocol'
+import type { Placement } from '../cluster/cluster.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import { Admission, type AdmissionLimits, type AdmissionParts } from './admission.ts'
 import { type Census, census } from './census.ts'
@@ -79,6 +80,11 @@ export class Rooms {
   /** Who is in the rooms of this node, and what is kept for those that are not. */
   census(): Census & { readonly past: PastSize; readonly created: CreatedRooms['size'] } {
     return { ...census(this.#registry.values()), past: this.#registry.past.size, created: this.#created.size }
+  }
+
+  /** Another node serves the room now. */
+  lost(roomId: string, to: Placement): void {
+    this.#registry.lost(roomId, to)
   }
 
   /** Says no more of who comes and goes: all are about to go. */

@@ -2,6 +2,7 @@ import { type Redis, script } from '../../redis/redis.ts'
 import type { Node, Placement } from '../cluster.ts'
 import claimText from './claim.lua' with { type: 'text' }
 import confirmText from './confirm.lua' with { type: 'text' }
+import findText from './find.lua' with { type: 'text' }
 import leaveText from './leave.lua' with { type: 'text' }
 import releaseText from './release.lua' with { type: 'text' }
 import strikeText from './strike.lua' with { type: 'text' }
@@ -9,6 +10,7 @@ import turnText from './turn.lua' with { type: 'text' }
 
 const [turn, strike, leave] = [script(turnText), script(strikeText), script(leaveText)]
 const [claim, confirm, release] = [script(claimText), script(confirmText), script(releaseText)]
+const find = script(findText)
 
 /** How long what is known of a node outlives its last turn, in milliseconds: it clears rubbish, and is nobody's death. */
 const knownFor = 86_400_000
@@ -49,6 +51,7 @@ export interface Commands {
   claim(roomId: string, seen: number, ms: number): Promise<Outcome & { readonly wasMissing: boolean }>
   /** @param epoch the one in which `number` was seen in Redis */
   confirm(roomId: string, number: number, epoch: string, ms: number): Promise<Outcome>
+  find(roomId: string): Promise<Placement | undefined>
   release(roomId: string): Promise<void>
 }
 
@@ -89,6 +92,10 @@ export function commands(redis: Pick<Redis, 'run' | 'send'>, prefix: string, sel
       const answer = await redis.run(confirm, [roomKey(roomId), nodes, epoch], args)
       const [node, number, name] = answer as [string, number, string]
       return { placement: { node, number }, epoch: name }
+    },
+    async find(roomId) {
+      const answer = (await redis.run(find, [roomKey(roomId), nodes])) as [string, number] | null
+      return answer ? { node: answer[0], number: answer[1] } : undefined
     },
     async release(roomId) {
       await redis.run(release, [roomKey(roomId)], [id, String(rememberedFor)])

@@ -1,0 +1,110 @@
+import { hostname, networkInterfaces } from 'node:os'
+import { SignalingError } from '@parley/protocol'
+import type { Clock } from './clock.ts'
+import type { Cluster, Node } from './cluster/cluster.ts'
+import type { Config } from './config.ts'
+import { openLinks } from './links/links.ts'
+import { type Log, reasons } from './log.ts'
+import type { Redis } from './redis/redis.ts'
+import { retry } from './resilience/retry.ts'
+import { linkTypes, type ServerLink, type SignalingServer } from './server.ts'
+
+/** Between two looks for a node that Redis names and this one does not know yet: it reads all of them once a second. Milliseconds. */
+const lookEvery = 100
+const looks = 25
+
+/** Stands before all keys in Redis. */
+export const keyPrefix = 'parley:'
+const secretKey = `${keyPrefix}link-secret`
+
+export interface NodesParts {
+  readonly config: Pick<Config, 'nodeName' | 'nodeHost' | 'nodePort'>
+  readonly redis: Redis
+  readonly clock: Clock
+  readonly log: Log
+  readonly version: string
+  /** Opens the cluster of which this is a node, which calls others by `call` before it takes them for dead. */
+  cluster(self: Node, call: (node: Node) => Promise<boolean>): Cluster
+}
+
+/** This server as a node among others. */
+export interface Nodes {
+  readonly cluster: Cluster
+  link(nodeId: string): Promise<ServerLink>
+  /** Has the server hear what other nodes say. */
+  serve(server: SignalingServer): void
+  close(): Promise<void>
+}
+
+/** Opens the port for other nodes. @throws Error that says which setting is missing; with code EADDRINUSE and the like */
+export function joinNodes({ config, redis, clock, log, version, ...parts }: NodesParts): Nodes {
+  const host = config.nodeHost || privateAddress()
+  const id = crypto.randomUUID()
+  const name = config.nodeName || hostname()
+  const secrets = new Set<string>()
+  redis.onConnected(
+    () => void shareSecret(redis, secrets).catch(error => log.warn({ cause: reasons(error) }, 'no link secret')),
+  )
+  let server: SignalingServer | undefined
+  const links = openLinks({
+    ...{ id, hostname: host, port: config.nodePort, clock, log },
+    secrets: () => [...secrets],
+    types: linkTypes,
+    listener: { opened() {}, received: (link, type, handle, body) => server?.receive(link, type, handle, body) },
+  })
+  const address = `${host.includes(':') ? `[${host}]` : host}:${links.port}`
+  const cluster = parts.cluster({ id, name, address, version }, node => links.answers(node))
+  log.info({ node: name, id, address }, 'node')
+
+  return {
+    cluster,
+    async link(nodeId) {
+      const known = () => {
+        const node = cluster.others().find(other => other.id === nodeId)
+        if (node) return node
+        throw new SignalingError('UNAVAILABLE', 'The node that serves the room is not known yet.', { retryAfter: 1 })
+      }
+      const node = await retry(clock, known, (error, attempt) => {
+        if (attempt === looks) throw error
+        return lookEvery
+      })
+      return links.to(node)
+    },
+    serve(given) {
+      server = given
+    },
+    async close() {
+      await cluster.close().catch(error => log.warn({ cause: reasons(error) }, 'cluster not left'))
+      links.close()
+      redis.close()
+    },
+  }
+}
+
+/** All nodes prove to each other that they know the secret which the first of them has put into Redis. */
+async function shareSecret(redis: Redis, secrets: Set<string>): Promise<void> {
+  const [known] = secrets
+  await redis.send(
+    'SET',
+    secretKey,
+    known ?? Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex'),
+    'NX',
+  )
+  const shared = String(await redis.send('GET', secretKey))
+  // The one that all others have first comes first; those from before Redis lost its memory are good, too.
+  const others = [...secrets].filter(secret => secret !== shared)
+  secrets.clear()
+  for (const secret of [shared, ...others]) secrets.add(secret)
+}
+
+/** @throws Error where this machine has none, or several */
+function privateAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap(list => list ?? [])
+  const found = addresses.filter(({ family, internal }) => family === 'IPv4' && !internal).map(({ address }) => address)
+  const [only] = found
+  if (only && found.length === 1) return only
+  if (!only) return '127.0.0.1'
+  throw new Error(
+    `This machine has several addresses (${found.join(', ')}): set PARLEY_NODE_HOST to that which other nodes reach.`,
+  )
+}
