@@ -6,6 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { startRedis } from '../server/test/redis-process.ts'
+import { startBalancer } from './balancer.ts'
 import { Inbox } from './inbox.ts'
 
 /** The root of the repository, where a person types the commands of the README. */
@@ -72,10 +74,15 @@ export interface ParleyProcess {
 }
 
 /**
- * Starts a server on free ports and resolves when it has said that it is ready. It ends with the test at the latest.
+ * Starts a server on free ports and resolves when it has said that it is ready. It ends with the test at the latest. With
+ * PARLEY_E2E_NODES=2 these are two nodes behind a load balancer, so that a test can be run on them as it is.
  * @throws StartFailure with all that it said, if it ends before that
  */
-export async function startParley(options: StartOptions = {}): Promise<ParleyProcess> {
+export function startParley(options: StartOptions = {}): Promise<ParleyProcess> {
+  return process.env.PARLEY_E2E_NODES === '2' ? startTwoNodes(options) : startNode(options)
+}
+
+async function startNode(options: StartOptions): Promise<ParleyProcess> {
   const { command = 'bun', settings = {} } = options
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'parley-e2e-')))
   const limited = options.openFiles ? ['bash', '-c', `ulimit -n ${options.openFiles} && exec "$0" "$@"`] : []
@@ -149,6 +156,45 @@ export async function startParley(options: StartOptions = {}): Promise<ParleyPro
       signal(name, addressee)
       await ended
       return { code: child.exitCode, milliseconds: performance.now() - start }
+    },
+  }
+}
+
+/** Two nodes that share a Redis of their own. Connections go to them in turn. */
+async function startTwoNodes(options: StartOptions): Promise<ParleyProcess> {
+  const { url } = await startRedis()
+  const start = (name: string) =>
+    startNode({
+      ...options,
+      settings: {
+        PARLEY_REDIS_URL: url,
+        PARLEY_NODE_NAME: name,
+        PARLEY_NODE_HOST: '127.0.0.1',
+        PARLEY_NODE_PORT: '0',
+        ...options.settings,
+      },
+    })
+  const nodes = await Promise.all([start('a'), start('b')])
+  const balanced = (urls: readonly string[]) => startBalancer(urls.map(each => Number(new URL(each).port)))
+  const [http, ws] = await Promise.all([
+    balanced(nodes.map(({ httpUrl }) => httpUrl)),
+    balanced(nodes.map(({ wsUrl }) => wsUrl)),
+  ])
+  const [first] = nodes
+  return {
+    ...first,
+    httpUrl: `http://127.0.0.1:${http}`,
+    wsUrl: `ws://127.0.0.1:${ws}`,
+    get stderr() {
+      return nodes.flatMap(({ stderr }) => stderr)
+    },
+    said: (...parts) => Promise.race(nodes.map(node => node.said(...parts))),
+    signal: (...given) => {
+      for (const node of nodes) node.signal(...given)
+    },
+    async stop(...given) {
+      const [outcome] = await Promise.all(nodes.map(node => node.stop(...given)))
+      return outcome ?? { code: null, milliseconds: 0 }
     },
   }
 }

@@ -33,6 +33,8 @@ import { asksForTls, readCertificate } from './tls/files.ts'
 import { renewCertificate } from './tls/renewal.ts'
 import { reachable, welcome } from './welcome.ts'
 
+/** For so long a start waits for Redis. Milliseconds. */
+const connectWithin = 3_000
 /** What is not closed by then is cut off. Milliseconds; a stop as a whole, without the time to drain, must end within 5 s. */
 const endWithin = 3_500
 /** Milliseconds in which a second signal is the first one, passed on: by npm, or by a terminal to all that run in it. */
@@ -89,6 +91,8 @@ void complain(store)
 
 async function start() {
   const redis = config.redisUrl ? openRedis(config.redisUrl, clock) : undefined
+  // Without it the server starts, too, and says so.
+  if (redis) await isDone(new Promise<void>(resolve => redis.onConnected(resolve)), connectWithin)
   const identity = await openIdentity(config.identity, redis)
   const store = await openStore(config.store, redis)
   const nodes = redis && joinNodes({ ...{ config, redis, clock, log, version }, cluster: clusterIn(redis) })
@@ -116,13 +120,13 @@ async function openStore(choice: StoreChoice, redis: Redis | undefined): Promise
   return redis && choice.kind === 'redis' ? redisRooms(redis, clock) : sqlite(join(folder, 'rooms.sqlite'), clock)
 }
 
-const clusterIn =
-  (redis: Redis): NodesParts['cluster'] =>
-  (self, call) =>
+function clusterIn(redis: Redis): NodesParts['cluster'] {
+  return (self, call) =>
     redisCluster({
       ...{ self, redis, clock, call, prefix: keyPrefix, neighbours: () => [], onTurn() {} },
       onFault: error => log.error({ err: error }, 'unforeseen error'),
     })
+}
 
 // More than a quarter of a start is loading the SDK of AWS, which an embedded server does not need.
 async function loadCognito() {
@@ -167,11 +171,12 @@ async function stop(why: object): Promise<void> {
 }
 
 /** Whether `act` has come to its end within so many milliseconds, be it a failure. */
-const isDone = (act: Promise<unknown>, within: number): Promise<boolean> =>
-  Promise.race([
+function isDone(act: Promise<unknown>, within: number): Promise<boolean> {
+  return Promise.race([
     act.catch(error => log.error({ err: error }, 'unforeseen error')).then(() => true),
     new Promise<false>(resolve => clock.after(within, () => resolve(false))),
   ])
+}
 
 /** Nobody knows what an error that nothing has caught leaves behind: the server ends, for its supervisor to start it again. */
 async function fail(error: unknown): Promise<void> {

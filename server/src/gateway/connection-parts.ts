@@ -31,4 +31,5 @@ export interface ConnectionParts extends SessionParts {
   readonly writes: SharedWrites
   /** That of the heartbeat. */
   readonly beat: Beat
+  readonly relocation: Relocation
 }

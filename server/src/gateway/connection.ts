@@ -8,7 +8,7 @@ import type { Session } from '../sessions/session.ts'
 import { type Outlet, Voice } from '../sessions/voice.ts'
 import { type Payer, workOfFlood } from '../work-budget.ts'
 import { closeCodeOf, isDeliberate } from './close-codes.ts'
-import type { ConnectionParts, Relocation } from './connection-parts.ts'
+import type { ConnectionParts } from './connection-parts.ts'
 import { Incoming } from './incoming.ts'
 import { SocketLifeSigns } from './life-signs.ts'
 import { NumberedPings } from './numbered-pings.ts'
@@ -39,7 +39,6 @@ export class Connection implements ArrivingConnection, Outlet, SocketListener {
     readonly socket: Socket,
     readonly client: Client,
     private readonly remotePort: number,
-    private readonly relocation: Relocation,
     private readonly parts: ConnectionParts,
   ) {
     this.outgoing = new Outgoing(socket, this, parts)
@@ -199,7 +198,7 @@ export class Connection implements ArrivingConnection, Outlet, SocketListener {
   }
 
   async carry(node: string, frame: Frame): Promise<void> {
-    const handOver = await this.relocation.to(node)
+    const handOver = await this.parts.relocation.to(node)
     if (!this.open) return
     this.session?.leave('left')
     if (this.arrival) this.parts.newcomers.leave(this.arrival)

@@ -7,6 +7,7 @@ import { countError } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
 import { problem } from '../problem.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
+import type { Frame } from '../sessions/frames.ts'
 import type { CarriedSocket } from './carried-socket.ts'
 import type { Carrier } from './carrier.ts'
 import { Connection } from './connection.ts'
@@ -27,7 +28,7 @@ export interface GatewayConfig extends DrainTimes {
   readonly deadAfter: number
 }
 
-export interface GatewayParts extends Omit<ConnectionParts, 'beat' | 'writes'> {
+export interface GatewayParts extends Omit<ConnectionParts, 'beat' | 'writes' | 'relocation'> {
   readonly refusedOrigin: RefusedOrigin
   /** Is told of each client, for operators to hear of proxies that hide theirs. */
   hiddenClient(client: Client): void
@@ -66,11 +67,17 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
   const connections = new Set<Connection>()
   const carriers = new Set<Carrier>()
   const pulses = heartbeat(config.deadAfter, parts.clock)
-  const common: ConnectionParts = { ...parts, beat: pulses.beat, writes: new SharedWrites() }
+  const common: ConnectionParts = {
+    ...parts,
+    beat: pulses.beat,
+    writes: new SharedWrites(),
+    relocation: { to: carriedTo },
+  }
+  const carriedParts: ConnectionParts = { ...common, relocation: givenBack }
   const drain = new Drain(() => [...connections, ...carriers], config, parts.clock)
   const crossing = new Crossing({
     ...{ clock: parts.clock, log: parts.log, queues: parts.queues, link: parts.link },
-    connect: (socket, client) => enter(new Connection(socket, client, 0, givesBack(socket), common)),
+    connect: (socket, client) => enter(new Connection(socket, client, 0, carriedParts)),
     disconnected: connection => leave(connection),
   })
   let closing = false
@@ -104,7 +111,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
 
   function begin(socket: ServerWebSocket<Attachment>): Connection {
     const { client, remotePort } = socket.data
-    const connection = enter(new Connection(socket, client, remotePort, relocation(socket), common))
+    const connection = enter(new Connection(socket, client, remotePort, common))
     socket.data.connection = connection
     return connection
   }
@@ -121,28 +128,27 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     drain.left()
   }
 
-  /** Has the node that serves a room speak for a socket of this one. */
-  const relocation = (socket: ServerWebSocket<Attachment>): Relocation => ({
-    async to(node) {
-      const handOver = await crossing.to(node)
-      return (connection, frames) => {
-        const carrier = handOver(socket, connection.client, frames, {
-          ended() {
-            carriers.delete(carrier)
-            drain.left()
-          },
-          returned(back) {
-            carriers.delete(carrier)
-            const again = begin(socket)
-            for (const frame of back) again.receive(frame)
-          },
-        })
-        carriers.add(carrier)
-        leave(connection)
-        socket.data.connection = carrier
-      }
-    },
-  })
+  /** The node that serves a room speaks for a socket of this one. */
+  async function carriedTo(node: string) {
+    const handOver = await crossing.to(node)
+    return (connection: Connection, frames: readonly Frame[]) => {
+      const socket = connection.socket as ServerWebSocket<Attachment>
+      const carrier = handOver(socket, connection.client, frames, {
+        ended() {
+          carriers.delete(carrier)
+          drain.left()
+        },
+        returned(back) {
+          carriers.delete(carrier)
+          const again = begin(socket)
+          for (const frame of back) again.receive(frame)
+        },
+      })
+      carriers.add(carrier)
+      leave(connection)
+      socket.data.connection = carrier
+    }
+  }
 
   /** @throws SignalingError UPGRADE_REQUIRED */
   function upgrade(request: Request, server: Server<Attachment>, data: Attachment): undefined {
@@ -222,7 +228,7 @@ const comesBackAfter = (connections: number): number =>
 const isAllowed = (origin: string, headers: Headers, origins: AllowedOrigins): boolean =>
   origins.isEmpty || origins.allows(origin) || isOwnPage(origin, headers)
 
-/** A socket of another node, which has it handle what this one does not. */
-const givesBack = (socket: CarriedSocket): Relocation => ({
-  to: async () => (_, frames) => socket.giveBack(frames),
-})
+/** A socket of another node goes back to it, with what this one does not handle. */
+const givenBack: Relocation = {
+  to: async () => (connection, frames) => (connection.socket as CarriedSocket).giveBack(frames),
+}
