@@ -117,7 +117,7 @@ function asking(redis: Redis, signal: AbortSignal): Ask {
   }
 }
 
-const unavailable = (cause: Error) => new Error(`The rooms in Redis cannot be used: ${cause.message}.`, { cause })
+const unavailable = (cause: Error) => new Error(`The rooms in Redis cannot be used: ${cause.message}`, { cause })
 
 const read = async (ask: Ask, roomId: string): Promise<RoomRecord | undefined> =>
   roomOf(await ask.send('HMGET', roomKey(roomId), 'revision', 'summary', 'lists'))
