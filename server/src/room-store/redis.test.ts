@@ -242,9 +242,11 @@ describe.skipIf(!shared)('rooms in Redis', () => {
         reason: { message: expect.stringContaining('no answer in') },
       })
     server.signal('SIGCONT')
-    expect(await store.get(room.room_id)).toEqual(room)
+    // What Redis is asked after this comes after all that was owed.
+    await store.get('')
     expect(await store.get(created.room_id)).toBeUndefined()
     expect(await store.createdBy(created.created_by, now)).toEqual([])
+    expect(await store.get(room.room_id)).toEqual(room)
     store.connection.close()
   })
 
