@@ -181,6 +181,25 @@ describe.skipIf(!shared)('rooms in Redis', () => {
     expect((await store.createdBy('x', now)).map(({ room_id }) => room_id)).toEqual(ids)
   })
 
+  test('rooms that are changed while they are listed are listed as they are then', async () => {
+    const { store } = await start()
+    const [first, second, third] = [10, 20, 30].map(end => someRoom({ created_by: 'x', expires_at: now + end })) as [
+      RoomRecord,
+      RoomRecord,
+      RoomRecord,
+    ]
+    for (const room of [first, second, third]) await store.create(room, 3, now)
+    const endsAt = (room: RoomRecord, end: number) =>
+      store.update(room.room_id, found => ({ ...found, expires_at: now + end }))
+    const send: Redis['send'] = async (...args) => {
+      const answer = await store.connection.send(...args)
+      if (args[0] === 'ZRANGEBYSCORE') await Promise.all([endsAt(first, 40), endsAt(second, 0)])
+      return answer
+    }
+    const listed = await redis({ ...store.connection, send }, systemClock).createdBy('x', now)
+    expect(listed.map(({ room_id }) => room_id)).toEqual([third.room_id, first.room_id])
+  })
+
   test('a room does not grow without end, and is as it was when it would', async () => {
     const { store } = await start()
     const room = someRoom()
@@ -214,7 +233,7 @@ describe.skipIf(!shared)('rooms in Redis', () => {
     await store.delete(deleted.room_id)
     server.signal('SIGSTOP')
     const created = someRoom({ expires_at: null })
-    const all = [() => store.create(created, 1, now), ...calls(store, room)]
+    const all = [() => store.create(created, 1, now), () => store.create(room, 9, now), ...calls(store, room)]
     const outcomes = Promise.allSettled(all.map(call => call()))
     clock.advance(adapterTimeout)
     for (const outcome of await outcomes)
@@ -223,10 +242,57 @@ describe.skipIf(!shared)('rooms in Redis', () => {
         reason: { message: expect.stringContaining('no answer in') },
       })
     server.signal('SIGCONT')
-    expect(await store.get(room.room_id)).toEqual(room)
+    // What Redis is asked after this comes after all that was owed.
+    await store.get('')
     expect(await store.get(created.room_id)).toBeUndefined()
     expect(await store.createdBy(created.created_by, now)).toEqual([])
+    expect(await store.get(room.room_id)).toEqual(room)
     store.connection.close()
+  })
+
+  test('a room that is there after its creation has failed is taken back', async () => {
+    const server = await startRedis()
+    const { connection } = await connect(server)
+    const clock = manualClock()
+    const store = redis(connection, clock)
+    const room = someRoom({ expires_at: null })
+    await store.create(someRoom(), 1, now)
+    server.signal('SIGSTOP')
+    const creating = store.create(room, 1, now)
+    clock.advance(adapterTimeout)
+    await expect(creating).rejects.toThrow('no answer in')
+    server.signal('SIGCONT')
+    while (await store.get(room.room_id));
+    expect(await store.createdBy(room.created_by, now)).toEqual([])
+    connection.close()
+  })
+
+  test('changes that wait in line ask nothing once they have failed, and are in the way of none', async () => {
+    const server = await startRedis()
+    const { connection } = await connect(server)
+    const clock = manualClock()
+    let asked = 0
+    let firstAsked = () => {}
+    const first = new Promise<void>(resolve => {
+      firstAsked = resolve
+    })
+    const send: Redis['send'] = (...args) => {
+      asked++
+      firstAsked()
+      return connection.send(...args)
+    }
+    const store = redis({ ...connection, send }, clock)
+    const room = someRoom()
+    await store.create(room, 1, now)
+    server.signal('SIGSTOP')
+    const updates = Promise.allSettled([1, 2, 3].map(() => store.update(room.room_id, counted)))
+    await first
+    clock.advance(adapterTimeout)
+    expect((await updates).map(({ status }) => status)).toEqual(Array(3).fill('rejected'))
+    server.signal('SIGCONT')
+    expect(await store.update(room.room_id, found => found)).toEqual({ ...room, revision: 1 })
+    expect(asked).toBe(2)
+    connection.close()
   })
 
   test('a full Redis takes no new room, and lives on with those it has', async () => {

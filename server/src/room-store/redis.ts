@@ -34,7 +34,7 @@ type Ask = Pick<Redis, 'send' | 'run'>
 
 /**
  * Rooms in Redis or Valkey: a hash for each room, and for each creator a sorted set that lists its rooms by their end. Both
- * are written in one step, and expire a day after the end. Without a connection every call fails at once.
+ * are written in one step, and expire a day after the end by the clock of Redis. Without a connection every call fails at once.
  * @param connection stays open when the store is closed: others use it, too
  */
 export function redis(connection: Redis, clock: Clock): RoomStore {
@@ -55,7 +55,8 @@ export function redis(connection: Redis, clock: Clock): RoomStore {
       if (answer === 'too many' && (await sift(ask, room.created_by, now)) > 0) answer = await write()
     } catch (error) {
       const { cause } = error as Error
-      if (cause instanceof Error && /^OOM\b/.test(cause.message)) throw new StoreFull('Redis is full.', { cause })
+      if (cause instanceof Error && /^OOM\b/.test(cause.message))
+        throw new StoreFull('Redis has all the memory that it may have.', { cause })
       // It may be there, or be there soon, where nobody knows its token. What is asked later is done later. If it is not done,
       // the room stays until its end.
       connection.run(deleteScript, keysOf(room), [room.room_id, creation]).catch(() => {})
@@ -117,7 +118,7 @@ function asking(redis: Redis, signal: AbortSignal): Ask {
   }
 }
 
-const unavailable = (cause: Error) => new Error(`The rooms in Redis cannot be used: ${cause.message}.`, { cause })
+const unavailable = (cause: Error) => new Error(`The rooms in Redis cannot be used: ${cause.message}`, { cause })
 
 const read = async (ask: Ask, roomId: string): Promise<RoomRecord | undefined> =>
   roomOf(await ask.send('HMGET', roomKey(roomId), 'revision', 'summary', 'lists'))

@@ -112,15 +112,6 @@ describe.skipIf(!hasRedis)('keys in Redis', () => {
     expect(await kids(young)).toEqual(both)
   })
 
-  test('a key that is in no store any more is still taken by those that know it', async () => {
-    const server = await startRedis()
-    const one = await node(server)
-    const { idToken, username } = await one.signIn()
-    await one.redis.send('DEL', 'parley:identity-keys')
-    await keyList(one.redis, systemClock).merge([await someKey()])
-    expect((await one.verify(idToken)).subject).toBe(username)
-  })
-
   test('without Redis a node goes on with the keys it knows, and cannot judge those it does not', async () => {
     const server = await startRedis()
     const one = await node(server)

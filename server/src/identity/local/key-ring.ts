@@ -22,7 +22,7 @@ export interface Key {
 /** The first one signs. */
 export type Keys = readonly [Key, ...Key[]]
 
-/** The keys of the embedded identity, in memory. What this process has known once it knows until its end. */
+/** The keys of the embedded identity, in memory: without the store, those that are known go on to be used. */
 export interface KeyRing {
   /** Those that are known; the store is asked only if there are none. @throws as the store */
   held(): Promise<Keys>
@@ -38,9 +38,7 @@ export function keyRing(store: KeyStore, clock: Clock): KeyRing {
   async function renew(): Promise<Keys> {
     const kept = known ? await store.merge(secretsOf(known)) : await store.open(makeKey)
     const [first, ...others] = kept
-    const imported: Keys = [await importKey(first), ...(await Promise.all(others.map(importKey)))]
-    const lost = known?.filter(({ kid }) => !imported.some(key => key.kid === kid)) ?? []
-    known = [...imported, ...lost]
+    known = [await importKey(first), ...(await Promise.all(others.map(importKey)))]
     return known
   }
 
