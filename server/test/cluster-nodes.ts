@@ -16,16 +16,21 @@ export interface TestNode {
   /** The ids of those it has called at their addresses. */
   readonly called: string[]
   /** What others hear that call it at its address. */
-  answers: boolean
+  answers: boolean | (() => Promise<boolean>)
   /** What it hears from those that it has links to. */
   neighbours: readonly boolean[]
   /** Has its listener throw at whatever it is told. */
   throws: boolean
   readonly faults: unknown[]
+  /** How many scripts it has run since this was set, and how many were under way at once. */
+  runs: number
+  mostAtOnce: number
   /** Lets one second pass, and resolves when the turn that begins then is over. */
   turn(): Promise<Turn>
   /** Resolves when the next turn is over that begins by itself. */
   nextTurn(): Promise<Turn>
+  /** Once its connection has broken: connects again, and resolves when the turn is over that begins then. */
+  reconnect(): Promise<Turn>
   /** Lets time go on without the node, as a machine does that sleeps. */
   sleep(ms: number): void
 }
@@ -34,8 +39,8 @@ export interface TestNode {
 export function testNodes(url: string, prefix = 'parley:') {
   const all = new Map<string, TestNode>()
 
-  /** Starts one, and resolves when its first turn is over. */
-  async function start(id: string): Promise<TestNode> {
+  /** Starts one, whose first turn begins as soon as it is connected. */
+  function begin(id: string): TestNode {
     const manual = manualClock()
     const redisClock = manualClock()
     let slept = 0
@@ -47,14 +52,31 @@ export function testNodes(url: string, prefix = 'parley:') {
       node.told.push(what)
       if (node.throws) throw new Error(what)
     }
+    let connections = 0
+    connection.onConnected(() => connections++)
+    let underWay = 0
+    const counted: Redis = {
+      get isConnected() {
+        return connection.isConnected
+      },
+      send: connection.send,
+      onConnected: connection.onConnected,
+      close: connection.close,
+      run(...args) {
+        node.runs++
+        node.mostAtOnce = Math.max(node.mostAtOnce, ++underWay)
+        return connection.run(...args).finally(() => underWay--)
+      },
+    }
     const cluster = redis({
       self,
-      redis: connection,
+      redis: counted,
       clock,
       prefix,
       async call(called) {
         node.called.push(called.id)
-        return all.get(called.id)?.answers === true
+        const { answers } = all.get(called.id) ?? { answers: false }
+        return typeof answers === 'boolean' ? answers : answers()
       },
       neighbours: () => node.neighbours,
       onTurn(turn) {
@@ -74,12 +96,23 @@ export function testNodes(url: string, prefix = 'parley:') {
       neighbours: [],
       throws: false,
       faults: [],
+      runs: 0,
+      mostAtOnce: 0,
       turn() {
         const over = nextTurn()
         manual.advance(1_000)
         return over
       },
       nextTurn,
+      async reconnect() {
+        const over = nextTurn()
+        const before = connections
+        while (connections === before) {
+          redisClock.advance(1_000)
+          await new Promise(setImmediate)
+        }
+        return over
+      },
       sleep(ms) {
         slept += ms
       },
@@ -89,7 +122,13 @@ export function testNodes(url: string, prefix = 'parley:') {
       lost: (roomId, to) => tell(`lost ${roomId} to ${to.node} ${to.number}`),
       died: ({ id, name }) => tell(`died ${id} (${name})`),
     })
-    await nextTurn()
+    return node
+  }
+
+  /** Starts one, and resolves when its first turn is over. */
+  async function start(id: string): Promise<TestNode> {
+    const node = begin(id)
+    await node.nextTurn()
     return node
   }
 
@@ -101,5 +140,5 @@ export function testNodes(url: string, prefix = 'parley:') {
     return nodes
   }
 
-  return { start, meet }
+  return { begin, start, meet }
 }

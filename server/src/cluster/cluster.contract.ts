@@ -54,7 +54,8 @@ export function clusterContract(name: string, count: number, open: () => Promise
       for (const node of nodes) expect(await node.claim('in a row', hour)).toEqual(placement)
     })
 
-    describe.skipIf(count < 2)('with others', () => {
+    if (count < 2) return
+    describe('with others', () => {
       const everywhere = (roomId: string) => Promise.all(nodes.map(node => node.claim(roomId, hour)))
 
       test('says everywhere that a room is of the node that has claimed it first', async () => {

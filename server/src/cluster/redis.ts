@@ -114,12 +114,13 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
     isAskedAgain = false
     hasRedis = reading !== undefined
     if (reading) await follow(reading)
-    else members.failed()
+    else members.disturb()
     safely(() => parts.onTurn({ ahead }))
   }
 
   async function follow(reading: Reading): Promise<void> {
     answeredAt = clock.uptime()
+    if (reading.epoch !== epoch) members.disturb()
     if (isInDoubt || reading.wasMissing || reading.epoch !== epoch) rooms.doubt()
     isInDoubt = false
     epoch = reading.epoch
@@ -130,6 +131,7 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
   function begin(): void {
     if (isClosed) return
     isInDoubt = true
+    members.disturb()
     if (isAsking) {
       isAskedAgain = true
       return

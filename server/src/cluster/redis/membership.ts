@@ -6,7 +6,7 @@ import type { Commands } from './commands.ts'
 /** In so many answered readings running a counter must stand still before its node is called. */
 const stillReadings = 4
 
-/** So many readings in a row must be answered before anybody is called: else those that come back later would seem silent. */
+/** So many readings in a row must be answered before anybody is called: else those that come back to Redis later would seem silent. */
 const calmReadings = 5
 
 /** Milliseconds in which a node must answer at its address. */
@@ -24,8 +24,8 @@ interface Other {
 
 export interface Membership {
   others(): readonly Node[]
-  /** A reading was not answered. */
-  failed(): void
+  /** Others may have been kept from their turns: a reading was not answered, or there is a new connection. */
+  disturb(): void
   /** Takes in a reading. Resolves, and never rejects, when all is done that follows from it. */
   read(counters: ReadonlyMap<string, string>): Promise<void>
 }
@@ -89,7 +89,7 @@ export function membership({ self, clock, commands, call, died }: MembershipPart
 
   return {
     others: () => [...others.values()].flatMap(({ node }) => node ?? []),
-    failed() {
+    disturb() {
       answered = 0
     },
     async read(counters) {
