@@ -7,9 +7,15 @@ const unavailable = { code: 'UNAVAILABLE' }
 
 /** A server at whose port somebody answers the phone and says nothing. */
 async function silentPort() {
-  const { promise: connected, resolve } = Promise.withResolvers<void>()
-  const server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => resolve() } })
-  return { address: `127.0.0.1:${server.port}`, connected, [Symbol.dispose]: () => server.stop(true) }
+  const [connected, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const socket = { data: () => connected.resolve(), close: () => closed.resolve() }
+  const server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket })
+  return {
+    address: `127.0.0.1:${server.port}`,
+    connected: connected.promise,
+    closed: closed.promise,
+    [Symbol.dispose]: () => server.stop(true),
+  }
 }
 
 describe('a call', () => {
@@ -25,6 +31,7 @@ describe('a call', () => {
     clock.advance(1)
     for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: unavailable })
     expect(await a.said('link not opened')).toMatchObject({ node: 'b', reason: 'no answer in 1000 ms' })
+    await silent.closed
     const b = testNode('b')
     expect((await a.links.to(b.node)).isOpen).toBe(true)
   })

@@ -49,6 +49,7 @@ describe('the reader of frames', () => {
       expect([good.push(one.subarray(0, cut)), good.push(one.subarray(cut))]).toEqual([true, true])
       expect(good.taken).toHaveLength(1)
       expect([bad.push(one.subarray(0, cut)), bad.push(one.subarray(cut, headerBytes))]).toContain(false)
+      expect(reader(4).push(one)).toBe(false)
       expect(bad.taken).toEqual([])
     }
   })
@@ -168,10 +169,10 @@ describe('handles', () => {
     expect(handles.take()).toBe(3)
     expect(handles.size).toBe(2)
     expect(second).toBe(2)
-    // Where numbers begin anew, those in use are left out.
-    const late = new Handles(2 ** 32 - 2)
-    const kept = late.take()
-    late.giveBack(late.take())
-    for (let round = 0; round < 3; round++) expect(late.take()).not.toBe(kept)
+    // Where numbers begin again, those in use are left out.
+    const few = new Handles(0, 5)
+    const all = [few.take(), few.take(), few.take(), few.take(), few.take()]
+    for (const handle of [4, 2, 2]) few.giveBack(handle)
+    expect([...all, few.take(), few.take()]).toEqual([1, 2, 3, 4, 5, 2, 4])
   })
 })

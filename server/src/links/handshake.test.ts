@@ -232,6 +232,30 @@ describe('what a node has sent itself', () => {
   })
 })
 
+test('a handshake of another form is refused, whatever could be read of it', () => {
+  const { hello, challenge } = handshakeTypes
+  const good = callerHandshake(credentials('a'), 'b', 'link').first.body
+  const answer = answererHandshake(credentials('b')).receive(hello, 0, good).answer?.body ?? Buffer.alloc(0)
+  const changes: ((body: Buffer) => Buffer)[] = [
+    body => Buffer.concat([body, Buffer.alloc(1)]),
+    body => body.subarray(0, -1),
+    body => Buffer.concat([Buffer.from([2]), body.subarray(1)]),
+    // The oldest version is newer than the newest.
+    body => Buffer.from(body).fill(9, body === good ? 2 : 1, body === good ? 3 : 2),
+    body => Buffer.from(body).fill(' ', body.length - 1),
+    () => Buffer.alloc(0),
+  ]
+  const greeted = (body: Buffer) => answererHandshake(credentials('b')).receive(hello, 0, body)
+  const challenged = (body: Buffer) => callerHandshake(credentials('a'), 'b', 'link').receive(challenge, 0, body)
+  expect([greeted(good).fault, challenged(answer).fault]).toEqual([undefined, undefined])
+  for (const change of changes) {
+    expect(greeted(change(good))).toEqual({ fault: 'a malformed handshake' })
+    expect(challenged(change(answer))).toEqual({ fault: 'a malformed handshake' })
+  }
+  const [, ...rest] = good
+  expect(greeted(Buffer.from([1, 2, ...rest.slice(1)])).fault).toBe('a malformed handshake')
+})
+
 test('neither side throws or agrees, whatever a stranger says', () => {
   const bodies = fc.oneof(
     fc.uint8Array({ maxLength: 120 }),
