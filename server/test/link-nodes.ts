@@ -3,6 +3,7 @@ import { createServer, connect as openSocket, type Socket } from 'node:net'
 import pino from 'pino'
 import { type Clock, manualClock } from '../src/clock.ts'
 import type { NodeAddress } from '../src/links/calls.ts'
+import { callerHandshake, type Message, versions } from '../src/links/handshake.ts'
 import type { FrameTypes, Link } from '../src/links/link.ts'
 import { type Links, type LinksOptions, openLinks } from '../src/links/links.ts'
 import type { Log } from '../src/log.ts'
@@ -223,6 +224,26 @@ export async function stranger(port: number): Promise<Stranger> {
   socket.on('close', () => resolve())
   onTestFinished(() => void socket.destroy())
   await new Promise<void>(connected => socket.on('connect', connected))
+  return self
+}
+
+/** A connection that has gone through the handshake as node `id`, and then says what it is told to. */
+export async function badNode(id: string, node: NodeAddress): Promise<Stranger> {
+  const self = await stranger(Number(node.address.split(':').at(-1)))
+  const handshake = callerHandshake({ id, secrets: () => [secret], versions }, node.id, 'link')
+  let read = 0
+  const say = ({ type, body }: Message) => self.send(frame(type, 0, body))
+  const hear = async () => {
+    const length = await self.until(() => self.heard.length >= read + 9 && 9 + self.heard.readUInt32BE(read))
+    await self.until(() => self.heard.length >= read + length)
+    const step = handshake.receive(self.heard[read + 4] ?? 0, 0, self.heard.subarray(read + 9, read + length))
+    read += length
+    return step
+  }
+  say(handshake.first)
+  const { answer } = await hear()
+  if (answer) say(answer)
+  if (!(await hear()).agreed) throw new Error('The handshake has failed.')
   return self
 }
 

@@ -32,10 +32,8 @@ export function callNode<T>(
     const handshake = callerHandshake(self, node.id, purpose)
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const opened = (wire: Wire) => {
-      const giveUp = () => wire.break('the call took too long')
-      signal.addEventListener('abort', giveUp, { once: true })
+      signal.addEventListener('abort', () => wire.break('the call took too long'), { once: true })
       const made = (outcome: Agreed) => {
-        signal.removeEventListener('abort', giveUp)
         try {
           resolve(agreed(wire, outcome))
         } catch (error) {

@@ -1,6 +1,3 @@
-/** Handles are unsigned 32-bit numbers. */
-const greatest = 2 ** 32 - 1
-
 /**
  * Gives out the handles of one link, on the side that has called. 0 is never given: it stands for the link itself. A handle
  * that was given back is not given again before 2^31 others, so that a frame that is late finds nobody.
@@ -9,8 +6,14 @@ export class Handles {
   readonly #taken = new Set<number>()
   #last: number
 
-  /** @param last the one before the first, for tests */
-  constructor(last = 0) {
+  /**
+   * @param last the one before the first, for tests
+   * @param greatest of an unsigned number of 32 bits, unless a test has less time
+   */
+  constructor(
+    last = 0,
+    private readonly greatest = 2 ** 32 - 1,
+  ) {
     this.#last = last
   }
 
@@ -20,7 +23,7 @@ export class Handles {
   }
 
   take(): number {
-    do this.#last = this.#last === greatest ? 1 : this.#last + 1
+    do this.#last = this.#last === this.greatest ? 1 : this.#last + 1
     while (this.#taken.has(this.#last))
     this.#taken.add(this.#last)
     return this.#last

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { SignalingError } from '@parley/protocol'
-import { bytes, closedBy, secret, testNode, text } from '../../test/link-nodes.ts'
-import { systemClock } from '../clock.ts'
+import { bytes, closedBy, secret, stranger, testNode, text } from '../../test/link-nodes.ts'
+import { type Clock, manualClock, systemClock } from '../clock.ts'
 import { longestBody } from './frames.ts'
 
 const utf8 = (value: string) => new Uint8Array(Buffer.from(value))
@@ -149,18 +149,40 @@ describe('close', () => {
     for (const node of [a, b, c]) expect(node.lines.filter(line => line.msg === 'link broken')).toEqual([])
   })
 
-  test('ends what has just begun', async () => {
+  test('ends what has just begun, on either side', async () => {
     const [a, b] = [testNode('a'), testNode('b')]
     const call = a.links.to(b.node)
     a.links.close()
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    const somebody = await stranger(b.links.port)
+    // Once this one is open, the other was heard of.
+    await testNode('c').links.to(b.node)
+    b.links.close()
+    await somebody.closed
+  })
+
+  test('leaves nothing that runs', async () => {
+    const clock = manualClock()
+    let planned = 0
+    const after: Clock['after'] = (ms, act) => {
+      planned++
+      return clock.after(ms, act)
+    }
+    const [a, b] = [testNode('a', { clock: { ...clock, after } }), testNode('b')]
+    const link = await a.links.to(b.node)
+    clock.advance(2_000)
+    link.close()
+    planned = 0
+    clock.advance(20_000)
+    expect(planned).toBe(0)
   })
 })
 
 test('100,000 frames of mixed sizes arrive both ways at once, in order, byte for byte', async () => {
   const count = 100_000
   const bodies = Array.from({ length: 97 }, (_, index) => {
-    const size = index === 0 ? longestBody : index < 4 ? 100_000 * index : (index * index * 13) % 3_000
+    if (index === 0) return 'x'.repeat(longestBody)
+    const size = index < 4 ? 400_000 * index : (index * index * 13) % 12_000
     return Buffer.from(Array.from({ length: Math.min(size, 256) }, (_, at) => 32 + ((at * index) % 90)))
       .toString()
       .padEnd(size, `${index} ä€😀 `)

@@ -75,7 +75,7 @@ export function openLinks(options: LinksOptions): Links {
     links.get(nodeId)?.break('replaced by a newer one')
     const link = new WireLink({ nodeId, isCaller, version }, wire, parts)
     links.set(nodeId, link)
-    link.onClosed(() => links.get(nodeId) === link && links.delete(nodeId))
+    link.onClosed(() => links.delete(nodeId))
     return link
   }
 

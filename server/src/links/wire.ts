@@ -22,6 +22,8 @@ export class Wire {
   /** Whether something was sent since somebody has set it to false. */
   hasSent = false
   user: WireUser | undefined
+  /** The IP address at the other end. A socket that is closed does not know it any more. */
+  readonly address: string
   readonly outbox = new Outbox()
   readonly #reader = new FrameReader(longestHandshakeBody, (type, handle, body) => {
     this.user?.frame(type, handle, body)
@@ -36,14 +38,11 @@ export class Wire {
     private readonly clock: Clock,
   ) {
     this.heardAt = clock.uptime()
+    this.address = socket.remoteAddress
   }
 
   get isOpen(): boolean {
     return this.#isOpen
-  }
-
-  get address(): string {
-    return this.socket.remoteAddress
   }
 
   /** Takes longer frames from now on: the other side has proved who it is. */
