@@ -6,9 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { startRedis } from '../server/test/redis-process.ts'
-import { startBalancer } from './balancer.ts'
 import { Inbox } from './inbox.ts'
+import { twoNodes } from './two-nodes.ts'
 
 /** The root of the repository, where a person types the commands of the README. */
 export const root = resolve(import.meta.dir, '..')
@@ -79,7 +78,7 @@ export interface ParleyProcess {
  * @throws StartFailure with all that it said, if it ends before that
  */
 export function startParley(options: StartOptions = {}): Promise<ParleyProcess> {
-  return process.env.PARLEY_E2E_NODES === '2' ? startTwoNodes(options) : startNode(options)
+  return process.env.PARLEY_E2E_NODES === '2' ? twoNodes(options, startNode) : startNode(options)
 }
 
 async function startNode(options: StartOptions): Promise<ParleyProcess> {
@@ -156,45 +155,6 @@ async function startNode(options: StartOptions): Promise<ParleyProcess> {
       signal(name, addressee)
       await ended
       return { code: child.exitCode, milliseconds: performance.now() - start }
-    },
-  }
-}
-
-/** Two nodes that share a Redis of their own. Connections go to them in turn. */
-async function startTwoNodes(options: StartOptions): Promise<ParleyProcess> {
-  const { url } = await startRedis()
-  const start = (name: string) =>
-    startNode({
-      ...options,
-      settings: {
-        PARLEY_REDIS_URL: url,
-        PARLEY_NODE_NAME: name,
-        PARLEY_NODE_HOST: '127.0.0.1',
-        PARLEY_NODE_PORT: '0',
-        ...options.settings,
-      },
-    })
-  const nodes = await Promise.all([start('a'), start('b')])
-  const balanced = (urls: readonly string[]) => startBalancer(urls.map(each => Number(new URL(each).port)))
-  const [http, ws] = await Promise.all([
-    balanced(nodes.map(({ httpUrl }) => httpUrl)),
-    balanced(nodes.map(({ wsUrl }) => wsUrl)),
-  ])
-  const [first] = nodes
-  return {
-    ...first,
-    httpUrl: `http://127.0.0.1:${http}`,
-    wsUrl: `ws://127.0.0.1:${ws}`,
-    get stderr() {
-      return nodes.flatMap(({ stderr }) => stderr)
-    },
-    said: (...parts) => Promise.race(nodes.map(node => node.said(...parts))),
-    signal: (...given) => {
-      for (const node of nodes) node.signal(...given)
-    },
-    async stop(...given) {
-      const [outcome] = await Promise.all(nodes.map(node => node.stop(...given)))
-      return outcome ?? { code: null, milliseconds: 0 }
     },
   }
 }

@@ -29,6 +29,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'server/src/sessions/',
       'server/src/rooms/',
       'server/src/ice/',
+      'server/src/nodes/',
       'server/src/memory.ts',
       'server/src/descriptors.ts',
       'server/src/ports.ts',
@@ -105,6 +106,21 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/cluster/', ['seam', 'server/src/cluster/', 'server/src/redis/']],
   ['server/src/redis/', ['seam', 'server/src/redis/', 'bun']],
   ['server/src/links/', ['server/src/links/', 'common', '@parley/protocol', 'node:crypto', 'bun']],
+  [
+    'server/src/nodes/',
+    [
+      'server/src/nodes/',
+      'server/src/gateway/crossing',
+      'server/src/links/',
+      'server/src/redis/',
+      'server/src/api/claims.ts',
+      'seams',
+      'common',
+      '@parley/protocol',
+      'node:',
+      'zod',
+    ],
+  ],
   ['server/src/settings', ['server/src/settings/', 'common', '@parley/protocol', 'zod']],
   ['server/src/command-line/', ['server/src/command-line/', 'common', 'node:', 'smol-toml']],
   [
@@ -124,6 +140,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     'e2e/',
     [
       'e2e/',
+      'server/test/redis-process.ts',
       'release/',
       '@parley/',
       'node:',

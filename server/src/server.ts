@@ -6,9 +6,6 @@ import type { Clock } from './clock.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
-import { forwardingTypes, type RequestLink } from './forwarding.ts'
-import type { NodeLink } from './gateway/crossing.ts'
-import { crossingTypes } from './gateway/crossing-frames.ts'
 import { openGateway } from './gateway/gateway.ts'
 import { Newcomers } from './gateway/newcomers.ts'
 import { Queues } from './gateway/queues.ts'
@@ -18,7 +15,9 @@ import { type Identity, signInWithin } from './identity/identity.ts'
 import { type Log, logFailure } from './log.ts'
 import { queueBudget, usableMemory } from './memory.ts'
 import { countError, createMetrics } from './metrics.ts'
-import { NodeRequests } from './node-requests.ts'
+import { forwardingTypes } from './nodes/forwarding.ts'
+import type { ServerLink } from './nodes/link-types.ts'
+import { NodeRequests } from './nodes/requests.ts'
 import { type PortServer, Ports } from './ports.ts'
 import { problem } from './problem.ts'
 import { rateLimit } from './rate-limit.ts'
@@ -34,12 +33,6 @@ import { Guesses } from './sessions/guesses.ts'
 import { TimeSlices } from './time-slices.ts'
 import type { Certificate } from './tls/certificate.ts'
 import { WorkBudget, workOfRequest } from './work-budget.ts'
-
-/** Types of the frames that nodes send each other, and the form of their bodies. */
-export const linkTypes = new Map([...crossingTypes, ...forwardingTypes])
-
-/** A link to another node, as far as sockets and requests need it. */
-export type ServerLink = NodeLink & RequestLink
 
 export interface ServerParts {
   readonly identity: Identity

@@ -1,13 +1,13 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { SignalingError } from '@parley/protocol'
-import type { Clock } from './clock.ts'
-import type { Cluster, Node } from './cluster/cluster.ts'
-import type { Config } from './config.ts'
-import { openLinks } from './links/links.ts'
-import { type Log, reasons } from './log.ts'
-import type { Redis } from './redis/redis.ts'
-import { retry } from './resilience/retry.ts'
-import { linkTypes, type ServerLink, type SignalingServer } from './server.ts'
+import type { Clock } from '../clock.ts'
+import type { Cluster, Node } from '../cluster/cluster.ts'
+import type { Config } from '../config.ts'
+import { openLinks } from '../links/links.ts'
+import { type Log, reasons } from '../log.ts'
+import type { Redis } from '../redis/redis.ts'
+import { retry } from '../resilience/retry.ts'
+import { linkTypes, type ServerLink } from './link-types.ts'
 
 /** Between two looks for a node that Redis names and this one does not know yet: it reads all of them once a second. Milliseconds. */
 const lookEvery = 100
@@ -27,12 +27,17 @@ export interface NodesParts {
   cluster(self: Node, call: (node: Node) => Promise<boolean>): Cluster
 }
 
+/** What hears what other nodes say. */
+interface Served {
+  receive(link: ServerLink, type: number, handle: number, body: string | Uint8Array): void
+}
+
 /** This server as a node among others. */
 export interface Nodes {
   readonly cluster: Cluster
   link(nodeId: string): Promise<ServerLink>
   /** Has the server hear what other nodes say. */
-  serve(server: SignalingServer): void
+  serve(server: Served): void
   close(): Promise<void>
 }
 
@@ -45,7 +50,7 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
   redis.onConnected(
     () => void shareSecret(redis, secrets).catch(error => log.warn({ cause: reasons(error) }, 'no link secret')),
   )
-  let server: SignalingServer | undefined
+  let server: Served | undefined
   const links = openLinks({
     ...{ id, hostname: host, port: config.nodePort, clock, log },
     secrets: () => [...secrets],

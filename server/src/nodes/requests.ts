@@ -1,11 +1,11 @@
 import { SignalingError } from '@parley/protocol'
-import type { RequestContext } from './api/claims.ts'
-import type { Client } from './client.ts'
-import type { Clock } from './clock.ts'
-import type { Cluster } from './cluster/cluster.ts'
+import type { RequestContext } from '../api/claims.ts'
+import type { Client } from '../client.ts'
+import type { Clock } from '../clock.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { type Log, logFailure } from '../log.ts'
+import { problem } from '../problem.ts'
 import { Forwarding, type RequestLink } from './forwarding.ts'
-import { type Log, logFailure } from './log.ts'
-import { problem } from './problem.ts'
 
 /** Milliseconds that the node which serves a room has to answer about it, and that any node has to say whether it knows a peer. */
 const servesWithin = 8_000

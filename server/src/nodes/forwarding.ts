@@ -1,7 +1,7 @@
 import { SignalingError } from '@parley/protocol'
 import { z } from 'zod'
-import { type Client, clientSchema } from './client.ts'
-import { type Cancel, type Clock, nothingPlanned } from './clock.ts'
+import { type Client, clientSchema } from '../client.ts'
+import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 
 /** A link to another node, as far as requests need it. */
 export interface RequestLink {
