@@ -9,6 +9,7 @@ export function alone(self: Node = nobody): Cluster {
     self,
     listen() {},
     others: () => [],
+    node: async () => undefined,
     claim: () => placement,
     find: () => placement,
     release() {},

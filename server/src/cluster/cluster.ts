@@ -37,6 +37,8 @@ export interface Cluster {
   listen(listener: ClusterListener): void
   /** The others that are alive, as far as this node knows. */
   others(): readonly Node[]
+  /** What is known of a node, also of one that has just come; undefined if nothing is. */
+  node(id: string): Promise<Node | undefined>
   /**
    * Who serves the room: this node from now on, if no living node does. To claim a room that is this node's already is harmless.
    * @param end milliseconds from now until nobody is expected to need the claim, should this node die; as long as it lives,

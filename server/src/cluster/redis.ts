@@ -158,6 +158,12 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
       redis.onConnected(begin)
     },
     others: members.others,
+    async node(id) {
+      const met = members.others().find(node => node.id === id)
+      if (met) return met
+      const [known] = await withDeadline(clock, asked.known([id]), 'Redis does not say who the other nodes are.')
+      return known === 'left' ? undefined : known
+    },
     async claim(roomId, end) {
       if (isClosed) throw new SignalingError('UNAVAILABLE', 'This node has left the others.')
       return rooms.claim(roomId, end)

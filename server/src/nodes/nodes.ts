@@ -6,12 +6,7 @@ import type { Config } from '../config.ts'
 import { openLinks } from '../links/links.ts'
 import { type Log, reasons } from '../log.ts'
 import type { Redis } from '../redis/redis.ts'
-import { retry } from '../resilience/retry.ts'
 import { linkTypes, type ServerLink } from './link-types.ts'
-
-/** Between two looks for a node that Redis names and this one does not know yet: it reads all of them once a second. Milliseconds. */
-const lookEvery = 100
-const looks = 25
 
 /** Stands before all keys in Redis. */
 export const keyPrefix = 'parley:'
@@ -64,15 +59,8 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
   return {
     cluster,
     async link(nodeId) {
-      const known = () => {
-        const node = cluster.others().find(other => other.id === nodeId)
-        if (node) return node
-        throw new SignalingError('UNAVAILABLE', 'The node that serves the room is not known yet.', { retryAfter: 1 })
-      }
-      const node = await retry(clock, known, (error, attempt) => {
-        if (attempt === looks) throw error
-        return lookEvery
-      })
+      const node = await cluster.node(nodeId)
+      if (!node) throw new SignalingError('UNAVAILABLE', 'The node that serves the room has gone.', { retryAfter: 1 })
       return links.to(node)
     },
     serve(given) {
