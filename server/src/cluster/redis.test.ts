@@ -89,6 +89,7 @@ describe.skipIf(!shared)('over Redis', () => {
       await c.cluster.claim('r', hour)
       await turns(20, a, b)
       expect(a.called.length).toBeGreaterThan(2)
+      expect(a.called.length).toBeLessThan(6)
       expect([a.told, b.told, idsOf(a), idsOf(b)]).toEqual([[], [], ['b', 'c'], ['a', 'c']])
       expect((await a.cluster.claim('r', hour)).node).toBe('c')
     })
@@ -115,6 +116,7 @@ describe.skipIf(!shared)('over Redis', () => {
       expect(a.told).toEqual([])
       await turns(1, a)
       await until(() => a.told.length > 0)
+      expect(a.called).toEqual(['b'])
       expect(a.told).toEqual(['died b (node b)'])
     })
 
@@ -148,18 +150,42 @@ describe.skipIf(!shared)('over Redis', () => {
     expect([a.called, a.told]).toEqual([[], []])
   })
 
+  test('a node that closes while it is called has not died', async () => {
+    const { a, b } = await cluster('ab')
+    b.answers = async () => {
+      await b.cluster.close()
+      await a.turn()
+      return false
+    }
+    await turns(8, a)
+    expect([a.called, a.told, idsOf(a)]).toEqual([['b'], [], []])
+  })
+
+  test('a node that has closed stays away, whatever it was about to do', async () => {
+    const { a, b, c } = await cluster('abc')
+    await b.cluster.claim('r', hour)
+    // Redis is to know the script for the end, and not the one for claims.
+    await b.redis.send('SCRIPT', 'FLUSH')
+    await c.cluster.close()
+    const claims = [1, 2, 3, 4, 5].map(() => a.cluster.claim('r', hour))
+    await sent()
+    await Promise.allSettled([a.cluster.close(), ...claims])
+    expect(await b.redis.send('HKEYS', 'parley:nodes')).toEqual(['b'])
+  })
+
   describe('nobody is struck off', () => {
     const strict = async (...options: string[]) => {
       const all = await cluster('ab', ...options)
       // So nobody must even be called.
       for (const node of all.nodes) node.answers = false
       await turns(3, all.a, all.b)
+      await turns(1, all.a)
       return all
     }
     const expectPeace = async (a: TestNode, b: TestNode) => {
       // Each has had only so many answers when the other one comes back.
-      await turns(3, a)
-      await turns(3, b)
+      await turns(4, a)
+      await turns(4, b)
       await turns(10, a, b)
       expect([a.called, b.called, a.told, b.told]).toEqual([[], [], [], []])
       expect([idsOf(a), idsOf(b)]).toEqual([['b'], ['a']])
@@ -186,10 +212,34 @@ describe.skipIf(!shared)('over Redis', () => {
       await expectPeace(a, b)
     })
 
+    test('after Redis has lost its memory, and has kept its connections', async () => {
+      const { a, b } = await strict()
+      await a.redis.send('FLUSHALL')
+      await expectPeace(a, b)
+    })
+
+    test('after Redis has started again at once', async () => {
+      const { server, a, b } = await strict(...keeps)
+      await server.kill()
+      await server.start()
+      await a.reconnect()
+      await turns(3, a)
+      await b.reconnect()
+      await expectPeace(a, b)
+    })
+
     test('after Redis has hung', async () => {
       const { server, a, b } = await strict()
       server.signal('SIGSTOP')
       for (let i = 0; i < 8; i++) for (const node of [a, b]) await unansweredTurn(node)
+      server.signal('SIGCONT')
+      await expectPeace(a, b)
+    })
+
+    test('after Redis has hung, if others find that it is back later than this node', async () => {
+      const { server, a, b } = await strict()
+      server.signal('SIGSTOP')
+      for (let i = 0; i < 8; i++) await unansweredTurn(a)
       server.signal('SIGCONT')
       await expectPeace(a, b)
     })
@@ -230,6 +280,11 @@ describe.skipIf(!shared)('over Redis', () => {
       expect(left).toBeLessThanOrEqual(hour)
       await turns(1, a, b)
       expect([a.told, b.told, idsOf(a)]).toEqual([[], [], ['b']])
+      // It is another epoch only once.
+      await a.redis.send('DEL', 'parley:room:{r7}')
+      a.sleep(4_000)
+      await turns(1, a)
+      expect(await b.cluster.claim('r7', hour)).toEqual({ node: 'a', number: 2 })
     })
 
     test('one that has claimed a room of another with a higher number has it, and the other is told', async () => {
@@ -346,6 +401,7 @@ describe.skipIf(!shared)('over Redis', () => {
       await give(a, 'taken', 'b', 2)
       await give(a, 'dead', 'nobody', 7)
       await give(a, 'lower', 'b', 0)
+      await give(a, 'mine', 'a', 0)
       a.sleep(2_500)
       await a.turn()
       expect(a.told).toEqual([])
@@ -387,6 +443,24 @@ describe.skipIf(!shared)('over Redis', () => {
       expect(await left('short')).toBeGreaterThan(200_000)
       expect(await left('endless')).toBeGreaterThan(86_000_000)
       expect(await left('held')).toBeLessThanOrEqual(hour - 30_000)
+    })
+
+    test('with numbers beyond all that the node has seen', async () => {
+      const { a, b } = await cluster('ab')
+      await give(a, 'r', 'b', 7)
+      await a.cluster.claim('r', hour)
+      await give(a, 'r', 'a', 3)
+      expect(await placements('r', a, b)).toEqual(Array(2).fill({ node: 'a', number: 8 }))
+    })
+
+    test('again at the next turn if Redis could not do it', async () => {
+      const { a } = await cluster('a')
+      await a.cluster.claim('r', hour)
+      await a.redis.send('SET', 'parley:room:{r}', 'this is no hash')
+      await turns(31, a)
+      await a.redis.send('DEL', 'parley:room:{r}')
+      await turns(1, a)
+      expect(await a.redis.send('HGET', 'parley:room:{r}', 'node')).toBe('a')
     })
 
     test('until they are released', async () => {

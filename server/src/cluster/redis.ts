@@ -58,7 +58,6 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
   let cancel = nothingPlanned
   let plannedAt = clock.uptime()
   let isAsking = false
-  let isAskedAgain = false
   let isClosed = false
   const underWay = new Set<Promise<unknown>>()
 
@@ -97,9 +96,9 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
     },
   })
 
-  function plan(ms: number): void {
-    plannedAt = clock.uptime() + ms
-    cancel = clock.after(ms, turn)
+  function plan(): void {
+    plannedAt = clock.uptime() + pause
+    cancel = clock.after(pause, turn)
   }
 
   async function turn(): Promise<void> {
@@ -110,8 +109,7 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
     const ahead = reading && reading.time - (sentAt + clock.now()) / 2
     isAsking = false
     if (isClosed) return
-    plan(isAskedAgain ? 0 : pause)
-    isAskedAgain = false
+    plan()
     hasRedis = reading !== undefined
     if (reading) await follow(reading)
     else members.disturb()
@@ -127,15 +125,13 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
     await Promise.all([members.read(reading.counters), rooms.sweep()])
   }
 
-  /** There is a new connection. A turn that is under way was sent over the one before. */
+  /** There is a new connection. */
   function begin(): void {
     if (isClosed) return
     isInDoubt = true
     members.disturb()
-    if (isAsking) {
-      isAskedAgain = true
-      return
-    }
+    // It was asked over the old one, and fails now.
+    if (isAsking) return
     cancel()
     plannedAt = clock.uptime()
     void turn()
@@ -154,7 +150,7 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
     },
     listen(given) {
       listener = given
-      if (!redis.isConnected) plan(pause)
+      if (!redis.isConnected) plan()
       redis.onConnected(begin)
     },
     others: members.others,

@@ -2,8 +2,9 @@
 -- KEYS: room, nodes, epoch
 -- ARGV: the node's id, the highest number that it has seen of the room, for how many milliseconds
 local self, seen = ARGV[1], tonumber(ARGV[2])
--- The claim of a node without an entry would be free to all others.
-local missing = redis.call('HSETNX', KEYS[2], self, 0)
+-- The claim of a node without an entry would be free to all others. (The counter: turn.lua.)
+local time = redis.call('TIME')
+local missing = redis.call('HSETNX', KEYS[2], self, time[1] * 1e6 + time[2])
 local epoch = redis.call('GET', KEYS[3]) or ''
 local room = redis.call('HMGET', KEYS[1], 'node', 'number')
 local node, number = room[1], tonumber(room[2] or 0)
