@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { frame, testNode, testProxy, text } from '../../test/link-nodes.ts'
+import { frame, testNode, text } from '../../test/link-nodes.ts'
+import { testProxy } from '../../test/link-proxy.ts'
 import { FrameReader, headerBytes } from './frames.ts'
 import { Handles } from './handles.ts'
 import { Outbox } from './outbox.ts'

@@ -1,16 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import {
-  closedBy,
-  frame,
-  secret,
-  stranger,
-  type TestNode,
-  testNode,
-  testProxy,
-  text,
-  turns,
-} from '../../test/link-nodes.ts'
+import { turns } from '../../test/events.ts'
+import { closedBy, frame, secret, stranger, type TestNode, testNode, text } from '../../test/link-nodes.ts'
+import { testProxy } from '../../test/link-proxy.ts'
 import { manualClock } from '../clock.ts'
 import { answererHandshake, type Credentials, callerHandshake, handshakeTypes, type Message } from './handshake.ts'
 

@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { badNode, bytes, closedBy, frame, stranger, testNode, testProxy, text, turns } from '../../test/link-nodes.ts'
+import { turns } from '../../test/events.ts'
+import { badNode, bytes, closedBy, frame, stranger, testNode, text } from '../../test/link-nodes.ts'
+import { testProxy } from '../../test/link-proxy.ts'
 import { manualClock } from '../clock.ts'
 import { longestBody } from './frames.ts'
 

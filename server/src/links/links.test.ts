@@ -154,6 +154,8 @@ describe('close', () => {
     const call = a.links.to(b.node)
     a.links.close()
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await b.said('link refused')
+    expect(b.opened).toEqual([])
     const somebody = await stranger(b.links.port)
     // Once this one is open, the other was heard of.
     await testNode('c').links.to(b.node)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Socket } from 'bun'
+import { frame } from '../../test/link-nodes.ts'
 import { manualClock } from '../clock.ts'
 import { Wire } from './wire.ts'
 
@@ -24,8 +25,9 @@ function wireOver(takes: number) {
   const clock = manualClock()
   const wire = new Wire(socket, clock)
   const ended: [string, boolean][] = []
-  wire.user = { frame: () => {}, ended: (reason, isFault) => void ended.push([reason, isFault]) }
-  return { acts, clock, wire, ended }
+  const types: number[] = []
+  wire.user = { frame: type => void types.push(type), ended: (reason, isFault) => void ended.push([reason, isFault]) }
+  return { acts, clock, wire, types, ended }
 }
 
 describe('a wire', () => {
@@ -55,14 +57,15 @@ describe('a wire', () => {
     expect(ended).toEqual([['on purpose', false]])
   })
 
-  test('ends once, for the first reason', () => {
-    const { acts, wire, ended } = wireOver(100)
+  test('ends once, for the first reason, and reads nothing more', () => {
+    const { acts, wire, types, ended } = wireOver(100)
+    wire.received(frame(16, 1, 'before'))
     wire.break('first')
     wire.break('second')
     wire.refuse('third')
     wire.close('fourth')
     wire.lost(undefined)
-    wire.received(Buffer.alloc(20, 255))
-    expect([acts, ended]).toEqual([['terminate'], [['first', true]]])
+    wire.received(frame(17, 1, 'after'))
+    expect([acts, types, ended]).toEqual([['terminate'], [16], [['first', true]]])
   })
 })
