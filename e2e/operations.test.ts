@@ -16,7 +16,16 @@ test.skipIf(!hasRedis)('two nodes do all that they do in Redis as the user of do
   const [port = 0] = await freePorts(1)
   const password = rules.find(rule => rule.startsWith('>'))?.slice(1)
   const admin = ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all']
-  const { url } = await startRedis('--port', String(port), '--bind', '127.0.0.1', ...admin, '--user', 'parley', ...rules)
+  const { url } = await startRedis(
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    ...admin,
+    '--user',
+    'parley',
+    ...rules,
+  )
   const start = (name: string) =>
     startParley({
       settings: {
@@ -30,13 +39,18 @@ test.skipIf(!hasRedis)('two nodes do all that they do in Redis as the user of do
   const idToken = await signIn(one.httpUrl)
   const room = await createRoom(one.httpUrl, idToken)
   const worker = await PlainPeer.register({ wsUrl: one.wsUrl, peerId: 'worker', idToken, room })
-  const client = await PlainPeer.register({ wsUrl: two.wsUrl, peerId: 'client', idToken: await signIn(two.httpUrl), room })
+  const client = await PlainPeer.register({
+    wsUrl: two.wsUrl,
+    peerId: 'client',
+    idToken: await signIn(two.httpUrl),
+    room,
+  })
   client.send({ type: 'offer', sender: 'client', target: 'worker', sdp: 'v=0' })
   expect(await worker.messages.next()).toMatchObject({ type: 'offer', sender: 'client' })
   const Authorization = `Bearer ${idToken}`
   const listed = await fetch(`${two.httpUrl}/rooms`, { headers: { Authorization } })
   expect(await listed.json()).toMatchObject({ rooms: [{ room_id: room.room_id }] })
-  const deleted = await fetch(`${two.httpUrl}/rooms/${room.room_id}`, { method: 'DELETE', headers: { Authorization } })
+  const deleted = await fetch(`${one.httpUrl}/rooms/${room.room_id}`, { method: 'DELETE', headers: { Authorization } })
   expect(deleted.status).toBe(204)
   await Promise.all([one.stop(), two.stop()])
   const redis = new RedisClient(url)
