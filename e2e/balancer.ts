@@ -17,7 +17,8 @@ export async function startBalancer(ports: readonly number[]): Promise<number> {
       from.on('error', () => to.destroy())
       from.on('close', () => {
         all.delete(from)
-        to.destroy()
+        // What it has sent before is passed on.
+        to.end()
       })
     }
   })

@@ -46,7 +46,15 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/gateway/crossing-frames.ts', ['common', 'zod']],
   [
     'server/src/gateway/',
-    ['server/src/gateway/', 'server/src/sessions/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun'],
+    [
+      'server/src/gateway/',
+      'server/src/sessions/',
+      'server/src/rooms/',
+      'server/src/links/handles.ts',
+      'common',
+      '@parley/protocol',
+      'bun',
+    ],
   ],
   ['server/src/sessions/', ['server/src/sessions/', 'server/src/rooms/', 'common', '@parley/protocol', 'node:crypto']],
   ['server/src/listener.ts', ['bun']],

@@ -150,7 +150,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     clock,
     log,
     cluster,
-    link,
+    link: parts.link,
     fetch: (request, context) => api.fetch(request, context),
   })
 

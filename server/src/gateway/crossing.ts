@@ -1,6 +1,7 @@
 import { SignalingError } from '@parley/protocol'
 import type { Client } from '../client.ts'
 import type { Clock } from '../clock.ts'
+import { Handles } from '../links/handles.ts'
 import { type Log, reasons } from '../log.ts'
 import type { Frame } from '../sessions/frames.ts'
 import { CarriedSocket } from './carried-socket.ts'
@@ -52,7 +53,8 @@ export interface CarrierListener {
 export class Crossing {
   readonly #carriers = new Map<NodeLink, Map<number, Carrier>>()
   readonly #carried = new Map<NodeLink, Map<number, Carried>>()
-  #handles = 0
+  /** Names for the sockets of this node, of which each link knows some. */
+  readonly #handles = new Handles()
 
   constructor(private readonly parts: CrossingParts) {}
 
@@ -61,10 +63,13 @@ export class Crossing {
     const link = await this.parts.link(nodeId)
     return (socket, client, frames, listener) => {
       const { clock, queues } = this.parts
-      const handle = this.#newHandle()
+      const handle = this.#handles.take()
       const way: Way = { send: (type, body) => link.send(type, handle, body, 'answer') }
       const carriers = this.#of(this.#carriers, link)
-      const leave = () => void carriers.delete(handle)
+      const leave = () => {
+        carriers.delete(handle)
+        this.#handles.giveBack(handle)
+      }
       const carrier = new Carrier(socket, way, {
         ...{ clock, queues },
         ended() {
@@ -113,12 +118,6 @@ export class Crossing {
     this.#carried.delete(link)
     for (const carrier of [...(carriers?.values() ?? [])]) carrier.lost()
     for (const { socket } of [...(carried?.values() ?? [])]) socket.ended(1006)
-  }
-
-  /** Handles of a link are not used again before all others were: what still comes for one that has ended must find nothing. */
-  #newHandle(): number {
-    this.#handles = (this.#handles + 1) % 2 ** 32
-    return this.#handles
   }
 
   #fromOwner(link: NodeLink, type: number, handle: number, body: Body): void {

@@ -2,11 +2,13 @@ import { SignalingError } from '@parley/protocol'
 import { z } from 'zod'
 import { type Client, clientSchema } from '../client.ts'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
+import { problem } from '../problem.ts'
 
 /** A link to another node, as far as requests need it. */
 export interface RequestLink {
   send(type: number, handle: number, body: string, kind: 'answer'): boolean
   onClosed(act: () => void): void
+  readonly isOpen: boolean
 }
 
 /** Types of frames on a link. */
@@ -42,7 +44,8 @@ const passedOn = ['authorization', 'content-type', 'accept', 'host', 'origin', '
 
 /** Requests about rooms that another node serves: asked there, with what this node knows of the client, and answered here. */
 export class Forwarding {
-  readonly #pending = new Map<number, (answer: Response | SignalingError) => void>()
+  /** Those without an answer, by the link over which they were asked. */
+  readonly #pending = new Map<RequestLink, Map<number, (answer: Response | SignalingError) => void>>()
   #last = 0
 
   constructor(
@@ -62,33 +65,51 @@ export class Forwarding {
     const headers = Object.fromEntries([...request.headers].filter(([name]) => passedOn.includes(name)))
     const body = request.body ? await request.text() : null
     const text = JSON.stringify({ method: request.method, path, url: pathname + search, headers, body, client })
+    const pending = this.#over(link)
     let cancel: Cancel = nothingPlanned
     const outcome = await new Promise<Response | SignalingError>(resolve => {
-      const lost = () => resolve(new SignalingError('UNAVAILABLE', 'The node that serves the room does not answer.'))
-      this.#pending.set(id, resolve)
-      cancel = this.clock.after(within, lost)
-      link.onClosed(lost)
-      if (!link.send(asked, id, text, 'answer')) lost()
+      pending.set(id, resolve)
+      cancel = this.clock.after(within, () => resolve(silent()))
+      if (!link.send(asked, id, text, 'answer')) resolve(silent())
     })
     cancel()
-    this.#pending.delete(id)
+    pending.delete(id)
     if (outcome instanceof SignalingError) throw outcome
     return outcome
+  }
+
+  /** What is asked over the link and has no answer. When it ends, there will be none. */
+  #over(link: RequestLink): Map<number, (answer: Response | SignalingError) => void> {
+    const known = this.#pending.get(link)
+    if (known) return known
+    const pending = new Map<number, (answer: Response | SignalingError) => void>()
+    this.#pending.set(link, pending)
+    link.onClosed(() => {
+      this.#pending.delete(link)
+      for (const settle of pending.values()) settle(silent())
+    })
+    return pending
   }
 
   /** A frame of its types has come. @throws Error where no node of this version sends such a one */
   receive(link: RequestLink, type: number, id: number, body: string): void {
     if (type === answered) {
       const { status, headers, body: text } = reply.parse(JSON.parse(body))
-      this.#pending.get(id)?.(new Response(status === 204 ? null : text, { status, headers }))
+      this.#pending.get(link)?.get(id)?.(new Response(status === 204 ? null : text, { status, headers }))
       return
     }
     const { method, path, url, headers, body: sent, client } = forwarded.parse(JSON.parse(body))
     const request = new Request(`http://localhost${url}`, { method, headers, ...(sent !== null && { body: sent }) })
-    void this.answer({ request, path, client }).then(async response => {
-      const text = await response.text()
-      const told = { status: response.status, headers: Object.fromEntries(response.headers), body: text }
-      link.send(answered, id, JSON.stringify(told), 'answer')
-    })
+    void this.#answer(link, id, { request, path, client })
+  }
+
+  /** Never rejects. */
+  async #answer(link: RequestLink, id: number, request: ForwardedRequest): Promise<void> {
+    const response = await this.answer(request).catch(() => problem(new SignalingError('INTERNAL')))
+    const body = await response.text()
+    const told = { status: response.status, headers: Object.fromEntries(response.headers), body }
+    if (link.isOpen) link.send(answered, id, JSON.stringify(told), 'answer')
   }
 }
+
+const silent = () => new SignalingError('UNAVAILABLE', 'The node that serves the room does not answer.')

@@ -90,14 +90,18 @@ async function shareSecret(redis: Redis, secrets: Set<string>): Promise<void> {
   for (const secret of [shared, ...others]) secrets.add(secret)
 }
 
-/** @throws Error where this machine has none, or several */
+/** RFC 1918, section 3, and RFC 6598. */
+const isPrivate = (address: string): boolean =>
+  /^(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./.test(address)
+
+/** That of this machine; loopback where it has no network at all. @throws Error where it has several, or public ones only */
 function privateAddress(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap(list => list ?? [])
-  const found = addresses.filter(({ family, internal }) => family === 'IPv4' && !internal).map(({ address }) => address)
+  const all = Object.values(networkInterfaces()).flatMap(list => list ?? [])
+  const outside = all.filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
+  const found = outside.map(({ address }) => address).filter(isPrivate)
   const [only] = found
   if (only && found.length === 1) return only
-  if (!only) return '127.0.0.1'
-  throw new Error(
-    `This machine has several addresses (${found.join(', ')}): set PARLEY_NODE_HOST to that which other nodes reach.`,
-  )
+  if (outside.length === 0) return '127.0.0.1'
+  const has = found.length === 0 ? 'no private IPv4 address' : `several private addresses (${found.join(', ')})`
+  throw new Error(`This machine has ${has}: set PARLEY_NODE_HOST to the address at which the other nodes reach it.`)
 }

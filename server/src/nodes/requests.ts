@@ -15,8 +15,8 @@ export interface NodeRequestsParts {
   readonly clock: Clock
   readonly log: Log
   readonly cluster: Cluster
-  /** @throws SignalingError UNAVAILABLE */
-  link(nodeId: string): Promise<RequestLink>
+  /** Undefined where there are no other nodes. @throws SignalingError UNAVAILABLE */
+  readonly link: ((nodeId: string) => Promise<RequestLink>) | undefined
   /** Answers by what this node has. */
   fetch(request: Request, context: RequestContext): Response | Promise<Response>
 }
@@ -32,27 +32,32 @@ export class NodeRequests {
   }
 
   async answer(request: Request, client: Client, path: string): Promise<Response> {
-    const hasOthers = this.parts.cluster.others().length > 0
-    // What has a body can be read once.
-    const copy = hasOthers ? (request.clone() as Request) : undefined
     const context: RequestContext = { client, path }
-    const response = await this.parts.fetch(request, context)
-    // The runtime would keep a body that nobody reads until it collects garbage: a gigabyte of them in seconds.
-    if (!request.bodyUsed) await request.body?.cancel()
+    if (!this.parts.link) {
+      const response = await this.parts.fetch(request, context)
+      // The runtime would keep a body that nobody reads until it collects garbage: a gigabyte of them in seconds.
+      if (!request.bodyUsed) await request.body?.cancel()
+      return response
+    }
+    // It may be sent twice. (A clone would not do: to cancel one of the two waits for the other.)
+    const body = request.body && (await request.arrayBuffer().catch(() => undefined))
+    // The client has gone.
+    if (body === undefined) return new Response(null, { status: 400 })
+    const { method, headers, signal, url } = request
+    const again = () => new Request(url, { method, headers, signal, ...(body && { body }) })
+    const response = await this.parts.fetch(again(), context)
     const { askOthers } = context
-    const outcome = copy && askOthers ? await this.#askOthers(copy, context, askOthers, response) : response
-    if (copy && !copy.bodyUsed) await copy.body?.cancel()
-    return outcome
+    return askOthers === undefined ? response : this.#askOthers(again, context, askOthers, response)
   }
 
   receive(link: RequestLink, type: number, handle: number, body: string | Uint8Array): void {
     this.#forwarding.receive(link, type, handle, String(body))
   }
 
-  async #askOthers(request: Request, context: RequestContext, whom: string, response: Response): Promise<Response> {
+  async #askOthers(again: () => Request, context: RequestContext, whom: string, response: Response): Promise<Response> {
     try {
-      if (whom !== 'all') return await this.#ask(whom, request, context, servesWithin)
-      return (await this.#askAll(request, context)) ?? response
+      if (whom !== 'all') return await this.#ask(whom, again(), context, servesWithin)
+      return (await this.#askAll(again, context)) ?? response
     } catch (error) {
       const failure =
         error instanceof SignalingError ? error : new SignalingError('UNAVAILABLE', undefined, { cause: error })
@@ -62,9 +67,9 @@ export class NodeRequests {
   }
 
   /** What the first node says that knows the peer. */
-  async #askAll(request: Request, context: RequestContext): Promise<Response | undefined> {
+  async #askAll(again: () => Request, context: RequestContext): Promise<Response | undefined> {
     const asked = this.parts.cluster.others().map(async ({ id }) => {
-      const response = await this.#ask(id, request.clone() as Request, context, knowsWithin)
+      const response = await this.#ask(id, again(), context, knowsWithin)
       if (response.headers.has(unknownHere)) throw new Error('It does not know the peer.')
       return response
     })
@@ -72,7 +77,8 @@ export class NodeRequests {
   }
 
   async #ask(nodeId: string, request: Request, { client, path }: RequestContext, within: number): Promise<Response> {
-    const link = await this.parts.link(nodeId)
+    const link = await this.parts.link?.(nodeId)
+    if (!link) throw new SignalingError('UNAVAILABLE')
     return this.#forwarding.ask(link, { request, client, path }, within)
   }
 
