@@ -121,11 +121,8 @@ async function openStore(choice: StoreChoice, redis: Redis | undefined): Promise
 }
 
 function clusterIn(redis: Redis): NodesParts['cluster'] {
-  return (self, call) =>
-    redisCluster({
-      ...{ self, redis, clock, call, prefix: keyPrefix, neighbours: () => [], onTurn() {} },
-      onFault: error => log.error({ err: error }, 'unforeseen error'),
-    })
+  const onFault = (error: unknown) => log.error({ err: error }, 'unforeseen error')
+  return (self, others) => redisCluster({ ...{ self, redis, clock, onFault, prefix: keyPrefix }, ...others })
 }
 
 // More than a quarter of a start is loading the SDK of AWS, which an embedded server does not need.

@@ -137,11 +137,13 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       }),
       async ready() {
         if (draining || !ports.areOpen) throw new SignalingError('SHUTTING_DOWN')
-        await Promise.all([
-          withDeadline(clock, identity.ready(), 'The identity provider does not answer.'),
-          withDeadline(clock, store.ready(), 'The room store does not answer.'),
+        const [state] = await Promise.all([
           withDeadline(clock, cluster.ready(), 'The other nodes cannot be reached.'),
+          withDeadline(clock, identity.ready(), 'The identity provider does not answer.'),
+          // The cluster knows how its Redis is, and that others without it would do no better.
+          config.store.kind !== 'redis' && withDeadline(clock, store.ready(), 'The room store does not answer.'),
         ])
+        return state
       },
     },
   )

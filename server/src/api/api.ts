@@ -45,8 +45,8 @@ export interface ApiParts {
   readonly refusedAttempt: RefusedAttempt
   readonly version: string
   gauges(): Gauges
-  /** Resolves if this node may be sent traffic. */
-  ready(): Promise<void>
+  /** Resolves if this node may be sent traffic. `degraded`: not all works, but no other node would do better. */
+  ready(): Promise<'ready' | 'degraded'>
   /** ICE servers with credentials for an identity. */
   iceServers(subject: string): IceServers
   /** What the TURN servers call an identity, if they tell identities apart. */
@@ -165,8 +165,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   answer(routes.getHealth, async () => ({ status: 'healthy', timestamp: timestamp(), version: parts.version }))
   answer(routes.getLiveness, async () => ({ status: 'alive' }))
   answer(routes.getReadiness, async () => {
-    await parts.ready()
-    return { status: 'ready' }
+    return { status: await parts.ready() }
   })
   app.get(routes.getMetrics.path, async (c, next) => {
     if (c.req.header('Accept')?.includes('application/json')) return next()

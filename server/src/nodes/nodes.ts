@@ -3,10 +3,16 @@ import { SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import type { Cluster, Node } from '../cluster/cluster.ts'
 import type { Config } from '../config.ts'
+import type { Link } from '../links/link.ts'
 import { openLinks } from '../links/links.ts'
 import { type Log, reasons } from '../log.ts'
 import type { Redis } from '../redis/redis.ts'
 import { linkTypes, type ServerLink } from './link-types.ts'
+
+/** Frames by which a node without Redis asks the others whether they have it, and their answer. */
+const states = { ask: 48, tell: 49 } as const
+/** Milliseconds that an answer counts for. */
+const recent = 5_000
 
 /** Stands before all keys in Redis. */
 export const keyPrefix = 'parley:'
@@ -18,8 +24,18 @@ export interface NodesParts {
   readonly clock: Clock
   readonly log: Log
   readonly version: string
-  /** Opens the cluster of which this is a node, which calls others by `call` before it takes them for dead. */
-  cluster(self: Node, call: (node: Node) => Promise<boolean>): Cluster
+  /** Opens the cluster of which this is a node. */
+  cluster(self: Node, others: Others): Cluster & { readonly hasRedis: boolean }
+}
+
+/** What the cluster asks of other nodes, over links. */
+export interface Others {
+  /** Whether the node answers at its address: it is called before it is taken for dead. */
+  call(node: Node): Promise<boolean>
+  /** Whether they have Redis, of those that have said so in the last seconds. */
+  neighbours(): readonly boolean[]
+  /** Redis was asked, and has answered or not. */
+  onTurn(turn: { readonly ahead: number | undefined }): void
 }
 
 /** What hears what other nodes say. */
@@ -46,14 +62,35 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
     () => void shareSecret(redis, secrets).catch(error => log.warn({ cause: reasons(error) }, 'no link secret')),
   )
   let server: Served | undefined
+  const told = new Map<string, { readonly hasRedis: boolean; readonly at: number }>()
   const links = openLinks({
     ...{ id, hostname: host, port: config.nodePort, clock, log },
     secrets: () => [...secrets],
-    types: linkTypes,
-    listener: { opened() {}, received: (link, type, handle, body) => server?.receive(link, type, handle, body) },
+    types: new Map([...linkTypes, [states.ask, 'text'], [states.tell, 'text']]),
+    listener: {
+      opened() {},
+      received(link, type, handle, body) {
+        if (type === states.ask) link.send(states.tell, 0, String(Number(cluster.hasRedis)), 'answer')
+        else if (type === states.tell) told.set(link.nodeId, { hasRedis: body === '1', at: clock.uptime() })
+        else server?.receive(link, type, handle, body)
+      },
+    },
   })
   const address = `${host.includes(':') ? `[${host}]` : host}:${links.port}`
-  const cluster = parts.cluster({ id, name, address, version }, node => links.answers(node))
+  const cluster = parts.cluster(
+    { id, name, address, version },
+    {
+      call: node => links.answers(node),
+      neighbours: () =>
+        [...told.values()].flatMap(({ hasRedis, at }) => (clock.uptime() - at < recent ? [hasRedis] : [])),
+      onTurn({ ahead }) {
+        if (ahead !== undefined) return
+        const ask = (link: Link) => link.send(states.ask, 0, '', 'answer')
+        // One that cannot be reached is no neighbour.
+        for (const node of cluster.others()) links.to(node).then(ask, () => {})
+      },
+    },
+  )
   log.info({ node: name, id, address }, 'node')
 
   return {
