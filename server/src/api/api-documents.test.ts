@@ -81,7 +81,7 @@ describe('the OpenAPI document', () => {
             ...{ past: { memories: 0, idleRooms: 0 }, logLinesDropped: 0, residentMemory: 0 },
             certificateExpiresAt: undefined,
           }),
-          ready: async () => {},
+          ready: async () => 'ready' as const,
           refusedOrigin: () => {},
           refusedAttempt: () => {},
           iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),
