@@ -66,14 +66,9 @@ export class Crossing {
 
   constructor(private readonly parts: CrossingParts) {}
 
-  /** How many of the sockets of other nodes have their connection here. */
-  get carriedCount(): number {
-    return sizeOf(this.#carried)
-  }
-
-  /** How many sockets of this node have theirs elsewhere. */
-  get carrierCount(): number {
-    return sizeOf(this.#carriers)
+  /** How many sockets of this node have their connection elsewhere, and how many of others have it here. */
+  get size(): { readonly away: number; readonly here: number } {
+    return { away: sizeOf(this.#carriers), here: sizeOf(this.#carried) }
   }
 
   /** Resolves once the node can be reached. @throws SignalingError UNAVAILABLE */

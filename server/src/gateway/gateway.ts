@@ -3,7 +3,7 @@ import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { TrustedProxies } from '../address.ts'
 import { type Client, clientOf } from '../client.ts'
 import { logFailure } from '../log.ts'
-import { countError } from '../metrics.ts'
+import { countError, type Gauges } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
 import { problem } from '../problem.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
@@ -41,8 +41,7 @@ export interface Gateway {
   readonly websocket: WebSocketHandler<Attachment>
   /** Answers a request that should be an upgrade: with nothing where it is one, otherwise with what is wrong. */
   upgrade(request: Request, server: Server<Attachment>): Response | undefined | Promise<Response | undefined>
-  /** WebSockets of this node. */
-  connectionCount(): number
+  count(): Pick<Gauges, 'connections' | 'carried'>
   /** A frame of `crossingTypes` has come from another node. */
   receive: Crossing['receive']
   /** Takes connections or, while descriptors are short, does not; then some that do nothing are closed, too. */
@@ -219,7 +218,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
       }
     },
     receive: (...frame) => crossing.receive(...frame),
-    connectionCount: () => connections.size + carriers.size - crossing.carriedCount,
+    count: () => ({ connections: connections.size + carriers.size - crossing.size.here, carried: crossing.size }),
     accept(accepts) {
       accepting = accepts
       if (!accepts && !closing) parts.newcomers.thin()
