@@ -57,6 +57,8 @@ const increment = (counts: Map<ErrorCode, number>, code: ErrorCode): void => {
 /** What is true now, as opposed to counted. */
 export interface Gauges {
   readonly connections: number
+  /** Of these, those whose peer's room another node serves; and WebSockets of other nodes whose peer's room this one serves. */
+  readonly carried: { readonly away: number; readonly here: number }
   /** Of these, those that have not registered. */
   readonly unregistered: number
   readonly rooms: number
@@ -99,7 +101,9 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
   )
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
-    gauge('parley_unregistered_connections', 'Those of them that have not registered.', gauges.unregistered),
+    gauge('parley_connections_elsewhere', 'Of these, those carried to the node of a room.', gauges.carried.away),
+    gauge('parley_connections_of_others', 'WebSockets of other nodes for rooms of this one.', gauges.carried.here),
+    gauge('parley_unregistered_connections', 'WebSockets that have not registered.', gauges.unregistered),
     gauge('parley_peers', 'Registered peers.', gauges.peers),
     gauge('parley_peers_away', 'Of these, peers without a connection that may come back.', gauges.peersAway),
     gauge('parley_rooms', 'Rooms with at least one peer.', gauges.rooms),

@@ -127,7 +127,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       refusedAttempt,
       gauges: () => ({
         ...rooms.census(),
-        connections: gateway.connectionCount(),
+        ...gateway.count(),
         unregistered: newcomers.count,
         logLinesDropped: log.droppedLines(),
         queued: queues.bytes,

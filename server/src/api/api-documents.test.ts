@@ -70,6 +70,7 @@ describe('the OpenAPI document', () => {
           gauges: () => ({
             ...{
               connections: 0,
+              carried: { away: 0, here: 0 },
               unregistered: 0,
               rooms: 0,
               roomsPastEnd: 0,

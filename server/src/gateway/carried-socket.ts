@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
-import { type Closing, crossing, type Way } from './crossing-frames.ts'
+import { type Closing, crossing, frameBytes, type Way } from './crossing-frames.ts'
 import type { Socket, SocketListener } from './socket.ts'
 
-/** Characters that the entering node need not have confirmed: it does so each time that its socket has taken half as many. */
+/** Bytes that the entering node need not have confirmed: it does so each time that its socket has taken half as many. */
 const slack = 32 * 1024
 
 /**
@@ -16,6 +16,7 @@ export class CarriedSocket implements Socket {
   #sent = 0
   #taken = 0
   #isOver = false
+  #isGivenBack = false
 
   constructor(
     private readonly way: Way,
@@ -25,19 +26,24 @@ export class CarriedSocket implements Socket {
   ) {}
 
   sendText(text: string): number {
-    if (this.#isOver || !this.way.send(crossing.text, text)) return 0
-    this.#sent += text.length
+    if (this.#isOver) return 0
+    if (!this.way.send(crossing.text, text, 'relay')) {
+      // Whoever sent it may have been told that it was taken. So the peer has to come back for it.
+      this.terminate()
+      return 0
+    }
+    this.#sent += frameBytes(text)
     return this.getBufferedAmount() > 0 ? -1 : text.length
   }
 
   ping(payload: string | Buffer = ''): number {
-    return this.#isOver || !this.way.send(crossing.ping, Buffer.from(payload as string)) ? 0 : 1
+    return this.#isOver || !this.way.send(crossing.ping, Buffer.from(payload as string), 'relay') ? 0 : 1
   }
 
   /** About as much as waits on the way to the other end. */
   getBufferedAmount(): number {
     const waiting = this.#sent - this.#taken
-    return waiting > slack ? waiting : 0
+    return waiting > slack && !this.#isOver && !this.#isGivenBack ? waiting : 0
   }
 
   cork<R>(act: (socket: never) => R): R {
@@ -46,25 +52,27 @@ export class CarriedSocket implements Socket {
   }
 
   close(code = 1000, reason = ''): void {
-    if (!this.#isOver) this.way.send(crossing.close, JSON.stringify({ code, reason } satisfies Closing))
+    if (!this.#isOver) this.way.send(crossing.close, JSON.stringify({ code, reason } satisfies Closing), 'answer')
   }
 
   terminate(): void {
     if (this.#isOver) return
-    this.way.send(crossing.terminate, Buffer.of())
+    this.way.send(crossing.terminate, Buffer.of(), 'answer')
     // Not at once, as with a socket of this node.
     this.clock.after(0, () => this.ended(1006))
   }
 
-  /** The entering node's socket has taken so many characters in all. */
-  taken(characters: number): void {
-    this.#taken = Math.max(this.#taken, Math.min(characters, this.#sent))
+  /** The entering node's socket has taken so many bytes in all. */
+  taken(bytes: number): void {
+    this.#taken = Math.max(this.#taken, Math.min(bytes, this.#sent))
     this.listener?.outgoing.drained()
   }
 
   /** Gives these frames, and what still comes, back to the entering node, which is to handle it. */
   giveBack(frames: Iterable<string | Buffer>): void {
-    const receive = (frame: string | Buffer) => void this.way.send(crossing.elsewhere, Buffer.from(frame as string))
+    this.#isGivenBack = true
+    const receive = (frame: string | Buffer) =>
+      void this.way.send(typeof frame === 'string' ? crossing.elsewhere : crossing.elsewhereBinary, frame, 'answer')
     for (const frame of frames) receive(frame)
     const ignore = () => {}
     // The entering node waits for the last word.

@@ -1,11 +1,12 @@
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Frame } from '../sessions/frames.ts'
-import { type Closing, crossing, type Way } from './crossing-frames.ts'
+import { type Closing, crossing, frameBytes, type Way } from './crossing-frames.ts'
+import { Pieces } from './link-way.ts'
 import { closeWithin } from './outgoing.ts'
 import { Queue, type QueueHolder, type Queues } from './queues.ts'
 import type { Socket, SocketListener } from './socket.ts'
 
-/** Characters after which the owner is told that the socket has taken them. */
+/** Bytes after which the owner is told that the socket has taken them. */
 const tellAfter = 16 * 1024
 
 export interface CarrierParts {
@@ -19,13 +20,17 @@ export interface CarrierParts {
 
 /** Carries what comes from a WebSocket of this node to the node that has its peer's room, and back. It reads nothing of it. */
 export class Carrier implements SocketListener, QueueHolder {
-  /** Characters that came for the socket, and those of them that the owner was told it has taken. */
+  /** What comes from the owner in pieces. */
+  readonly pieces = new Pieces()
+  /** Bytes that came for the socket, and those of them that the owner was told it has taken. */
   #sent = 0
   #told = 0
   #queue: Queue | undefined
   #closing: Closing | undefined
   /** What the owner gives back, and what came since; undefined while all goes to the owner. */
   #returning: { readonly back: Frame[]; readonly since: Frame[] } | undefined
+  /** Nothing goes to the owner any more: it would miss something in between. */
+  #isLost = false
   #isOver = false
   #cancelEnd: Cancel = nothingPlanned
 
@@ -35,8 +40,7 @@ export class Carrier implements SocketListener, QueueHolder {
         this.parts.queues.taken(this.#queue)
         if (this.#queue.isEmpty) this.#queue = undefined
       }
-      this.#tellTaken()
-      this.#finish()
+      this.took()
     },
   }
 
@@ -52,33 +56,37 @@ export class Carrier implements SocketListener, QueueHolder {
 
   receive(frame: Frame): void {
     if (this.#returning) this.#returning.since.push(frame)
-    else this.way.send(typeof frame === 'string' ? crossing.text : crossing.binary, frame)
+    else this.#forward(typeof frame === 'string' ? crossing.text : crossing.binary, frame)
   }
 
   alive(): void {
-    this.way.send(crossing.ping, Buffer.of())
+    this.#forward(crossing.ping, Buffer.of())
   }
 
   ponged(payload: Buffer): void {
-    this.way.send(crossing.pong, payload)
+    this.#forward(crossing.pong, payload)
   }
 
   closed(code: number): void {
     if (this.#isOver) return
     this.#end()
-    this.way.send(crossing.close, JSON.stringify({ code: code < 1000 ? 1006 : code } satisfies Closing))
+    this.#say(crossing.close, { code: code < 1000 || code > 4999 ? 1006 : code } satisfies Closing)
     this.parts.ended()
   }
 
   /** The owner sends a text frame. */
   text(text: string): void {
     if (this.#isOver) return
-    this.#sent += text.length
-    if (this.socket.sendText(text) < 0) {
+    const bytes = frameBytes(text)
+    this.#sent += bytes
+    const outcome = this.socket.sendText(text)
+    // The runtime has thrown it away: what comes next must not arrive without it.
+    if (outcome === 0) this.terminate()
+    if (outcome < 0) {
       this.#queue ??= new Queue(this, this.socket)
-      this.parts.queues.sent(this.#queue, text.length)
+      this.parts.queues.sent(this.#queue, bytes)
     }
-    this.#tellTaken()
+    this.#tellTaken(tellAfter)
   }
 
   ping(payload: Buffer): void {
@@ -87,7 +95,7 @@ export class Carrier implements SocketListener, QueueHolder {
 
   /** The owner has ended the connection, or gives it back. */
   close(closing: Closing): void {
-    if (this.#isOver) return
+    if (this.#isOver || this.#closing) return
     const returned = this.#returning
     if (returned) {
       this.#end()
@@ -105,15 +113,17 @@ export class Carrier implements SocketListener, QueueHolder {
     if (!this.#returning) {
       this.#returning = { back: [], since: [] }
       // The last of it that the owner gets.
-      this.way.send(crossing.close, JSON.stringify({ code: 1000 } satisfies Closing))
+      this.#say(crossing.close, { code: 1000 } satisfies Closing)
     }
     this.#returning.back.push(frame)
   }
 
   /** The way to the owner is broken. */
   lost(): void {
-    if (this.#returning) this.close({ code: 1012 })
-    else this.close({ code: 1012, reason: 'The node that serves the room cannot be reached; come back.' })
+    this.#isLost = true
+    // Not all may have come back that the owner was to give back.
+    this.#returning = undefined
+    this.close({ code: 1012, reason: 'The node that serves the room cannot be reached; come back.' })
   }
 
   terminate(): void {
@@ -122,11 +132,11 @@ export class Carrier implements SocketListener, QueueHolder {
 
   /** Has the owner say goodbye, as this node is about to stop. */
   stop(retryAfter: number): void {
-    this.way.send(crossing.stop, JSON.stringify({ retry_after: retryAfter }))
+    this.#say(crossing.stop, { retry_after: retryAfter })
   }
 
   askToMove(message: object): void {
-    this.way.send(crossing.move, JSON.stringify(message))
+    this.#say(crossing.move, message)
   }
 
   stalled(): void {
@@ -137,11 +147,28 @@ export class Carrier implements SocketListener, QueueHolder {
     this.terminate()
   }
 
-  #tellTaken(): void {
+  /** The socket has taken some of what waits: the owner has to hear of little, too, lest it take the peer for one that reads nothing. */
+  took(): void {
+    this.#tellTaken(1)
+    this.#finish()
+  }
+
+  /** What comes from the other end. Where the way is too full for it, this socket ends, and not the way of all. */
+  #forward(type: number, body: Frame): void {
+    if (this.#isLost || this.way.send(type, body, 'relay')) return
+    this.#say(crossing.close, { code: 1006 } satisfies Closing)
+    this.lost()
+  }
+
+  #say(type: number, what: object): void {
+    if (!this.#isLost) this.way.send(type, JSON.stringify(what), 'answer')
+  }
+
+  #tellTaken(atLeast: number): void {
     const taken = this.#sent - Math.min(this.#sent, this.socket.getBufferedAmount())
-    if (taken - this.#told < tellAfter) return
+    if (taken - this.#told < atLeast || this.#isLost) return
     this.#told = taken
-    this.way.send(crossing.taken, String(taken))
+    this.way.send(crossing.taken, String(taken), 'answer')
   }
 
   /** To close before the socket has taken what is queued would throw that away. */

@@ -16,15 +16,11 @@ import { Outgoing } from './outgoing.ts'
 import type { SocketAddress } from './receive-buffers.ts'
 import type { Socket, SocketListener } from './socket.ts'
 
-/** How many have been opened. */
-let opened = 0
-
 /** One WebSocket: its frames in their order, its pings, what waits to be sent, and its end. */
 export class Connection implements ArrivingConnection, Outlet, SocketListener {
   /** That of the peer it speaks for. */
   session: Session | undefined
   open = true
-  readonly serial = ++opened
   readonly life: SocketLifeSigns
   readonly outgoing: Outgoing
   readonly incoming: Incoming
@@ -39,6 +35,8 @@ export class Connection implements ArrivingConnection, Outlet, SocketListener {
     readonly socket: Socket,
     readonly client: Client,
     private readonly remotePort: number,
+    /** The uptime at which it was opened; no two of this node have the same. */
+    readonly serial: number,
     private readonly parts: ConnectionParts,
   ) {
     this.outgoing = new Outgoing(socket, this, parts)
@@ -202,7 +200,10 @@ export class Connection implements ArrivingConnection, Outlet, SocketListener {
     if (!this.open) return
     this.session?.leave('left')
     if (this.arrival) this.parts.newcomers.leave(this.arrival)
-    handOver(this, [frame, ...this.retire()])
+    const frames = [frame, ...this.retire()]
+    this.outgoing.handOver()
+    this.life.settle(false)
+    handOver(this, frames)
   }
 
   resumeReading(): void {

@@ -7,7 +7,8 @@ import type { Frame } from '../sessions/frames.ts'
 import { CarriedSocket } from './carried-socket.ts'
 import { Carrier } from './carrier.ts'
 import type { Connection } from './connection.ts'
-import { closing, crossing, moving, opening, stopping, type Way } from './crossing-frames.ts'
+import { type CrossingKind, closing, crossing, moving, opening, stopping, takenSoFar } from './crossing-frames.ts'
+import { LinkWay, Pieces } from './link-way.ts'
 import type { Queues } from './queues.ts'
 import type { Socket } from './socket.ts'
 
@@ -15,8 +16,8 @@ import type { Socket } from './socket.ts'
 export interface NodeLink {
   /** Whether this node has called the other one: then the sockets on it are this node's. */
   readonly isCaller: boolean
-  /** False where it could not be taken: the link is broken, or about to be. */
-  send(type: number, handle: number, body: string | Uint8Array, kind: 'answer'): boolean
+  /** False where it could not be taken: the link is broken, or about to be, or too much waits for a relay. */
+  send(type: number, handle: number, body: string | Uint8Array, kind: CrossingKind): boolean
   onClosed(act: () => void): void
   close(): void
 }
@@ -29,8 +30,8 @@ export interface CrossingParts {
   readonly queues: Queues
   /** The link to a node. @throws SignalingError UNAVAILABLE */
   link(nodeId: string): Promise<NodeLink>
-  /** Makes a connection of a socket that another node has. */
-  connect(socket: CarriedSocket, client: Client): Connection
+  /** Makes a connection of a socket that another node has. @param openedAt an uptime of this node, about */
+  connect(socket: CarriedSocket, client: Client, openedAt: number): Connection
   /** It has ended. */
   disconnected(connection: Connection): void
 }
@@ -39,10 +40,19 @@ export interface CrossingParts {
 interface Carried {
   readonly socket: CarriedSocket
   readonly connection: Connection
+  readonly pieces: Pieces
+}
+
+/** A socket of this node, as it is handed over: the uptime since which it is open, and the frames that are to be handled. */
+export interface HandedOver {
+  readonly socket: Socket
+  readonly client: Client
+  readonly openedAt: number
+  readonly frames: Iterable<Frame>
 }
 
 /** What takes a socket over once the way to the owner of its peer's room is there. */
-export type HandOver = (socket: Socket, client: Client, frames: Iterable<Frame>, listener: CarrierListener) => Carrier
+export type HandOver = (what: HandedOver, listener: CarrierListener) => Carrier
 
 export interface CarrierListener {
   ended(): void
@@ -58,14 +68,19 @@ export class Crossing {
 
   constructor(private readonly parts: CrossingParts) {}
 
+  /** How many sockets of this node have their connection elsewhere, and how many of others have it here. */
+  get size(): { readonly away: number; readonly here: number } {
+    return { away: sizeOf(this.#carriers), here: sizeOf(this.#carried) }
+  }
+
   /** Resolves once the node can be reached. @throws SignalingError UNAVAILABLE */
   async to(nodeId: string): Promise<HandOver> {
     const link = await this.parts.link(nodeId)
-    return (socket, client, frames, listener) => {
+    return ({ socket, client, openedAt, frames }, listener) => {
       const { clock, queues } = this.parts
-      const handle = this.#handles.take()
-      const way: Way = { send: (type, body) => link.send(type, handle, body, 'answer') }
       const carriers = this.#of(this.#carriers, link)
+      const handle = this.#handles.take()
+      const way = new LinkWay(link, handle)
       const leave = () => {
         carriers.delete(handle)
         this.#handles.giveBack(handle)
@@ -82,7 +97,7 @@ export class Crossing {
         },
       })
       carriers.set(handle, carrier)
-      way.send(crossing.open, JSON.stringify({ client }))
+      way.send(crossing.open, JSON.stringify({ client, age: clock.uptime() - openedAt }), 'answer')
       for (const frame of frames) carrier.receive(frame)
       return carrier
     }
@@ -108,7 +123,8 @@ export class Crossing {
     if (known) return known
     const made = new Map<number, T>()
     all.set(link, made)
-    link.onClosed(() => this.#closed(link))
+    // Not at once: a link may break while somebody is sending, and may have been broken when it was given.
+    link.onClosed(() => queueMicrotask(() => this.#closed(link)))
     return made
   }
 
@@ -130,7 +146,8 @@ export class Crossing {
 
   #fromEntering(link: NodeLink, type: number, handle: number, body: Body): void {
     if (type === crossing.open) {
-      this.#open(link, handle, opening.parse(JSON.parse(textIn(body))).client)
+      const { client, age } = opening.parse(jsonOf(body))
+      this.#open(link, handle, client, this.parts.clock.uptime() - age)
       return
     }
     const act = fromEntering[type]
@@ -139,18 +156,17 @@ export class Crossing {
     if (carried) act(carried, body)
   }
 
-  #open(link: NodeLink, handle: number, client: Client): void {
+  #open(link: NodeLink, handle: number, client: Client, openedAt: number): void {
     const { clock } = this.parts
     const all = this.#of(this.#carried, link)
     if (all.has(handle)) throw new Error('the handle is in use')
-    const way: Way = { send: (type, body) => link.send(type, handle, body, 'answer') }
-    const socket = new CarriedSocket(way, clock, () => {
+    const socket = new CarriedSocket(new LinkWay(link, handle), clock, () => {
       all.delete(handle)
       this.parts.disconnected(connection)
     })
-    const connection = this.parts.connect(socket, client)
+    const connection = this.parts.connect(socket, client, openedAt)
     socket.listener = connection
-    all.set(handle, { socket, connection })
+    all.set(handle, { socket, connection, pieces: new Pieces() })
   }
 }
 
@@ -165,27 +181,33 @@ function bytesIn(body: Body): Buffer {
   return Buffer.from(body)
 }
 
+const sizeOf = (all: ReadonlyMap<NodeLink, ReadonlyMap<number, unknown>>): number =>
+  [...all.values()].reduce((sum, { size }) => sum + size, 0)
+
 const jsonOf = (body: Body): unknown => JSON.parse(textIn(body))
 
 // The runtime uses the memory of a frame again: what may be kept is copied.
 
 /** What the node does that has the socket. */
 const fromOwner: Record<number, (carrier: Carrier, body: Body) => void> = {
-  [crossing.text]: (carrier, body) => carrier.text(textIn(body)),
+  [crossing.piece]: ({ pieces }, body) => pieces.add(bytesIn(body)),
+  [crossing.text]: (carrier, body) => carrier.text(carrier.pieces.text(textIn(body))),
   [crossing.ping]: (carrier, body) => carrier.ping(bytesIn(body)),
   [crossing.close]: (carrier, body) => carrier.close(closing.parse(jsonOf(body))),
   [crossing.terminate]: carrier => carrier.terminate(),
-  [crossing.elsewhere]: (carrier, body) => carrier.elsewhere(bytesIn(body)),
+  [crossing.elsewhere]: (carrier, body) => carrier.elsewhere(carrier.pieces.text(textIn(body))),
+  [crossing.elsewhereBinary]: (carrier, body) => carrier.elsewhere(carrier.pieces.bytes(bytesIn(body))),
 }
 
 /** What the node does that has the room. */
 const fromEntering: Record<number, (carried: Carried, body: Body) => void> = {
-  [crossing.text]: ({ socket }, body) => socket.listener?.receive(textIn(body)),
-  [crossing.binary]: ({ socket }, body) => socket.listener?.receive(bytesIn(body)),
+  [crossing.piece]: ({ pieces }, body) => pieces.add(bytesIn(body)),
+  [crossing.text]: ({ socket, pieces }, body) => socket.listener?.receive(pieces.text(textIn(body))),
+  [crossing.binary]: ({ socket, pieces }, body) => socket.listener?.receive(pieces.bytes(bytesIn(body))),
   [crossing.ping]: ({ socket }) => socket.listener?.alive(),
   [crossing.pong]: ({ socket }, body) => socket.listener?.ponged(bytesIn(body)),
   [crossing.close]: ({ socket }, body) => socket.ended(closing.parse(jsonOf(body)).code),
-  [crossing.taken]: ({ socket }, body) => socket.taken(Number(textIn(body))),
+  [crossing.taken]: ({ socket }, body) => socket.taken(takenSoFar.parse(jsonOf(body))),
   [crossing.stop]({ connection }, body) {
     const { retry_after } = stopping.parse(jsonOf(body))
     connection.close(new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: retry_after }))

@@ -1,4 +1,4 @@
-import type { ServerMessageOf } from '@parley/protocol'
+import { type ServerMessageOf, SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import { sleep } from '../resilience/retry.ts'
 
@@ -62,3 +62,14 @@ export class Drain {
     })
   }
 }
+
+/** Peers that come back in a second at most, on average, after a restart. */
+const returnsPerSecond = 1_000
+
+/** Seconds after which one of so many connections is to come back: they are spread, so that they do not all come at once. */
+export const comesBackAfter = (connections: number): number =>
+  Math.round(Math.random() * Math.max(1, connections / returnsPerSecond) * 100) / 100
+
+/** Why they are closed. */
+export const stops = (connections: number) =>
+  new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: comesBackAfter(connections) })

@@ -170,6 +170,10 @@ export class Outgoing implements QueueHolder, Writer {
     this.#finish()
   }
 
+  took(): void {
+    // The event follows when it has taken all.
+  }
+
   stalled(): void {
     this.owner.stalled()
   }
@@ -183,6 +187,12 @@ export class Outgoing implements QueueHolder, Writer {
     this.owner.lost(reason)
     if (isUnread || isClosing) this.socket.terminate()
     else this.socket.close(closeCodeOf(reason), reason.message)
+  }
+
+  /** Somebody else sends on the WebSocket from now on, behind what was sent so far. */
+  handOver(): void {
+    this.flush()
+    this.ended()
   }
 
   /** The WebSocket has ended. */

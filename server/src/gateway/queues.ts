@@ -21,6 +21,8 @@ const linesEvery = 60_000
 export interface QueueHolder {
   /** It is being closed already. */
   readonly isClosing: boolean
+  /** The socket has taken some of what waits, which no event has told. */
+  took(): void
   /** The other end has taken nothing for too long. */
   stalled(): void
   /** Ends the connection and frees its queue, both at once. Nobody else is told in the same step. */
@@ -165,6 +167,7 @@ export class Queues implements KeptMemory {
     const now = queue.socket.getBufferedAmount()
     if (now < before) queue.takenAt = this.#tick
     this.#set(queue, now, queue.incoming)
+    if (now < before) queue.holder.took()
     if (now === 0) return
     const limit = queue.holder.isClosing ? patience.closing : patience.open
     if (this.#tick - queue.takenAt < limit) return

@@ -1,14 +1,15 @@
-import { SignalingError } from '@parley/protocol'
+import { SignalingError, toSignalingError } from '@parley/protocol'
 import { z } from 'zod'
 import { type Client, clientSchema } from '../client.ts'
-import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import { type Log, logFailure } from '../log.ts'
 import { problem } from '../problem.ts'
 
 /** A link to another node, as far as requests need it. */
 export interface RequestLink {
   send(type: number, handle: number, body: string, kind: 'answer'): boolean
   onClosed(act: () => void): void
-  readonly isOpen: boolean
+  close(): void
 }
 
 /** Types of frames on a link. */
@@ -44,12 +45,12 @@ const passedOn = ['authorization', 'content-type', 'accept', 'host', 'origin', '
 
 /** Requests about rooms that another node serves: asked there, with what this node knows of the client, and answered here. */
 export class Forwarding {
-  /** Those without an answer, by the link over which they were asked. */
+  /** What each link has still to answer. */
   readonly #pending = new Map<RequestLink, Map<number, (answer: Response | SignalingError) => void>>()
   #last = 0
 
   constructor(
-    private readonly clock: Clock,
+    private readonly parts: { readonly clock: Clock; readonly log: Log },
     /** Answers what another node asks. */
     private readonly answer: (request: ForwardedRequest) => Promise<Response>,
   ) {}
@@ -60,42 +61,33 @@ export class Forwarding {
    * @throws SignalingError UNAVAILABLE
    */
   async ask(link: RequestLink, { request, path, client }: ForwardedRequest, within: number): Promise<Response> {
-    const id = ++this.#last % 2 ** 32
     const { pathname, search } = new URL(request.url)
     const headers = Object.fromEntries([...request.headers].filter(([name]) => passedOn.includes(name)))
     const body = request.body ? await request.text() : null
     const text = JSON.stringify({ method: request.method, path, url: pathname + search, headers, body, client })
-    const pending = this.#over(link)
-    let cancel: Cancel = nothingPlanned
-    const outcome = await new Promise<Response | SignalingError>(resolve => {
-      pending.set(id, resolve)
-      cancel = this.clock.after(within, () => resolve(silent()))
-      if (!link.send(asked, id, text, 'answer')) resolve(silent())
-    })
-    cancel()
-    pending.delete(id)
-    if (outcome instanceof SignalingError) throw outcome
-    return outcome
-  }
-
-  /** What is asked over the link and has no answer. When it ends, there will be none. */
-  #over(link: RequestLink): Map<number, (answer: Response | SignalingError) => void> {
-    const known = this.#pending.get(link)
-    if (known) return known
-    const pending = new Map<number, (answer: Response | SignalingError) => void>()
-    this.#pending.set(link, pending)
-    link.onClosed(() => {
-      this.#pending.delete(link)
-      for (const settle of pending.values()) settle(silent())
-    })
-    return pending
+    const lost = new SignalingError('UNAVAILABLE', 'The node that serves the room does not answer.')
+    const pending = this.#pendingOf(link)
+    const id = this.#newId(pending)
+    const { promise, resolve } = Promise.withResolvers<Response | SignalingError>()
+    pending.set(id, resolve)
+    const cancel = this.parts.clock.after(within, () => resolve(lost))
+    try {
+      if (!link.send(asked, id, text, 'answer')) resolve(lost)
+      const outcome = await promise
+      if (outcome instanceof SignalingError) throw outcome
+      return outcome
+    } finally {
+      cancel()
+      pending.delete(id)
+    }
   }
 
   /** A frame of its types has come. @throws Error where no node of this version sends such a one */
   receive(link: RequestLink, type: number, id: number, body: string): void {
     if (type === answered) {
       const { status, headers, body: text } = reply.parse(JSON.parse(body))
-      this.#pending.get(link)?.get(id)?.(new Response(status === 204 ? null : text, { status, headers }))
+      const answer = new Response(bodiless.includes(status) ? null : text, { status, headers })
+      this.#pending.get(link)?.get(id)?.(answer)
       return
     }
     const { method, path, url, headers, body: sent, client } = forwarded.parse(JSON.parse(body))
@@ -105,11 +97,45 @@ export class Forwarding {
 
   /** Never rejects. */
   async #answer(link: RequestLink, id: number, request: ForwardedRequest): Promise<void> {
-    const response = await this.answer(request).catch(() => problem(new SignalingError('INTERNAL')))
+    try {
+      await this.#tell(link, id, await this.answer(request))
+    } catch (error) {
+      // It may also be longer than a link carries.
+      const reason = toSignalingError(error)
+      logFailure(this.parts.log, reason, { path: request.path })
+      await this.#tell(link, id, problem(reason))
+    }
+  }
+
+  async #tell(link: RequestLink, id: number, response: Response): Promise<void> {
     const body = await response.text()
     const told = { status: response.status, headers: Object.fromEntries(response.headers), body }
-    if (link.isOpen) link.send(answered, id, JSON.stringify(told), 'answer')
+    link.send(answered, id, JSON.stringify(told), 'answer')
+  }
+
+  /** One listener for each link: there are many requests, and a link may last for months. */
+  #pendingOf(link: RequestLink): Map<number, (answer: Response | SignalingError) => void> {
+    const known = this.#pending.get(link)
+    if (known) return known
+    const pending = new Map<number, (answer: Response | SignalingError) => void>()
+    this.#pending.set(link, pending)
+    link.onClosed(() => {
+      this.#pending.delete(link)
+      // Not at once: it may have been closed when it was given.
+      queueMicrotask(() => {
+        const lost = new SignalingError('UNAVAILABLE', 'The link to the node that serves the room has ended.')
+        for (const resolve of pending.values()) resolve(lost)
+      })
+    })
+    return pending
+  }
+
+  #newId(taken: ReadonlyMap<number, unknown>): number {
+    do this.#last = (this.#last + 1) % 2 ** 32
+    while (this.#last === 0 || taken.has(this.#last))
+    return this.#last
   }
 }
 
-const silent = () => new SignalingError('UNAVAILABLE', 'The node that serves the room does not answer.')
+/** Statuses of responses that have no body. */
+const bodiless: readonly number[] = [204, 205, 304]

@@ -3,7 +3,7 @@ import type { RequestContext } from '../api/claims.ts'
 import type { Client } from '../client.ts'
 import type { Clock } from '../clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { type Log, logFailure } from '../log.ts'
+import { type Log, logFailure, reasons } from '../log.ts'
 import { problem } from '../problem.ts'
 import { Forwarding, type RequestLink } from './forwarding.ts'
 
@@ -26,9 +26,7 @@ export class NodeRequests {
   readonly #forwarding: Forwarding
 
   constructor(private readonly parts: NodeRequestsParts) {
-    this.#forwarding = new Forwarding(parts.clock, ({ request, client, path }) =>
-      this.#answerHere(request, client, path),
-    )
+    this.#forwarding = new Forwarding(parts, ({ request, client, path }) => this.#answerHere(request, client, path))
   }
 
   async answer(request: Request, client: Client, path: string): Promise<Response> {
@@ -50,8 +48,17 @@ export class NodeRequests {
     return askOthers === undefined ? response : this.#askOthers(again, context, askOthers, response)
   }
 
+  /** A frame has come over a link. One that no node of this version sends ends it. */
   receive(link: RequestLink, type: number, handle: number, body: string | Uint8Array): void {
-    this.#forwarding.receive(link, type, handle, String(body))
+    try {
+      this.#forwarding.receive(link, type, handle, String(body))
+    } catch (error) {
+      this.parts.log.error(
+        { type, cause: reasons(error) },
+        'link closed, as the other node does not speak like this one',
+      )
+      link.close()
+    }
   }
 
   async #askOthers(again: () => Request, context: RequestContext, whom: string, response: Response): Promise<Response> {

@@ -38,7 +38,10 @@ export class Claims {
   /** The room, if it is open on this node. Claims nothing. */
   async find(roomId: string): Promise<Room | undefined> {
     const open = this.rooms.get(roomId)
-    if (open?.record) return open
+    if (open?.record) {
+      await this.expectHere(open.claimed)
+      return open
+    }
     const { clock, cluster } = this.parts
     const placement = await withDeadline(clock, cluster.find(roomId), silent)
     if (placement && placement.node !== cluster.self.id) throw new ServedElsewhere(placement.node)
