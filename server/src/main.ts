@@ -19,6 +19,8 @@ import { oidc } from './identity/oidc.ts'
 import { LineOutput } from './line-output.ts'
 import { openLog, reasons, standardError } from './log.ts'
 import { joinNodes, keyPrefix, type NodesParts } from './nodes/nodes.ts'
+import { restoredRooms } from './nodes/restored-rooms.ts'
+import { expectSuitable } from './nodes/suitable-redis.ts'
 import { ownNames } from './own-names.ts'
 import { preflight } from './preflight.ts'
 import { logRender } from './pretty-log.ts'
@@ -92,15 +94,19 @@ void complain(store)
 async function start() {
   const redis = config.redisUrl ? openRedis(config.redisUrl, clock) : undefined
   // Without it the server starts, too, and says so.
-  if (redis) await isDone(new Promise<void>(resolve => redis.onConnected(resolve)), connectWithin)
+  if (redis && (await isDone(new Promise<void>(resolve => redis.onConnected(resolve)), connectWithin)))
+    await expectSuitable(redis, log)
   const identity = await openIdentity(config.identity, redis)
-  const store = await openStore(config.store, redis)
+  const restored =
+    redis && config.store.kind === 'redis' ? restoredRooms(redisRooms(redis, clock), redis, clock, log) : undefined
+  const store = restored ?? (await openStore(config.store))
   const nodes = redis && joinNodes({ ...{ config, redis, clock, log, version }, cluster: clusterIn(redis) })
   const server = createServer(config, {
     ...{ identity, store, clock, log, version, link: nodes?.link, cluster: nodes?.cluster ?? alone() },
     certificate: tls?.certificate,
   })
   nodes?.serve(server)
+  restored?.keep(server.openRooms)
   return { identity, store, nodes, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }
 }
 
@@ -115,15 +121,16 @@ async function openIdentity(choice: IdentityChoice, redis: Redis | undefined): P
   return identity
 }
 
-async function openStore(choice: StoreChoice, redis: Redis | undefined): Promise<RoomStore> {
-  if (choice.kind === 'dynamodb') return (await loadDynamodb())(choice, clock)
-  return redis && choice.kind === 'redis' ? redisRooms(redis, clock) : sqlite(join(folder, 'rooms.sqlite'), clock)
+async function openStore(choice: StoreChoice): Promise<RoomStore> {
+  return choice.kind === 'dynamodb'
+    ? (await loadDynamodb())(choice, clock)
+    : sqlite(join(folder, 'rooms.sqlite'), clock)
 }
 
 function clusterIn(redis: Redis): NodesParts['cluster'] {
-  return (self, call) =>
+  return (self, calls) =>
     redisCluster({
-      ...{ self, redis, clock, call, prefix: keyPrefix, neighbours: () => [], onTurn() {} },
+      ...{ self, redis, clock, ...calls, prefix: keyPrefix, neighbours: () => [], onTurn() {} },
       onFault: error => log.error({ err: error }, 'unforeseen error'),
     })
 }

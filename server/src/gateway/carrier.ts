@@ -5,6 +5,9 @@ import { closeWithin } from './outgoing.ts'
 import { Queue, type QueueHolder, type Queues } from './queues.ts'
 import type { Socket, SocketListener } from './socket.ts'
 
+/** Milliseconds before what was given back is handled: nodes that take each other for the owner do not throw it to and fro. */
+const againAfter = 100
+
 /** Characters after which the owner is told that the socket has taken them. */
 const tellAfter = 16 * 1024
 
@@ -90,8 +93,11 @@ export class Carrier implements SocketListener, QueueHolder {
     if (this.#isOver) return
     const returned = this.#returning
     if (returned) {
-      this.#end()
-      this.parts.returned([...returned.back, ...returned.since])
+      this.#cancelEnd()
+      this.#cancelEnd = this.parts.clock.after(againAfter, () => {
+        this.#end()
+        this.parts.returned([...returned.back, ...returned.since])
+      })
       return
     }
     this.#closing = closing

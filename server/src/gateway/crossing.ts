@@ -22,11 +22,22 @@ export interface NodeLink {
 
 type Body = string | Uint8Array
 
+/** A node is not there any more: it has left the others, or was struck off. */
+export class NodeGone extends SignalingError {
+  constructor() {
+    super('UNAVAILABLE', 'The node that serves the room has gone.', { retryAfter: 1 })
+  }
+}
+
+/** Milliseconds that a node is waited for which is not reached, and between two attempts. */
+const reachedWithin = 4_500
+const triedEvery = 250
+
 export interface CrossingParts {
   readonly clock: Clock
   readonly log: Log
   readonly queues: Queues
-  /** The link to a node. @throws SignalingError UNAVAILABLE */
+  /** The link to a node. @throws NodeGone; SignalingError UNAVAILABLE */
   link(nodeId: string): Promise<NodeLink>
   /** Makes a connection of a socket that another node has. */
   connect(socket: CarriedSocket, client: Client): Connection
@@ -56,14 +67,17 @@ export class Crossing {
 
   constructor(private readonly parts: CrossingParts) {}
 
-  /** Resolves once the node can be reached. @throws SignalingError UNAVAILABLE */
+  /**
+   * Resolves once the node can be reached, or has gone: then all is given back at once, for the room to find its next owner.
+   * @throws SignalingError UNAVAILABLE
+   */
   async to(nodeId: string): Promise<HandOver> {
-    const link = await this.parts.link(nodeId)
+    const link = await this.#link(nodeId)
     return (socket, client, frames, listener) => {
       const { clock, queues } = this.parts
       const handle = this.#newHandle()
-      const way: Way = { send: (type, body) => link.send(type, handle, body, 'answer') }
-      const carriers = this.#of(this.#carriers, link)
+      const way: Way = { send: (type, body) => link?.send(type, handle, body, 'answer') ?? false }
+      const carriers = link ? this.#of(this.#carriers, link) : new Map<number, Carrier>()
       const leave = () => void carriers.delete(handle)
       const carrier = new Carrier(socket, way, {
         ...{ clock, queues },
@@ -76,10 +90,30 @@ export class Crossing {
           listener.returned(back)
         },
       })
+      if (!link) {
+        for (const frame of frames) carrier.elsewhere(frame)
+        carrier.close({ code: 1000 })
+        return carrier
+      }
       carriers.set(handle, carrier)
       way.send(crossing.open, JSON.stringify({ client }))
       for (const frame of frames) carrier.receive(frame)
       return carrier
+    }
+  }
+
+  /** Undefined once the node has gone. @throws SignalingError UNAVAILABLE */
+  async #link(nodeId: string): Promise<NodeLink | undefined> {
+    const { clock, link } = this.parts
+    const end = clock.uptime() + reachedWithin
+    for (;;) {
+      try {
+        return await link(nodeId)
+      } catch (error) {
+        if (error instanceof NodeGone) return undefined
+        if (clock.uptime() + triedEvery > end) throw error
+        await new Promise<void>(goOn => clock.after(triedEvery, goOn))
+      }
     }
   }
 

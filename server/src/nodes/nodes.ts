@@ -1,8 +1,9 @@
 import { hostname, networkInterfaces } from 'node:os'
-import { SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import type { Cluster, Node } from '../cluster/cluster.ts'
+import type { RedisClusterParts } from '../cluster/redis.ts'
 import type { Config } from '../config.ts'
+import { NodeGone } from '../gateway/crossing.ts'
 import { openLinks } from '../links/links.ts'
 import { type Log, reasons } from '../log.ts'
 import type { Redis } from '../redis/redis.ts'
@@ -18,9 +19,12 @@ export interface NodesParts {
   readonly clock: Clock
   readonly log: Log
   readonly version: string
-  /** Opens the cluster of which this is a node, which calls others by `call` before it takes them for dead. */
-  cluster(self: Node, call: (node: Node) => Promise<boolean>): Cluster
+  /** Opens the cluster of which this is a node. */
+  cluster(self: Node, calls: Calls): Cluster
 }
+
+/** How others are called before they are taken for dead, and what links to them have shown. */
+export type Calls = Pick<RedisClusterParts, 'call' | 'refuses'>
 
 /** What hears what other nodes say. */
 interface Served {
@@ -30,6 +34,7 @@ interface Served {
 /** This server as a node among others. */
 export interface Nodes {
   readonly cluster: Cluster
+  /** @throws NodeGone; SignalingError UNAVAILABLE */
   link(nodeId: string): Promise<ServerLink>
   /** Has the server hear what other nodes say. */
   serve(server: Served): void
@@ -53,15 +58,30 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
     listener: { opened() {}, received: (link, type, handle, body) => server?.receive(link, type, handle, body) },
   })
   const address = `${host.includes(':') ? `[${host}]` : host}:${links.port}`
-  const cluster = parts.cluster({ id, name, address, version }, node => links.answers(node))
+  /** Those whose address has refused the last connection. */
+  const refusing = new Set<string>()
+  const cluster = parts.cluster(
+    { id, name, address, version },
+    { call: node => links.answers(node), refuses: nodeId => refusing.has(nodeId) },
+  )
   log.info({ node: name, id, address }, 'node')
 
   return {
     cluster,
     async link(nodeId) {
       const node = await cluster.node(nodeId)
-      if (!node) throw new SignalingError('UNAVAILABLE', 'The node that serves the room has gone.', { retryAfter: 1 })
-      return links.to(node)
+      if (!node) {
+        refusing.delete(nodeId)
+        throw new NodeGone()
+      }
+      try {
+        const link = await links.to(node)
+        refusing.delete(nodeId)
+        return link
+      } catch (error) {
+        if (isRefused(error)) refusing.add(nodeId)
+        throw error
+      }
     },
     serve(given) {
       server = given
@@ -89,6 +109,9 @@ async function shareSecret(redis: Redis, secrets: Set<string>): Promise<void> {
   secrets.clear()
   for (const secret of [shared, ...others]) secrets.add(secret)
 }
+
+const isRefused = (error: unknown): boolean =>
+  error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED'
 
 /** @throws Error where this machine has none, or several */
 function privateAddress(): string {

@@ -182,7 +182,15 @@ export class RoomRegistry {
     room.presence.close()
     const moved = () => new SignalingError('SHUTTING_DOWN', 'The room has moved to another node.', { retryAfter: 1 })
     for (const { session } of [...room.peers.values()]) session.close(moved())
+    // What is remembered of those that have left counts no more, and must not keep the next one from asking who serves it.
+    this.#forget(room)
     this.parts.emit({ type: 'moved', room: roomId, node: to.node })
+  }
+
+  /** The record of a room that is open and this node's. */
+  recordOf(roomId: string): RoomRecord | undefined {
+    const room = this.#rooms.get(roomId)
+    return room?.state === 'open' ? room.record : undefined
   }
 
   /** Says no more of who comes and goes: all are about to go. */
