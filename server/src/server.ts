@@ -154,6 +154,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     log,
     cluster,
     link,
+    isShared: parts.link !== undefined,
     peerCount: roomId => rooms.peerCount(roomId),
     fetch: (request, context) => api.fetch(request, context),
   })

@@ -94,7 +94,6 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
     clock,
     commands: asked,
     lost: (roomId, to) => safely(() => listener?.lost(roomId, to)),
-    isAlive: id => members.others().some(node => node.id === id),
     wasMissing: () => {
       isInDoubt = true
     },

@@ -1,7 +1,6 @@
 import { hostname, networkInterfaces } from 'node:os'
 import type { Clock } from '../clock.ts'
 import type { Cluster, Node } from '../cluster/cluster.ts'
-import type { RedisClusterParts } from '../cluster/redis.ts'
 import type { Config } from '../config.ts'
 import { NodeGone } from '../gateway/crossing.ts'
 import { openLinks } from '../links/links.ts'
@@ -24,7 +23,10 @@ export interface NodesParts {
 }
 
 /** How others are called before they are taken for dead, and what links to them have shown. */
-export type Calls = Pick<RedisClusterParts, 'call' | 'refuses'>
+export interface Calls {
+  call(node: Node): Promise<boolean>
+  refuses(nodeId: string): boolean
+}
 
 /** What hears what other nodes say. */
 interface Served {
@@ -58,6 +60,8 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
     listener: { opened() {}, received: (link, type, handle, body) => server?.receive(link, type, handle, body) },
   })
   const address = `${host.includes(':') ? `[${host}]` : host}:${links.port}`
+  /** Those that this node has called. */
+  const open = new Map<string, ServerLink>()
   /** Those whose address has refused the last connection. */
   const refusing = new Set<string>()
   const cluster = parts.cluster(
@@ -69,6 +73,9 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
   return {
     cluster,
     async link(nodeId) {
+      // Redis need not be there for it.
+      const known = open.get(nodeId)
+      if (known) return known
       const node = await cluster.node(nodeId)
       if (!node) {
         refusing.delete(nodeId)
@@ -77,6 +84,8 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
       try {
         const link = await links.to(node)
         refusing.delete(nodeId)
+        open.set(nodeId, link)
+        link.onClosed(() => open.delete(nodeId))
         return link
       } catch (error) {
         if (isRefused(error)) refusing.add(nodeId)

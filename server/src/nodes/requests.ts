@@ -17,6 +17,8 @@ export interface NodeRequestsParts {
   readonly clock: Clock
   readonly log: Log
   readonly cluster: Cluster
+  /** Whether other nodes may serve rooms, be they known yet or not. */
+  readonly isShared: boolean
   /** @throws SignalingError UNAVAILABLE */
   link(nodeId: string): Promise<RequestLink>
   /** Peers in a room that this node serves. */
@@ -46,9 +48,8 @@ export class NodeRequests {
   }
 
   async answer(request: Request, client: Client, path: string): Promise<Response> {
-    const hasOthers = this.parts.cluster.others().length > 0
     // What has a body can be read once.
-    const copy = hasOthers ? (request.clone() as Request) : undefined
+    const copy = this.parts.isShared ? (request.clone() as Request) : undefined
     const context: RequestContext = { client, path }
     const response = await this.parts.fetch(request, context)
     // The runtime would keep a body that nobody reads until it collects garbage: a gigabyte of them in seconds.
@@ -96,7 +97,7 @@ export class NodeRequests {
       const answer = await this.#forwarding.ask(link, { request, client, path: countsPath }, knowsWithin)
       return counts.parse(await answer.json())
     })
-    const told = (await Promise.allSettled(asked)).flatMap(one => (one.status === 'fulfilled' ? one.value : []))
+    const told = await Promise.all(asked.map(one => one.catch((): Record<string, number> => ({}))))
     const countOf = (roomId: string) => told.reduce((sum, each) => sum + (each[roomId] ?? 0), 0)
     const rooms = list.rooms.map(room => ({ ...room, peer_count: room.peer_count + countOf(room.room_id) }))
     return new Response(JSON.stringify({ ...list, rooms }), response)

@@ -23,17 +23,17 @@ async function suitability(redis: Pick<Redis, 'send'>): Promise<Suitability> {
   const ask = (section: string) => redis.send('INFO', section).then(String, () => '')
   const [cluster, memory] = await Promise.all([ask('cluster'), ask('memory')])
   const warnings: string[] = []
-  const policy = valueOf(memory, 'maxmemory_policy')
+  const policy = fieldOf(memory, 'maxmemory_policy')
   if (policy !== undefined && policy !== 'noeviction')
     warnings.push(
       `Redis has maxmemory-policy ${policy}, by which it may throw away rooms and keys that are in use: set it to noeviction.`,
     )
-  if (valueOf(cluster, 'cluster_enabled') !== '1') return { warnings }
+  if (fieldOf(cluster, 'cluster_enabled') !== '1') return { warnings }
   const refusal =
     'PARLEY_REDIS_URL leads to a server of Redis Cluster (cluster_enabled:1), which keeps each room apart: use one server, with replicas if you like.'
   return { refusal, warnings }
 }
 
 /** @param info lines of `name:value` */
-const valueOf = (info: string, name: string): string | undefined =>
+const fieldOf = (info: string, name: string): string | undefined =>
   new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]

@@ -14,6 +14,9 @@ const shortest = 300_000
 const confirmAfter = 30_000
 const portions = 30
 
+/** Where it is known who had the room before, Redis is waited for no longer than this. Milliseconds. */
+const answerWithin = 1_000
+
 /** So many scripts of a sweep are under way at most. */
 const atOnce = 50
 
@@ -30,7 +33,7 @@ interface Claim {
 }
 
 export interface Claims {
-  /** While Redis does not answer: what it has last said of a room that another living node serves. */
+  /** While Redis does not answer: what it has last said of a room that another node serves. */
   claim(roomId: string, end: number): Promise<Placement>
   /** The same, without claiming. */
   find(roomId: string): Promise<Placement | undefined>
@@ -46,8 +49,6 @@ export interface ClaimsParts {
   readonly self: string
   readonly clock: Clock
   readonly commands: Commands
-  /** Whether another node is there, as far as this one knows. */
-  isAlive(id: string): boolean
   /** Must not throw. */
   lost(roomId: string, to: Placement): void
   /** A claim has found that this node had no entry, and has written one. */
@@ -55,7 +56,7 @@ export interface ClaimsParts {
 }
 
 /** The rooms that this node serves. What is done about one room is done one after another, so answers are of the present. */
-export function claims({ self, clock, commands, isAlive, lost, wasMissing }: ClaimsParts): Claims {
+export function claims({ self, clock, commands, lost, wasMissing }: ClaimsParts): Claims {
   /** In the order of `confirmedAt`. */
   const held = new Map<string, Claim>()
   /** Those that are to be confirmed now. */
@@ -122,18 +123,20 @@ export function claims({ self, clock, commands, isAlive, lost, wasMissing }: Cla
     workers--
   }
 
+  const waitFor = (roomId: string) => (placements.of(roomId) ? answerWithin : adapterTimeout)
+
   /** What was asked of Redis, or what it has said before. */
   function orAsBefore<T>(roomId: string, asked: Promise<T>): Promise<T | Placement> {
     return asked.catch(error => {
       const before = placements.of(roomId)
-      if (before && isAlive(before.node) && !held.has(roomId)) return before
+      if (before && !held.has(roomId)) return before
       throw error
     })
   }
 
   return {
     claim(roomId, end) {
-      const by = clock.uptime() + adapterTimeout
+      const by = clock.uptime() + waitFor(roomId)
       const taken = mutex.run(roomId, () => take(roomId, end, by))
       return orAsBefore(roomId, withDeadline(clock, taken, silent, by))
     },
@@ -142,7 +145,7 @@ export function claims({ self, clock, commands, isAlive, lost, wasMissing }: Cla
         placements.note(roomId, placement)
         return placement
       })
-      return orAsBefore(roomId, withDeadline(clock, found, silent))
+      return orAsBefore(roomId, withDeadline(clock, found, silent, clock.uptime() + waitFor(roomId)))
     },
     release(roomId) {
       const claim = held.get(roomId)
