@@ -2,6 +2,7 @@ import { onTestFinished } from 'bun:test'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Room } from '@parley/client'
+import { RedisClient } from 'bun'
 import { type RedisProcess, startRedis } from '../server/test/redis-process.ts'
 import { type ParleyProcess, startParley } from './parley-process.ts'
 
@@ -26,6 +27,20 @@ export const nodeSettings = (url: string, name: string) => ({
   PARLEY_NODE_HOST: '127.0.0.1',
   PARLEY_NODE_PORT: '0',
 })
+
+/** Of the claims that count in Redis: the node id of each room. */
+export async function claimsIn({ url }: RedisProcess): Promise<Map<string, string>> {
+  const client = new RedisClient(url)
+  const ask = async (...[command = '', ...args]: string[]) => (await client.send(command, args)) as never
+  const nodes: string[] = await ask('HKEYS', 'parley:nodes')
+  const keys: string[] = await ask('KEYS', 'parley:room:{*}')
+  const owners = await Promise.all(keys.map(async key => [key, await ask('HGET', key, 'node')] as [string, string]))
+  client.close()
+  return new Map(owners.filter(([, node]) => nodes.includes(node)).map(([key, node]) => [key.slice(13, -1), node]))
+}
+
+/** The id that a node has among others. */
+export const nodeIdOf = async (node: ParleyProcess): Promise<string> => JSON.parse(await node.said('"msg":"node"')).id
 
 /** Ends the process at once, and resolves when it has. */
 export async function kill(node: ParleyProcess): Promise<void> {

@@ -3,10 +3,21 @@ import type { Room } from '@parley/client'
 import { startRedis } from '../server/test/redis-process.ts'
 import { createRoom, post, signIn } from './api.ts'
 import { hasDataChannel, needs, runs } from './needs.ts'
-import { firstOf, kill, nodePair, nodeSettings, presenceOf, timeUntilBack, until } from './node-pair.ts'
+import {
+  claimsIn,
+  firstOf,
+  kill,
+  nodeIdOf,
+  nodePair,
+  nodeSettings,
+  presenceOf,
+  timeUntilBack,
+  until,
+} from './node-pair.ts'
 import { type ParleyProcess, StartFailure, startParley } from './parley-process.ts'
 import { PlainPeer } from './plain-peer.ts'
 import { enter, messagesOn, parleyAt } from './sdk-peer.ts'
+import { stubbornPeer } from './stubborn-peer.ts'
 
 const redis = { 'redis-server': runs('redis-server', '--version') }
 const withRedis = needs(redis)
@@ -180,7 +191,7 @@ describe('SIGTERM', () => {
     withRedis(
       `of the node of a room, with ${seconds} s to drain: it ends, and its peers are back in 5 s`,
       async () => {
-        const { a, b } = await nodePair({ PARLEY_DRAIN_SECONDS: String(seconds) })
+        const { a, b, redis } = await nodePair({ PARLEY_DRAIN_SECONDS: String(seconds) })
         const { created, ada, bob } = await sdkPair(await firstOf(a, b), b)
         const cutOff: Promise<unknown>[] = []
         const back = [ada, bob].map(async room => {
@@ -190,6 +201,7 @@ describe('SIGTERM', () => {
         cutOff.push(...back)
         const { code, milliseconds } = await a.stop()
         const freed = performance.now()
+        expect([...(await claimsIn(redis)).values()]).not.toContain(await nodeIdOf(a))
         const idToken = await signIn(b.httpUrl)
         const room = { room_id: created.roomId, token: created.token }
         await PlainPeer.register({ wsUrl: b.wsUrl, peerId: 'carl', idToken, room })
@@ -205,6 +217,36 @@ describe('SIGTERM', () => {
       40_000,
     )
   }
+})
+
+describe('SIGTERM of the node of a room in which somebody does not close', () => {
+  withRedis(
+    'has the others come back by the other node in 5 s',
+    async () => {
+      const { a, b } = await nodePair()
+      const { created, ada, bob } = await sdkPair(await firstOf(a, b), b)
+      const room = { room_id: created.roomId, token: created.token }
+      await stubbornPeer('nothing', a.wsUrl, 'stubborn', await signIn(a.httpUrl), room)
+      // More than the kernel takes, so that its node waits for it.
+      for (let i = 0; i < 10; i++) await ada.send('stubborn', 'x'.repeat(700_000))
+      const changes: string[] = []
+      const start = performance.now()
+      for (const each of [ada, bob])
+        each.on('state', ({ status }) =>
+          changes.push(`${each.peerId} ${status} ${Math.round(performance.now() - start)}`),
+        )
+      const { code, milliseconds } = await a.stop()
+      for (const each of [ada, bob])
+        if (each.state.status !== 'connected') await each.once('state', ({ status }) => status === 'connected')
+      console.info('ended in', milliseconds, changes)
+      expect(code).toBe(0)
+      expect(milliseconds).toBeLessThan(5_000)
+      expect(changes.length).toBeLessThanOrEqual(4)
+      expect(performance.now() - start).toBeLessThan(6_000)
+      await ada.send('bob', 'hello')
+    },
+    40_000,
+  )
 })
 
 /** Sends a message each 100 ms until it is told to stop. @returns the longest time between two that arrived, in milliseconds */

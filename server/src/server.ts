@@ -213,8 +213,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       rooms.stopPresence()
       // This leaves open connections alone, and resolves when the last of them has gone.
       const stopped = ports.stop()
-      await gateway.close(stopped)
+      const closed = gateway.close(stopped)
+      // By then the peers have left. Those of other nodes need not wait for sockets that take long to close.
+      await Promise.resolve()
       rooms.close()
+      await closed
       slices.close()
     },
   }

@@ -64,6 +64,7 @@ export class Crossing {
   readonly #carriers = new Map<NodeLink, Map<number, Carrier>>()
   readonly #carried = new Map<NodeLink, Map<number, Carried>>()
   #handles = 0
+  #isClosing = false
 
   constructor(private readonly parts: CrossingParts) {}
 
@@ -100,6 +101,11 @@ export class Crossing {
       for (const frame of frames) carrier.receive(frame)
       return carrier
     }
+  }
+
+  /** From now on the sockets of others are sent away: this node gives up its rooms. */
+  close(): void {
+    this.#isClosing = true
   }
 
   /** Undefined once the node has gone. @throws SignalingError UNAVAILABLE */
@@ -186,6 +192,7 @@ export class Crossing {
     const connection = this.parts.connect(socket, client)
     socket.listener = connection
     all.set(handle, { socket, connection })
+    if (this.#isClosing) connection.close(new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: 0.5 }))
   }
 }
 
