@@ -9,7 +9,7 @@ import { redis as redisCluster } from './cluster/redis.ts'
 import { type Command, helpText, readCommandLine } from './command-line/command-line.ts'
 import { givenSettings } from './command-line/given-settings.ts'
 import { settingsInForce, settingsInForceJson } from './command-line/in-force.ts'
-import type { Config, IdentityChoice, StoreChoice } from './config.ts'
+import type { Config, IdentityChoice } from './config.ts'
 import { descriptorLimit, watchDescriptors } from './descriptors.ts'
 import { healthcheck } from './healthcheck.ts'
 import type { Identity } from './identity/identity.ts'
@@ -19,6 +19,8 @@ import { oidc } from './identity/oidc.ts'
 import { LineOutput } from './line-output.ts'
 import { openLog, reasons, standardError } from './log.ts'
 import { joinNodes, keyPrefix, type NodesParts } from './nodes/nodes.ts'
+import { restoredRooms } from './nodes/restored-rooms.ts'
+import { expectSuitable } from './nodes/suitable-redis.ts'
 import { ownNames } from './own-names.ts'
 import { preflight } from './preflight.ts'
 import { logRender } from './pretty-log.ts'
@@ -91,16 +93,22 @@ void complain(store)
 
 async function start() {
   const redis = config.redisUrl ? openRedis(config.redisUrl, clock) : undefined
-  // Without it the server starts, too, and says so.
-  if (redis) await isDone(new Promise<void>(resolve => redis.onConnected(resolve)), connectWithin)
+  // Without it the server starts, too.
+  if (redis && (await isDone(new Promise<void>(resolve => redis.onConnected(resolve)), connectWithin)))
+    await expectSuitable(redis, log)
   const identity = await openIdentity(config.identity, redis)
-  const store = await openStore(config.store, redis)
+  const { store: choice } = config
+  const restored =
+    redis && choice.kind === 'redis' ? restoredRooms(redisRooms(redis, clock), redis, clock, log) : undefined
+  const shared = choice.kind === 'dynamodb' ? (await loadDynamodb())(choice, clock) : restored
+  const store = shared ?? sqlite(join(folder, 'rooms.sqlite'), clock)
   const nodes = redis && joinNodes({ ...{ config, redis, clock, log, version }, cluster: clusterIn(redis) })
   const server = createServer(config, {
     ...{ identity, store, clock, log, version, link: nodes?.link, cluster: nodes?.cluster ?? alone() },
     certificate: tls?.certificate,
   })
   nodes?.serve(server)
+  restored?.keep(server.openRooms)
   return { identity, store, nodes, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }
 }
 
@@ -113,11 +121,6 @@ async function openIdentity(choice: IdentityChoice, redis: Redis | undefined): P
     identity.restore().catch(error => log.warn({ cause: reasons(error) }, 'signing keys not shared'))
   redis.onConnected(() => void restore())
   return identity
-}
-
-async function openStore(choice: StoreChoice, redis: Redis | undefined): Promise<RoomStore> {
-  if (choice.kind === 'dynamodb') return (await loadDynamodb())(choice, clock)
-  return redis && choice.kind === 'redis' ? redisRooms(redis, clock) : sqlite(join(folder, 'rooms.sqlite'), clock)
 }
 
 function clusterIn(redis: Redis): NodesParts['cluster'] {

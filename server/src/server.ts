@@ -18,6 +18,7 @@ import { countError, createMetrics } from './metrics.ts'
 import { forwardingTypes } from './nodes/forwarding.ts'
 import type { ServerLink } from './nodes/link-types.ts'
 import { NodeRequests } from './nodes/requests.ts'
+import type { OpenRooms } from './nodes/restored-rooms.ts'
 import { type PortServer, Ports } from './ports.ts'
 import { problem } from './problem.ts'
 import { rateLimit } from './rate-limit.ts'
@@ -57,6 +58,8 @@ export interface SignalingServer {
   spare(shortage: Shortage): void
   /** Serves new connections with another certificate. @throws Error; then the one before stays in force */
   useCertificate(certificate: Certificate): void
+  /** What is known of the rooms that are open here, beside the store. */
+  readonly openRooms: OpenRooms
   /** A frame of `linkTypes` has come from another node. */
   receive(link: ServerLink, type: number, handle: number, body: string | Uint8Array): void
   /**
@@ -153,6 +156,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     log,
     cluster,
     link: parts.link,
+    peerCount: roomId => rooms.peerCount(roomId),
     fetch: (request, context) => api.fetch(request, context),
   })
 
@@ -187,6 +191,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     listenHttp: () => ports.listenHttp(),
     listenWebSocket: () => ports.listenWebSocket(),
     useCertificate: certificate => ports.useCertificate(certificate),
+    openRooms: rooms,
     receive(from, type, handle, body) {
       if (forwardingTypes.has(type)) nodes.receive(from, type, handle, body)
       else gateway.receive(from, type, handle, body)
@@ -209,8 +214,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       rooms.stopPresence()
       // This leaves open connections alone, and resolves when the last of them has gone.
       const stopped = ports.stop()
-      await gateway.close(stopped)
+      const closed = gateway.close(stopped)
+      // By then the peers have left. Those of other nodes need not wait for sockets that take long to close.
+      await Promise.resolve()
       rooms.close()
+      await closed
       slices.close()
     },
   }

@@ -17,6 +17,8 @@ export interface TestNode {
   readonly called: string[]
   /** What others hear that call it at its address. */
   answers: boolean | (() => Promise<boolean>)
+  /** The ids of those that have refused a connection of it. */
+  readonly refused: Set<string>
   /** What it hears from those that it has links to. */
   neighbours: readonly boolean[]
   /** Has its listener throw at whatever it is told. */
@@ -78,6 +80,7 @@ export function testNodes(url: string, prefix = 'parley:') {
         const { answers } = all.get(called.id) ?? { answers: false }
         return typeof answers === 'boolean' ? answers : answers()
       },
+      refuses: id => node.refused.has(id),
       neighbours: () => node.neighbours,
       onTurn(turn) {
         for (const resolve of waiting.splice(0)) resolve(turn)
@@ -93,6 +96,7 @@ export function testNodes(url: string, prefix = 'parley:') {
       told: [],
       called: [],
       answers: true,
+      refused: new Set(),
       neighbours: [],
       throws: false,
       faults: [],

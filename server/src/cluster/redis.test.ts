@@ -84,6 +84,31 @@ describe.skipIf(!shared)('over Redis', () => {
       expect(await a.redis.send('EXISTS', 'parley:node:c')).toBe(0)
     })
 
+    test('is struck off after three turns if it refuses connections', async () => {
+      const { a, b, c } = await cluster('abc')
+      c.answers = false
+      a.refused.add('c')
+      await turns(2, a, b)
+      expect(a.told).toEqual([])
+      await turns(1, a, b)
+      expect([a.told, b.told]).toEqual([['died c (node c)'], []])
+    })
+
+    test('is alive if it has refused a connection, and answers at its address', async () => {
+      const { a } = await cluster('ab')
+      a.refused.add('b')
+      await turns(8, a)
+      expect([a.told, idsOf(a)]).toEqual([[], ['b']])
+    })
+
+    test('is alive if it has refused a connection, and its counter moves', async () => {
+      const { a, b } = await cluster('ab')
+      a.refused.add('b')
+      b.answers = false
+      for (let i = 0; i < 9; i++) await turns(1, b, a)
+      expect([a.told, a.called]).toEqual([[], []])
+    })
+
     test('is alive if it answers at its address', async () => {
       const { a, b, c } = await cluster('abc')
       await c.cluster.claim('r', hour)
@@ -513,6 +538,43 @@ describe.skipIf(!shared)('over Redis', () => {
     await a.redis.send('DEL', 'parley:room:{r}')
     await turns(60, a)
     expect(await a.redis.send('EXISTS', 'parley:room:{r}')).toBe(0)
+  })
+
+  describe('while Redis is away', () => {
+    test('a room of another node is that node’s still, and one that is unknown nobody’s', async () => {
+      const { server, a, b } = await cluster('ab')
+      await a.cluster.claim('r', hour)
+      const placement = await b.cluster.claim('r', hour)
+      await server.kill()
+      expect(await b.cluster.claim('r', hour)).toEqual(placement)
+      expect(await b.cluster.find('r')).toEqual(placement)
+      await expect(b.cluster.find('unknown')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+      await expect(a.cluster.claim('r', hour)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    })
+
+    test('a room that another node has released is nobody’s', async () => {
+      const { server, a, b } = await cluster('ab')
+      await a.cluster.claim('r', hour)
+      await b.cluster.claim('r', hour)
+      a.cluster.release('r')
+      await a.redis.send('PING')
+      expect(await b.cluster.find('r')).toBeUndefined()
+      await server.kill()
+      await expect(b.cluster.claim('r', hour)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    })
+  })
+
+  test('one that hangs is waited for a second where it is known who had the room', async () => {
+    const { server, a, b } = await cluster('ab')
+    await a.cluster.claim('r', hour)
+    const placement = await b.cluster.claim('r', hour)
+    server.signal('SIGSTOP')
+    const known = b.cluster.claim('r', hour)
+    await sent()
+    b.sleep(1_000)
+    b.clock.advance(1_000)
+    expect(await known).toEqual(placement)
+    server.signal('SIGCONT')
   })
 
   test('claims fail at once while there is no connection', async () => {

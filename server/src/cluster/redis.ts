@@ -31,6 +31,8 @@ export interface RedisClusterParts {
   readonly prefix: string
   /** Whether the node answers at its address by its id. What fails, or takes longer than a second, is a no. */
   call(node: Node): Promise<boolean>
+  /** Whether the last connection to the node was refused: then it is called sooner. */
+  refuses(id: string): boolean
   /** Of each node that a link leads to at present: whether it has Redis, as it says itself. */
   neighbours(): readonly boolean[]
   /** A turn is over, and all that followed from it. */
@@ -84,6 +86,7 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
     clock,
     commands: asked,
     call: parts.call,
+    refuses: parts.refuses,
     died: node => safely(() => listener?.died(node)),
   })
   const rooms = claims({
@@ -164,7 +167,7 @@ export function redis({ self, redis, clock, prefix, ...parts }: RedisClusterPart
       if (isClosed) throw new SignalingError('UNAVAILABLE', 'This node has left the others.')
       return rooms.claim(roomId, end)
     },
-    find: roomId => withDeadline(clock, asked.find(roomId), 'Redis does not say which node serves the room.'),
+    find: rooms.find,
     release(roomId) {
       if (!isClosed) rooms.release(roomId)
     },

@@ -6,6 +6,9 @@ import { closeWithin } from './outgoing.ts'
 import { Queue, type QueueHolder, type Queues } from './queues.ts'
 import type { Socket, SocketListener } from './socket.ts'
 
+/** Milliseconds before what was given back is handled: nodes that take each other for the owner do not throw it to and fro. */
+const againAfter = 100
+
 /** Bytes after which the owner is told that the socket has taken them. */
 const tellAfter = 16 * 1024
 
@@ -98,8 +101,11 @@ export class Carrier implements SocketListener, QueueHolder {
     if (this.#isOver || this.#closing) return
     const returned = this.#returning
     if (returned) {
-      this.#end()
-      this.parts.returned([...returned.back, ...returned.since])
+      this.#cancelEnd()
+      this.#cancelEnd = this.parts.clock.after(againAfter, () => {
+        this.#end()
+        this.parts.returned([...returned.back, ...returned.since])
+      })
       return
     }
     this.#closing = closing

@@ -7,8 +7,9 @@ import type { Frame } from '../sessions/frames.ts'
 import { CarriedSocket } from './carried-socket.ts'
 import { Carrier } from './carrier.ts'
 import type { Connection } from './connection.ts'
-import { type CrossingKind, closing, crossing, moving, opening, stopping, takenSoFar } from './crossing-frames.ts'
-import { LinkWay, Pieces } from './link-way.ts'
+import { type Body, type Carried, fromEntering, fromOwner, jsonOf } from './crossing-acts.ts'
+import { type CrossingKind, crossing, opening } from './crossing-frames.ts'
+import { LinkWay, nowhere, Pieces } from './link-way.ts'
 import type { Queues } from './queues.ts'
 import type { Socket } from './socket.ts'
 
@@ -22,25 +23,27 @@ export interface NodeLink {
   close(): void
 }
 
-type Body = string | Uint8Array
+/** A node is not there any more: it has left the others, or was struck off. */
+export class NodeGone extends SignalingError {
+  constructor() {
+    super('UNAVAILABLE', 'The node that serves the room has gone.', { retryAfter: 1 })
+  }
+}
+
+/** Milliseconds that a node is waited for which is not reached, and between two attempts. */
+const reachedWithin = 4_500
+const triedEvery = 250
 
 export interface CrossingParts {
   readonly clock: Clock
   readonly log: Log
   readonly queues: Queues
-  /** The link to a node. @throws SignalingError UNAVAILABLE */
+  /** The link to a node. @throws NodeGone; SignalingError UNAVAILABLE */
   link(nodeId: string): Promise<NodeLink>
   /** Makes a connection of a socket that another node has. @param openedAt an uptime of this node, about */
   connect(socket: CarriedSocket, client: Client, openedAt: number): Connection
   /** It has ended. */
   disconnected(connection: Connection): void
-}
-
-/** A socket that another node has, and the connection that speaks for its peer here. */
-interface Carried {
-  readonly socket: CarriedSocket
-  readonly connection: Connection
-  readonly pieces: Pieces
 }
 
 /** A socket of this node, as it is handed over: the uptime since which it is open, and the frames that are to be handled. */
@@ -65,6 +68,7 @@ export class Crossing {
   readonly #carried = new Map<NodeLink, Map<number, Carried>>()
   /** Names for the sockets of this node, of which each link knows some. */
   readonly #handles = new Handles()
+  #isClosing = false
 
   constructor(private readonly parts: CrossingParts) {}
 
@@ -73,14 +77,17 @@ export class Crossing {
     return { away: sizeOf(this.#carriers), here: sizeOf(this.#carried) }
   }
 
-  /** Resolves once the node can be reached. @throws SignalingError UNAVAILABLE */
+  /**
+   * Resolves once the node can be reached, or has gone: then all is given back at once, for the room to find its next owner.
+   * @throws SignalingError UNAVAILABLE
+   */
   async to(nodeId: string): Promise<HandOver> {
-    const link = await this.parts.link(nodeId)
+    const link = await this.#link(nodeId)
     return ({ socket, client, openedAt, frames }, listener) => {
       const { clock, queues } = this.parts
-      const carriers = this.#of(this.#carriers, link)
+      const carriers = link ? this.#of(this.#carriers, link) : new Map<number, Carrier>()
       const handle = this.#handles.take()
-      const way = new LinkWay(link, handle)
+      const way = link ? new LinkWay(link, handle) : nowhere
       const leave = () => {
         carriers.delete(handle)
         this.#handles.giveBack(handle)
@@ -96,10 +103,35 @@ export class Crossing {
           listener.returned(back)
         },
       })
+      if (!link) {
+        for (const frame of frames) carrier.elsewhere(frame)
+        carrier.close({ code: 1000 })
+        return carrier
+      }
       carriers.set(handle, carrier)
       way.send(crossing.open, JSON.stringify({ client, age: clock.uptime() - openedAt }), 'answer')
       for (const frame of frames) carrier.receive(frame)
       return carrier
+    }
+  }
+
+  /** From now on the sockets of others are sent away: this node gives up its rooms. */
+  close(): void {
+    this.#isClosing = true
+  }
+
+  /** Undefined once the node has gone. @throws SignalingError UNAVAILABLE */
+  async #link(nodeId: string): Promise<NodeLink | undefined> {
+    const { clock, link } = this.parts
+    const end = clock.uptime() + reachedWithin
+    for (;;) {
+      try {
+        return await link(nodeId)
+      } catch (error) {
+        if (error instanceof NodeGone) return undefined
+        if (clock.uptime() + triedEvery > end) throw error
+        await new Promise<void>(goOn => clock.after(triedEvery, goOn))
+      }
     }
   }
 
@@ -167,50 +199,9 @@ export class Crossing {
     const connection = this.parts.connect(socket, client, openedAt)
     socket.listener = connection
     all.set(handle, { socket, connection, pieces: new Pieces() })
+    if (this.#isClosing) connection.close(new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: 0.5 }))
   }
-}
-
-/** @throws Error where a link of this version has no such body */
-function textIn(body: Body): string {
-  if (typeof body === 'string') return body
-  throw new TypeError('text was expected')
-}
-
-function bytesIn(body: Body): Buffer {
-  if (typeof body === 'string') throw new TypeError('bytes were expected')
-  return Buffer.from(body)
 }
 
 const sizeOf = (all: ReadonlyMap<NodeLink, ReadonlyMap<number, unknown>>): number =>
   [...all.values()].reduce((sum, { size }) => sum + size, 0)
-
-const jsonOf = (body: Body): unknown => JSON.parse(textIn(body))
-
-// The runtime uses the memory of a frame again: what may be kept is copied.
-
-/** What the node does that has the socket. */
-const fromOwner: Record<number, (carrier: Carrier, body: Body) => void> = {
-  [crossing.piece]: ({ pieces }, body) => pieces.add(bytesIn(body)),
-  [crossing.text]: (carrier, body) => carrier.text(carrier.pieces.text(textIn(body))),
-  [crossing.ping]: (carrier, body) => carrier.ping(bytesIn(body)),
-  [crossing.close]: (carrier, body) => carrier.close(closing.parse(jsonOf(body))),
-  [crossing.terminate]: carrier => carrier.terminate(),
-  [crossing.elsewhere]: (carrier, body) => carrier.elsewhere(carrier.pieces.text(textIn(body))),
-  [crossing.elsewhereBinary]: (carrier, body) => carrier.elsewhere(carrier.pieces.bytes(bytesIn(body))),
-}
-
-/** What the node does that has the room. */
-const fromEntering: Record<number, (carried: Carried, body: Body) => void> = {
-  [crossing.piece]: ({ pieces }, body) => pieces.add(bytesIn(body)),
-  [crossing.text]: ({ socket, pieces }, body) => socket.listener?.receive(pieces.text(textIn(body))),
-  [crossing.binary]: ({ socket, pieces }, body) => socket.listener?.receive(pieces.bytes(bytesIn(body))),
-  [crossing.ping]: ({ socket }) => socket.listener?.alive(),
-  [crossing.pong]: ({ socket }, body) => socket.listener?.ponged(bytesIn(body)),
-  [crossing.close]: ({ socket }, body) => socket.ended(closing.parse(jsonOf(body)).code),
-  [crossing.taken]: ({ socket }, body) => socket.taken(takenSoFar.parse(jsonOf(body))),
-  [crossing.stop]({ connection }, body) {
-    const { retry_after } = stopping.parse(jsonOf(body))
-    connection.close(new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: retry_after }))
-  },
-  [crossing.move]: ({ connection }, body) => connection.askToMove(moving.parse(jsonOf(body))),
-}

@@ -226,6 +226,7 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     drain: hurry => drain.run(hurry),
     async close(ended) {
       closing = true
+      crossing.close()
       const size = connections.size + carriers.size
       for (const carrier of carriers) carrier.stop(comesBackAfter(size))
       for (const connection of connections) connection.close(stops(size))

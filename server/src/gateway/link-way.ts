@@ -26,6 +26,9 @@ export class LinkWay implements Way {
   }
 }
 
+/** Where the other node has gone. */
+export const nowhere: Way = { send: () => false }
+
 // A byte order mark is part of the text.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

@@ -1,8 +1,8 @@
 import { hostname, networkInterfaces } from 'node:os'
-import { SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import type { Cluster, Node } from '../cluster/cluster.ts'
 import type { Config } from '../config.ts'
+import { NodeGone } from '../gateway/crossing.ts'
 import type { Link } from '../links/link.ts'
 import { openLinks } from '../links/links.ts'
 import { type Log, reasons } from '../log.ts'
@@ -32,6 +32,8 @@ export interface NodesParts {
 export interface Others {
   /** Whether the node answers at its address: it is called before it is taken for dead. */
   call(node: Node): Promise<boolean>
+  /** Whether its address has refused the last connection. */
+  refuses(nodeId: string): boolean
   /** Whether they have Redis, of those that have said so in the last seconds. */
   neighbours(): readonly boolean[]
   /** Redis was asked, and has answered or not. */
@@ -46,6 +48,7 @@ interface Served {
 /** This server as a node among others. */
 export interface Nodes {
   readonly cluster: Cluster
+  /** @throws NodeGone; SignalingError UNAVAILABLE */
   link(nodeId: string): Promise<ServerLink>
   /** Has the server hear what other nodes say. */
   serve(server: Served): void
@@ -77,10 +80,15 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
     },
   })
   const address = `${host.includes(':') ? `[${host}]` : host}:${links.port}`
+  /** Those that this node has called. */
+  const open = new Map<string, ServerLink>()
+  /** Those whose address has refused the last connection. */
+  const refusing = new Set<string>()
   const cluster = parts.cluster(
     { id, name, address, version },
     {
       call: node => links.answers(node),
+      refuses: nodeId => refusing.has(nodeId),
       neighbours: () =>
         [...told.values()].flatMap(({ hasRedis, at }) => (clock.uptime() - at < recent ? [hasRedis] : [])),
       onTurn({ ahead }) {
@@ -96,9 +104,24 @@ export function joinNodes({ config, redis, clock, log, version, ...parts }: Node
   return {
     cluster,
     async link(nodeId) {
+      // Redis need not be there for it.
+      const known = open.get(nodeId)
+      if (known) return known
       const node = await cluster.node(nodeId)
-      if (!node) throw new SignalingError('UNAVAILABLE', 'The node that serves the room has gone.', { retryAfter: 1 })
-      return links.to(node)
+      if (!node) {
+        refusing.delete(nodeId)
+        throw new NodeGone()
+      }
+      try {
+        const link = await links.to(node)
+        refusing.delete(nodeId)
+        open.set(nodeId, link)
+        link.onClosed(() => open.delete(nodeId))
+        return link
+      } catch (error) {
+        if (isRefused(error)) refusing.add(nodeId)
+        throw error
+      }
     },
     serve(given) {
       server = given
@@ -126,6 +149,9 @@ async function shareSecret(redis: Redis, secrets: Set<string>): Promise<void> {
   secrets.clear()
   for (const secret of [shared, ...others]) secrets.add(secret)
 }
+
+const isRefused = (error: unknown): boolean =>
+  error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED'
 
 /** RFC 1918, section 3, and RFC 6598. */
 const isPrivate = (address: string): boolean =>

@@ -1,10 +1,12 @@
 import { SignalingError } from '@parley/protocol'
+import { z } from 'zod'
 import type { RequestContext } from '../api/claims.ts'
 import type { Client } from '../client.ts'
 import type { Clock } from '../clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { type Log, logFailure, reasons } from '../log.ts'
 import { problem } from '../problem.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import { Forwarding, type RequestLink } from './forwarding.ts'
 
 /** Milliseconds that the node which serves a room has to answer about it, and that any node has to say whether it knows a peer. */
@@ -17,8 +19,20 @@ export interface NodeRequestsParts {
   readonly cluster: Cluster
   /** Undefined where there are no other nodes. @throws SignalingError UNAVAILABLE */
   readonly link: ((nodeId: string) => Promise<RequestLink>) | undefined
+  /** Peers in a room that this node serves. */
+  peerCount(roomId: string): number
   /** Answers by what this node has. */
   fetch(request: Request, context: RequestContext): Response | Promise<Response>
+}
+
+/** A path that no client can ask for: how many peers a node has in each of the rooms that the body names. */
+const countsPath = 'peer-counts'
+const roomIds = z.array(z.string())
+const counts = z.record(z.string(), z.int().nonnegative())
+
+/** What is read of a list of rooms. */
+interface RoomList {
+  readonly rooms: readonly { readonly room_id: string; readonly peer_count: number }[]
 }
 
 /** Answers requests over HTTP, those about rooms and peers of other nodes by asking them. */
@@ -45,7 +59,9 @@ export class NodeRequests {
     const again = () => new Request(url, { method, headers, signal, ...(body && { body }) })
     const response = await this.parts.fetch(again(), context)
     const { askOthers } = context
-    return askOthers === undefined ? response : this.#askOthers(again, context, askOthers, response)
+    const outcome = askOthers === undefined ? response : await this.#askOthers(again, context, askOthers, response)
+    const isList = method === 'GET' && path === '/rooms' && outcome.status === 200
+    return isList ? this.#countAll(outcome, client) : outcome
   }
 
   /** A frame has come over a link. One that no node of this version sends ends it. */
@@ -83,14 +99,43 @@ export class NodeRequests {
     return Promise.any(asked).catch(() => undefined)
   }
 
-  async #ask(nodeId: string, request: Request, { client, path }: RequestContext, within: number): Promise<Response> {
+  /** The list, with the peers of rooms that other nodes serve. Those of one that does not say are missing. */
+  async #countAll(response: Response, client: Client): Promise<Response> {
+    const list = (await response.json()) as RoomList
+    const body = JSON.stringify(list.rooms.map(({ room_id }) => room_id))
+    const asked = this.parts.cluster.others().map(async ({ id }) => {
+      const request = new Request(`http://localhost/${countsPath}`, { method: 'POST', body })
+      const link = await withDeadline(this.parts.clock, this.#link(id), 'It does not answer.', this.#by)
+      const answer = await this.#forwarding.ask(link, { request, client, path: countsPath }, knowsWithin)
+      return counts.parse(await answer.json())
+    })
+    const told = await Promise.all(asked.map(one => one.catch((): Record<string, number> => ({}))))
+    const countOf = (roomId: string) => told.reduce((sum, each) => sum + (each[roomId] ?? 0), 0)
+    const rooms = list.rooms.map(room => ({ ...room, peer_count: room.peer_count + countOf(room.room_id) }))
+    return new Response(JSON.stringify({ ...list, rooms }), response)
+  }
+
+  get #by(): number {
+    return this.parts.clock.uptime() + knowsWithin
+  }
+
+  async #link(nodeId: string): Promise<RequestLink> {
     const link = await this.parts.link?.(nodeId)
     if (!link) throw new SignalingError('UNAVAILABLE')
+    return link
+  }
+
+  async #ask(nodeId: string, request: Request, { client, path }: RequestContext, within: number): Promise<Response> {
+    const link = await this.#link(nodeId)
     return this.#forwarding.ask(link, { request, client, path }, within)
   }
 
   /** Answers another node. It does not ask others in turn: who serves what may change meanwhile. */
   async #answerHere(request: Request, client: Client, path: string): Promise<Response> {
+    if (path === countsPath) {
+      const told = roomIds.parse(await request.json()).map(id => [id, this.parts.peerCount(id)] as const)
+      return Response.json(Object.fromEntries(told.filter(([, count]) => count > 0)))
+    }
     const context: RequestContext = { client, path }
     const response = await this.parts.fetch(request, context)
     if (context.askOthers === undefined) return response

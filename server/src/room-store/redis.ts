@@ -11,6 +11,7 @@ import {
   byEnd,
   endOf,
   keepExpired,
+  RoomIdInUse,
   type RoomRecord,
   type RoomStore,
   type RoomSummary,
@@ -63,7 +64,7 @@ export function redis(connection: Redis, clock: Clock): RoomStore {
       throw error
     }
     if (answer === 'too many') throw tooManyRooms(maxLive)
-    if (answer !== 'written') throw new Error(`The id of the room is ${answer}.`)
+    if (answer !== 'written') throw new RoomIdInUse(`The id of the room is ${answer}.`)
   }
 
   async function update(ask: Ask, roomId: string, change: (room: RoomRecord) => RoomRecord) {

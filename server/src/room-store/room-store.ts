@@ -74,6 +74,9 @@ export const readyFor = 2_000
 /** A new room cannot be kept, as there are too many already. Its message is for operators. */
 export class StoreFull extends Error {}
 
+/** There is a room with this id already. */
+export class RoomIdInUse extends Error {}
+
 export const tooMuchForOneRoom = () =>
   new SignalingError('LIMIT_REACHED', 'This is too much for one room: revoke invitations, or readmit removed peers.')
 
@@ -89,7 +92,7 @@ export interface RoomStore {
    * Keeps a new room as it is given, which is there for every node once this resolves.
    * @param maxLive rooms that `created_by` may have that do not end before `now` (seconds), this one included
    * @throws SignalingError LIMIT_REACHED if there would be more; StoreFull if no further room can be kept at all;
-   *   an Error if `room_id` is in use
+   *   an Error if `room_id` is in use, which Redis throws as RoomIdInUse
    */
   create(room: RoomRecord, maxLive: number, now: number): Promise<void>
   /**

@@ -32,6 +32,8 @@ export interface RoomRegistryParts {
   }
 }
 
+const moved = () => new SignalingError('SHUTTING_DOWN', 'The room has moved to another node.', { retryAfter: 1 })
+
 export const storeSilent = 'The room store does not answer.'
 
 /** The rooms that are open on this node, who is in them, and how long they last. */
@@ -89,6 +91,8 @@ export class RoomRegistry {
     this.directory.countIn(peer.identity)
     room.presence.joined(peer)
     room.presence.add(peer)
+    // The room has gone to another node while this one entered.
+    if (this.#rooms.get(room.id) !== room) queueMicrotask(() => peer.session.close(moved()))
   }
 
   /** Takes the peer out of its room's roster, tells the others, and nothing else. */
@@ -180,9 +184,16 @@ export class RoomRegistry {
     if (!room) return
     room.claimed = Promise.resolve(to)
     room.presence.close()
-    const moved = () => new SignalingError('SHUTTING_DOWN', 'The room has moved to another node.', { retryAfter: 1 })
     for (const { session } of [...room.peers.values()]) session.close(moved())
+    // What is remembered of those that have left counts no more, and must not keep the next one from asking who serves it.
+    this.#forget(room)
     this.parts.emit({ type: 'moved', room: roomId, node: to.node })
+  }
+
+  /** The record of a room that is open and this node's. */
+  recordOf(roomId: string): RoomRecord | undefined {
+    const room = this.#rooms.get(roomId)
+    return room?.state === 'open' ? room.record : undefined
   }
 
   /** Says no more of who comes and goes: all are about to go. */

@@ -82,6 +82,21 @@ export class Rooms {
     return { ...census(this.#registry.values()), past: this.#registry.past.size, created: this.#created.size }
   }
 
+  /** How many peers are in a room on this node. */
+  peerCount(roomId: string): number {
+    return this.#registry.get(roomId)?.peers.size ?? 0
+  }
+
+  /** Of a room that is open on this node, as it was last read or written. */
+  recordOf(roomId: string): RoomRecord | undefined {
+    return this.#registry.recordOf(roomId)
+  }
+
+  /** Of all rooms that are open on this node. */
+  records(): RoomRecord[] {
+    return [...this.#registry.values()].flatMap(({ id }) => this.recordOf(id) ?? [])
+  }
+
   /** Another node serves the room now. */
   lost(roomId: string, to: Placement): void {
     this.#registry.lost(roomId, to)

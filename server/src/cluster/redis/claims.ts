@@ -4,6 +4,7 @@ import { keyedMutex } from '../../resilience/semaphore.ts'
 import type { Placement } from '../cluster.ts'
 import type { Commands } from './commands.ts'
 import { highestNumbers } from './highest-numbers.ts'
+import { lastPlacements } from './last-placements.ts'
 
 /** A claim is good for no longer than this, unless it is prolonged; when it is, for this at least. Milliseconds. */
 const longest = 86_400_000
@@ -13,8 +14,13 @@ const shortest = 300_000
 const confirmAfter = 30_000
 const portions = 30
 
+/** Where it is known who had the room before, Redis is waited for no longer than this. Milliseconds. */
+const answerWithin = 1_000
+
 /** So many scripts of a sweep are under way at most. */
 const atOnce = 50
+
+const silent = 'Redis does not say which node serves the room.'
 
 interface Claim {
   number: number
@@ -27,7 +33,10 @@ interface Claim {
 }
 
 export interface Claims {
+  /** While Redis does not answer: what it has last said of a room that another node serves. */
   claim(roomId: string, end: number): Promise<Placement>
+  /** The same, without claiming. */
+  find(roomId: string): Promise<Placement | undefined>
   release(roomId: string): void
   /** Redis may not have the claims any more, or others': all of them are confirmed at the next sweep. */
   doubt(): void
@@ -53,6 +62,7 @@ export function claims({ self, clock, commands, lost, wasMissing }: ClaimsParts)
   /** Those that are to be confirmed now. */
   const due = new Set<string>()
   const seen = highestNumbers()
+  const placements = lastPlacements(self)
   const mutex = keyedMutex()
   let workers = 0
 
@@ -73,6 +83,7 @@ export function claims({ self, clock, commands, lost, wasMissing }: ClaimsParts)
     const { placement, epoch } = outcome
     if (outcome.wasMissing) wasMissing()
     seen.note(roomId, placement.number)
+    placements.note(roomId, placement)
     if (placement.node !== self) return placement
     inTime()
     held.set(roomId, { number: placement.number, epoch, endsAt: now + end, confirmedAt: clock.uptime() })
@@ -87,6 +98,7 @@ export function claims({ self, clock, commands, lost, wasMissing }: ClaimsParts)
     claim.epoch = epoch
     // Else it was released meanwhile.
     if (placement.node !== self && held.get(roomId) === claim) {
+      placements.note(roomId, placement)
       held.delete(roomId)
       lost(roomId, placement)
     }
@@ -111,11 +123,29 @@ export function claims({ self, clock, commands, lost, wasMissing }: ClaimsParts)
     workers--
   }
 
+  const waitFor = (roomId: string) => (placements.of(roomId) ? answerWithin : adapterTimeout)
+
+  /** What was asked of Redis, or what it has said before. */
+  function orAsBefore<T>(roomId: string, asked: Promise<T>): Promise<T | Placement> {
+    return asked.catch(error => {
+      const before = placements.of(roomId)
+      if (before && !held.has(roomId)) return before
+      throw error
+    })
+  }
+
   return {
     claim(roomId, end) {
-      const by = clock.uptime() + adapterTimeout
+      const by = clock.uptime() + waitFor(roomId)
       const taken = mutex.run(roomId, () => take(roomId, end, by))
-      return withDeadline(clock, taken, 'Redis does not say which node serves the room.', by)
+      return orAsBefore(roomId, withDeadline(clock, taken, silent, by))
+    },
+    find(roomId) {
+      const found = commands.find(roomId).then(placement => {
+        placements.note(roomId, placement)
+        return placement
+      })
+      return orAsBefore(roomId, withDeadline(clock, found, silent, clock.uptime() + waitFor(roomId)))
     },
     release(roomId) {
       const claim = held.get(roomId)

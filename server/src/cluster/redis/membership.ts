@@ -6,6 +6,9 @@ import type { Commands } from './commands.ts'
 /** In so many answered readings running a counter must stand still before its node is called. */
 const stillReadings = 4
 
+/** The same where nothing listens at its address any more, as with a process that has ended. One that hangs refuses nothing. */
+const stillIfRefused = 2
+
 /** So many readings in a row must be answered before anybody is called: else those that come back to Redis later would seem silent. */
 const calmReadings = 5
 
@@ -35,12 +38,14 @@ export interface MembershipParts {
   readonly clock: Clock
   readonly commands: Commands
   call(node: Node): Promise<boolean>
+  /** Whether the last connection to the node was refused. */
+  refuses(id: string): boolean
   /** It has been struck off. Must not throw. */
   died(node: Node): void
 }
 
 /** Who else is there. Each node judges by itself: it strikes off only what neither moves nor answers. */
-export function membership({ self, clock, commands, call, died }: MembershipParts): Membership {
+export function membership({ self, clock, commands, call, refuses, died }: MembershipParts): Membership {
   const others = new Map<string, Other>()
   let answered = 0
 
@@ -98,7 +103,9 @@ export function membership({ self, clock, commands, call, died }: MembershipPart
       // Whatever Redis does not answer here is asked again after the next reading.
       await introduce(counters).catch(() => {})
       if (answered < calmReadings) return
-      const suspects = [...others].filter(([, { still, isExamined }]) => still >= stillReadings && !isExamined)
+      const isSuspect = ([id, { still, isExamined }]: [string, Other]) =>
+        !isExamined && still >= (refuses(id) ? stillIfRefused : stillReadings)
+      const suspects = [...others].filter(isSuspect)
       await Promise.allSettled(suspects.map(([id, other]) => examine(id, other)))
     },
   }
