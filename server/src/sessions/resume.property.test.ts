@@ -73,6 +73,7 @@ const step = fc.oneof(
   { weight: 5, arbitrary: fc.record({ act: fc.constantFrom('hold services', 'let services go on') }) },
   { weight: 2, arbitrary: fc.record({ act: act('burst'), who, target }) },
   { weight: 1, arbitrary: fc.record({ act: act('delete the room') }) },
+  { weight: 3, arbitrary: fc.record({ act: act('cut the links') }) },
 )
 const schedule = fc.record({
   /** Through which node each connection enters, again from the beginning after the last. */
@@ -180,6 +181,18 @@ async function deleteRoom(world: World) {
   world.world.room = rooms.length - 1
 }
 
+/** Peers with `resume` are away from now on if they are on another node than their room, and plain ones may be over. */
+function cutLinks({ nodes, story, clock }: World) {
+  if (nodes.nodes.length === 1) return
+  story.cutAt = story.note('', 'the links are cut')
+  for (const session of story.sessions) {
+    session.brokenSince ??= clock.uptime()
+    if (session.isPlain || session.tokens.length === 0) story.mayBeOver(session)
+  }
+  nodes.cable(0, 1).cut()
+  nodes.cable(1, 0).cut()
+}
+
 /** Plain peers say only what others are to hear. */
 const mayBeSaid = ({ isPlain }: Session, { type, channel }: Message) =>
   !isPlain || (/^(offer|candidate|peer_message|broadcast)$/.test(type) && channel === undefined)
@@ -219,6 +232,8 @@ async function perform(world: World, step: Step) {
       return world.letGo()
     case 'delete the room':
       return deleteRoom(world)
+    case 'cut the links':
+      return cutLinks(world)
   }
   const peer = peers[step.who] as ReferencePeer
   switch (step.act) {
