@@ -14,7 +14,7 @@ import {
   timeUntilBack,
   until,
 } from './node-pair.ts'
-import { type ParleyProcess, StartFailure, startParley } from './parley-process.ts'
+import { type ParleyProcess, StartFailure, startNode } from './parley-process.ts'
 import { PlainPeer } from './plain-peer.ts'
 import { enter, messagesOn, parleyAt } from './sdk-peer.ts'
 import { stubbornPeer } from './stubborn-peer.ts'
@@ -391,7 +391,7 @@ describe('without Redis', () => {
 })
 
 describe('a Redis', () => {
-  const start = (url: string) => startParley({ settings: nodeSettings(url, 'a') })
+  const start = (url: string) => startNode({ settings: nodeSettings(url, 'a') })
 
   withRedis('that throws away what is in use is warned of', async () => {
     const { url } = await startRedis('--maxmemory-policy', 'allkeys-lru')
