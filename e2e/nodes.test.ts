@@ -353,7 +353,7 @@ describe('without Redis', () => {
               ),
             10_000,
           )
-        const times = await Promise.all([
+        await Promise.all([
           works(() => plain.register(a, 'later-a')),
           works(() => plain.register(b, 'later-b')),
           works(async () => {
