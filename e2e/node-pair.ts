@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Room } from '@parley/client'
 import { RedisClient } from 'bun'
 import { type RedisProcess, startRedis } from '../server/test/redis-process.ts'
-import { type ParleyProcess, startParley } from './parley-process.ts'
+import { type ParleyProcess, startNode } from './parley-process.ts'
 
 /** Two nodes, each with its own address, and the Redis that they share. */
 export interface NodePair {
@@ -16,7 +16,7 @@ export interface NodePair {
 /** Starts them, and resolves when they know each other. They end with the test. */
 export async function nodePair(settings: Readonly<Record<string, string>> = {}): Promise<NodePair> {
   const redis = await startRedis()
-  const start = (name: string) => startParley({ settings: { ...nodeSettings(redis.url, name), ...settings } })
+  const start = (name: string) => startNode({ settings: { ...nodeSettings(redis.url, name), ...settings } })
   const [a, b] = await Promise.all([start('a'), start('b')])
   return { redis, a, b }
 }

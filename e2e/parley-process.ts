@@ -81,7 +81,8 @@ export function startParley(options: StartOptions = {}): Promise<ParleyProcess> 
   return process.env.PARLEY_E2E_NODES === '2' ? twoNodes(options, startNode) : startNode(options)
 }
 
-async function startNode(options: StartOptions): Promise<ParleyProcess> {
+/** Starts one server, however many nodes the tests are run on. @throws StartFailure as `startParley` */
+export async function startNode(options: StartOptions): Promise<ParleyProcess> {
   const { command = 'bun', settings = {} } = options
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'parley-e2e-')))
   const limited = options.openFiles ? ['bash', '-c', `ulimit -n ${options.openFiles} && exec "$0" "$@"`] : []
