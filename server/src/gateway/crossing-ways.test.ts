@@ -401,3 +401,28 @@ test('5 MB through a slow reader arrive whole and in order', async () => {
     ].map(([, n]) => Number(n)),
   ).toEqual(Array.from({ length: 100 }, (_, i) => i))
 }, 60_000)
+
+test.each([
+  ['wrong tokens', { type: 'resume', room_id: 'ROOM', peer_id: 'first', token: 'x', received: 0 }],
+  ['messages of which each is refused', { type: 'unknown' }],
+])('a carried peer that floods with %s hears what one of the node hears', async (_, message) => {
+  const ends: unknown[] = []
+  for (const entry of [0, 1]) {
+    await using it = await world(2, { PARLEY_ERRORS_PER_MINUTE: '20', PARLEY_FAILED_REGISTRATIONS_PER_MINUTE: '5' })
+    const peer = await (it.servers[entry] as TestServer).join(it.room, 'p', { features })
+    const text = JSON.stringify(message).replace('ROOM', it.room.room_id)
+    for (let i = 0; i < 2_000; i++) peer.send(text)
+    const codes = new Set<unknown>()
+    try {
+      for (let i = 0; i < 2_000; i++) {
+        const { type, code } = await peer.next()
+        codes.add(code ?? type)
+      }
+    } catch {
+      codes.add((await peer.closed).code)
+    }
+    ends.push([...codes])
+  }
+  expect(ends[1]).toEqual(ends[0])
+  expect(ends[0]).toContain(4429)
+})

@@ -56,17 +56,17 @@ test('who asks over a link that ends, that takes nothing, or on which nobody ans
   const ended = here.ask(near, asking(), 1000)
   await Promise.resolve()
   near.close()
-  expect(ended).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(ended).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   const late = here.ask(near, asking(), 1000)
   await Promise.resolve()
   clock.advance(1000)
-  expect(late).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(late).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   state.takes = false
-  expect(here.ask(near, asking(), 1000)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(here.ask(near, asking(), 1000)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
 })
 
 test('a request that no link carries is refused, and not waited for', async () => {
   const { here, near, state } = pair(async () => new Response())
   state.longest = 10
-  expect(here.ask(near, asking(), 1000)).rejects.toThrow('too long')
+  await expect(here.ask(near, asking(), 1000)).rejects.toThrow('too long')
 })
