@@ -14,7 +14,7 @@ import { local } from '../identity/local.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 import { presenceWindow } from '../rooms/presence.ts'
 
-const runs = Number(process.env.RUNS ?? 60)
+const runs = 60
 const stepsPerRun = 60
 
 const ttl = 30_000
@@ -412,7 +412,7 @@ test.each([
       })
       const { failed, seed, errorInstance } = await fc.check(property, {
         numRuns: runs,
-        interruptAfterTimeLimit: Number(process.env.LIMIT ?? 60_000),
+        interruptAfterTimeLimit: 60_000,
       })
       if (failed) throw new Error(`with seed ${seed}, and as little as shows it:\n${errorInstance}`)
     })
