@@ -1,6 +1,6 @@
 import type { Register, RegisteredAuth, ServerMessageOf, SignalingError } from '@parley/protocol'
-import { alone } from '../src/cluster/alone.ts'
 import { manualClock } from '../src/clock.ts'
+import { alone } from '../src/cluster/alone.ts'
 import { local } from '../src/identity/local.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'

@@ -117,14 +117,19 @@ test('a text that the link cannot take ends the connection, for its peer to come
 })
 
 test('what is given back is handled here, with what came since, in order', () => {
-  const { carrier, events, said } = world()
+  const { carrier, clock, events, said } = world()
   carrier.receive('a')
   carrier.elsewhere('a')
   carrier.receive('c')
   carrier.elsewhere('b')
   expect(said(crossing.close)).toEqual(['{"code":1000}'])
   carrier.close({ code: 1000 })
-  expect(events).toEqual([['a', 'b', 'c']])
+  // All of it is here: that the way ends now, too, changes nothing.
+  carrier.lost()
+  carrier.receive('d')
+  expect(events).toEqual([])
+  clock.advance(100)
+  expect(events).toEqual([['a', 'b', 'c', 'd']])
 })
 
 test('a socket whose frames were not all given back when the way was lost is closed', () => {

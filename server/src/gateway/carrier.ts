@@ -32,6 +32,8 @@ export class Carrier implements SocketListener, QueueHolder {
   #closing: Closing | undefined
   /** What the owner gives back, and what came since; undefined while all goes to the owner. */
   #returning: { readonly back: Frame[]; readonly since: Frame[] } | undefined
+  /** The owner has given all back, which is about to be handled here. */
+  #isReturned = false
   /** Nothing goes to the owner any more: it would miss something in between. */
   #isLost = false
   #isOver = false
@@ -98,10 +100,10 @@ export class Carrier implements SocketListener, QueueHolder {
 
   /** The owner has ended the connection, or gives it back. */
   close(closing: Closing): void {
-    if (this.#isOver || this.#closing) return
+    if (this.#isOver || this.#closing || this.#isReturned) return
     const returned = this.#returning
     if (returned) {
-      this.#cancelEnd()
+      this.#isReturned = true
       this.#cancelEnd = this.parts.clock.after(againAfter, () => {
         this.#end()
         this.parts.returned([...returned.back, ...returned.since])
@@ -126,6 +128,7 @@ export class Carrier implements SocketListener, QueueHolder {
 
   /** The way to the owner is broken. */
   lost(): void {
+    if (this.#isReturned) return
     this.#isLost = true
     // Not all may have come back that the owner was to give back.
     this.#returning = undefined

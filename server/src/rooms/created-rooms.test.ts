@@ -57,18 +57,22 @@ describe('rooms that nobody has entered', () => {
   test('stay while somebody is about to enter', () => {
     const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const single = alone()
+    let entered: string | undefined
     const cluster: Cluster = {
       ...single,
-      async claim(...args) {
-        reached.resolve()
-        await gate.promise
-        return single.claim(...args)
+      async claim(roomId, end) {
+        if (roomId === entered) {
+          reached.resolve()
+          await gate.promise
+        }
+        return single.claim(roomId, end)
       },
     }
     return inWorld(
       async world => {
         const token = await world.signIn()
         const first = await create(world, token, '192.0.2.1')
+        entered = first.room_id
         const session = new RecordingSession()
         const entering = world.rooms.join(world.register(first, 'a', token), session)
         await reached.promise
