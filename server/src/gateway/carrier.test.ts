@@ -171,3 +171,12 @@ test('a socket that is handed over to a link that has ended meanwhile is closed'
   expect(socket.done).toEqual([1012])
   expect(between.size).toEqual({ away: 0, here: 0 })
 })
+
+test('what waited for a socket that was given back does not count any more', () => {
+  const { clock, way } = world()
+  const socket = new CarriedSocket(way, clock, () => {})
+  socket.sendText('x'.repeat(100_000))
+  expect(socket.getBufferedAmount()).toBeGreaterThan(100_000)
+  socket.giveBack([])
+  expect(socket.getBufferedAmount()).toBe(0)
+})

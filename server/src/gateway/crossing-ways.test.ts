@@ -3,6 +3,7 @@ import { metricOf, type TestPeer, type TestServer } from '../../test/harness.ts'
 import { clientFrame, rawConnection } from '../../test/raw-connection.ts'
 import { startNodes, type TestNodes } from '../../test/two-servers.ts'
 import { manualClock } from '../clock.ts'
+import { crossing } from './crossing-frames.ts'
 
 const features = ['acks', 'presence', 'resume']
 
@@ -425,4 +426,80 @@ test.each([
   }
   expect(ends[1]).toEqual(ends[0])
   expect(ends[0]).toContain(4429)
+})
+
+test('of two connections that resume, the one that was opened last counts, whichever nodes they entered through', async () => {
+  await using it = await world()
+  const { owner, other, room } = it
+  const peer = await other.connect()
+  const register = { type: 'register', peer_id: 'p', ...room, id_token: await owner.signIn(), features }
+  const { session } = (await peer.ask(register)) as unknown as { session: { token: string } }
+  const resume = { type: 'resume', room_id: room.room_id, peer_id: 'p', token: session.token, received: 0 }
+  const earlier = await other.connect()
+  using later = await owner.connect()
+  expect((await earlier.ask(resume)).type).toBe('resumed')
+  expect((await later.ask(resume)).type).toBe('resumed')
+  expect((await earlier.closed).code).toBe(4505)
+})
+
+test('a peer resumes through the node that its room has left', async () => {
+  await using it = await world()
+  const { nodes, first, owner, room } = it
+  nodes.move(room.room_id, 1)
+  await first.closed
+  const peer = await owner.connect()
+  const register = { type: 'register', peer_id: 'p', ...room, id_token: await owner.signIn(), features }
+  const { session } = (await peer.ask(register)) as unknown as { session: { token: string } }
+  peer.socket.terminate()
+  await becomes(nodes, 'parley_peers_away', 1)
+  using again = await owner.connect()
+  const resume = { type: 'resume', room_id: room.room_id, peer_id: 'p', token: session.token, received: 0 }
+  expect((await again.ask(resume)).type).toBe('resumed')
+})
+
+test('a node that stops sends away the sockets that others still bring', async () => {
+  await using it = await world()
+  // It does not answer the farewell, so that the node has not stopped yet.
+  const raw = await rawConnection(it.owner.ws)
+  const register = { type: 'register', peer_id: 'slow', ...it.room, id_token: it.idToken, features: ['acks'] }
+  raw.write(clientFrame(1, Buffer.from(JSON.stringify(register))))
+  await raw.until(bytes => bytes.includes('registered_auth'))
+  const stopped = it.owner.drain(AbortSignal.abort())
+  await nextOf(it.first, 'bye')
+  const sent: unknown[] = []
+  const send = (type: number, handle: number, body: unknown) => sent.push({ type, handle, body }) > 0
+  const link = { isCaller: false, send, onClosed() {}, close() {} }
+  const client = { limitKey: '', nearest: '', isDirect: true }
+  it.owner.receive(link, crossing.open, 7, JSON.stringify({ client, age: 0 }))
+  expect(sent).toMatchObject([{ type: crossing.close, handle: 7, body: expect.stringContaining('1001') }])
+  it.owner.receive(link, crossing.close, 7, JSON.stringify({ code: 1001 }))
+  raw.end()
+  await stopped
+})
+
+test('what waits at a socket that is handed over counts once', async () => {
+  await using it = await world(2, { PARLEY_MAX_FAN_OUT_PER_SECOND: '1000000' })
+  const { nodes, first, owner, other, room } = it
+  const idToken = await owner.signIn()
+  const theirs = await owner.createRoom(idToken)
+  using _there = await other.join(theirs, 'there')
+  const raw = await rawConnection(owner.ws)
+  const register = (to: object) =>
+    raw.write(clientFrame(1, Buffer.from(JSON.stringify({ type: 'register', peer_id: 'p', ...to, id_token: idToken }))))
+  register(room)
+  await raw.until(bytes => bytes.includes('registered_auth'))
+  raw.pause()
+  const queued = () => metricOf(owner, 'parley_queued_bytes')
+  for (let i = 0; (await queued()) < 2_000_000; i++) {
+    first.send({ type: 'peer_message', to_peer_id: 'p', payload: 'x'.repeat(100_000), request_id: `r${i}` })
+    while ((await first.next()).request_id !== `r${i}`);
+  }
+  const before = await queued()
+  register(theirs)
+  await becomes(nodes, 'parley_connections_of_others', 1)
+  await becomes(nodes, 'parley_unregistered_connections', 0)
+  // Its answer has come behind.
+  while ((await queued()) < 1_000_000) await new Promise(setImmediate)
+  expect(await queued()).toBeLessThan(before * 1.2)
+  raw.end()
 })
