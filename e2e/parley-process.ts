@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Inbox } from './inbox.ts'
+import { twoNodes } from './two-nodes.ts'
 
 /** The root of the repository, where a person types the commands of the README. */
 export const root = resolve(import.meta.dir, '..')
@@ -72,10 +73,16 @@ export interface ParleyProcess {
 }
 
 /**
- * Starts a server on free ports and resolves when it has said that it is ready. It ends with the test at the latest.
+ * Starts a server on free ports and resolves when it has said that it is ready. It ends with the test at the latest. With
+ * PARLEY_E2E_NODES=2 these are two nodes behind a load balancer, so that a test can be run on them as it is.
  * @throws StartFailure with all that it said, if it ends before that
  */
-export async function startParley(options: StartOptions = {}): Promise<ParleyProcess> {
+export function startParley(options: StartOptions = {}): Promise<ParleyProcess> {
+  return process.env.PARLEY_E2E_NODES === '2' ? twoNodes(options, startNode) : startNode(options)
+}
+
+/** Starts one server, however many nodes the tests are run on. @throws StartFailure as `startParley` */
+export async function startNode(options: StartOptions): Promise<ParleyProcess> {
   const { command = 'bun', settings = {} } = options
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'parley-e2e-')))
   const limited = options.openFiles ? ['bash', '-c', `ulimit -n ${options.openFiles} && exec "$0" "$@"`] : []

@@ -29,6 +29,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
       'server/src/sessions/',
       'server/src/rooms/',
       'server/src/ice/',
+      'server/src/nodes/',
       'server/src/memory.ts',
       'server/src/descriptors.ts',
       'server/src/ports.ts',
@@ -42,9 +43,18 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
   ['server/src/ice/', ['server/src/ice/', '@parley/protocol', 'node:crypto']],
   ['server/src/libc.ts', ['node:', 'bun:ffi']],
   ['server/src/gateway/receive-buffers.ts', ['common', 'node:']],
+  ['server/src/gateway/crossing-frames.ts', ['common', 'zod']],
   [
     'server/src/gateway/',
-    ['server/src/gateway/', 'server/src/sessions/', 'server/src/rooms/', 'common', '@parley/protocol', 'bun'],
+    [
+      'server/src/gateway/',
+      'server/src/sessions/',
+      'server/src/rooms/',
+      'server/src/links/handles.ts',
+      'common',
+      '@parley/protocol',
+      'bun',
+    ],
   ],
   ['server/src/sessions/', ['server/src/sessions/', 'server/src/rooms/', 'common', '@parley/protocol', 'node:crypto']],
   ['server/src/listener.ts', ['bun']],
@@ -55,7 +65,14 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     'server/src/api/',
     ['server/src/api/', 'server/src/rooms/', 'server/src/ice/', 'seams', 'common', '@parley/protocol', 'hono', 'zod'],
   ],
-  ['server/src/identity/local.ts', ['seam', 'server/src/identity/identity.ts', 'node:', 'jose']],
+  [
+    'server/src/identity/local/key-list.ts',
+    ['seam', 'server/src/identity/identity.ts', 'server/src/identity/local/', 'server/src/redis/redis.ts'],
+  ],
+  [
+    'server/src/identity/local',
+    ['seam', 'server/src/identity/identity.ts', 'server/src/identity/local/', 'node:', 'jose'],
+  ],
   [
     'server/src/identity/oidc',
     ['seam', 'server/src/identity/identity.ts', 'server/src/identity/oidc/', 'server/src/identity/jwks/', 'jose'],
@@ -86,10 +103,32 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     ],
   ],
   [
+    'server/src/room-store/redis',
+    ['seam', 'server/src/room-store/room-store.ts', 'server/src/room-store/redis/', 'server/src/redis/redis.ts'],
+  ],
+  [
     'server/src/room-store/',
     ['seam', 'server/src/room-store/', 'server/src/aws-signature.ts', 'node:', '@aws-sdk/client-dynamodb'],
   ],
-  ['server/src/backplane/', ['server/src/backplane/', 'server/src/clock.ts', '@parley/protocol']],
+  ['server/src/cluster/alone.ts', ['seam', 'server/src/cluster/cluster.ts']],
+  ['server/src/cluster/', ['seam', 'server/src/cluster/', 'server/src/redis/']],
+  ['server/src/redis/', ['seam', 'server/src/redis/', 'bun']],
+  ['server/src/links/', ['server/src/links/', 'common', '@parley/protocol', 'node:crypto', 'bun']],
+  [
+    'server/src/nodes/',
+    [
+      'server/src/nodes/',
+      'server/src/gateway/crossing',
+      'server/src/links/',
+      'server/src/redis/',
+      'server/src/api/claims.ts',
+      'seams',
+      'common',
+      '@parley/protocol',
+      'node:',
+      'zod',
+    ],
+  ],
   ['server/src/settings', ['server/src/settings/', 'common', '@parley/protocol', 'zod']],
   ['server/src/command-line/', ['server/src/command-line/', 'common', 'node:', 'smol-toml']],
   [
@@ -109,6 +148,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
     'e2e/',
     [
       'e2e/',
+      'server/test/redis-process.ts',
       'release/',
       '@parley/',
       'node:',
@@ -133,11 +173,7 @@ const rules: readonly (readonly [under: string, may: readonly string[]])[] = [
 /** Names in the rules for several paths. */
 const groups: Record<string, readonly string[]> = {
   seam: ['server/src/clock.ts', 'server/src/resilience/', '@parley/protocol'],
-  seams: [
-    'server/src/identity/identity.ts',
-    'server/src/room-store/room-store.ts',
-    'server/src/backplane/backplane.ts',
-  ],
+  seams: ['server/src/identity/identity.ts', 'server/src/room-store/room-store.ts', 'server/src/cluster/cluster.ts'],
   common: [
     'clock',
     'config',
@@ -196,7 +232,7 @@ describe('the direction of imports', () => {
 
   test('lets main.ts alone name an adapter', () => {
     const adapters = files.filter(
-      file => /server\/src\/(identity|room-store|backplane)\/[^/]+$/.test(file) && !isTest(file),
+      file => /server\/src\/(identity|room-store|cluster)\/[^/]+$/.test(file) && !isTest(file),
     )
     const users = files.filter(
       file =>
@@ -228,7 +264,7 @@ test('client/ needs nothing but what browsers have too', () => {
 })
 
 test('each seam has its contract, and each adapter runs it', () => {
-  for (const seam of ['identity', 'room-store', 'backplane']) {
+  for (const seam of ['identity', 'room-store', 'cluster']) {
     const folder = `server/src/${seam}`
     expect(existsSync(join(root, folder, `${seam}.contract.ts`))).toBe(true)
     // A folder beside an adapter has the adapter's parts.

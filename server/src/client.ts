@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { rateLimitKey, readAddress, type TrustedProxies } from './address.ts'
 import { type Hops, hopsOfForwarded, hopsOfList } from './forwarded.ts'
 import type { Log } from './log.ts'
@@ -28,6 +29,17 @@ const sentences: Readonly<Record<Hidden, string>> = {
     'a proxy of PARLEY_TRUSTED_PROXIES does not say whom it forwards: have it set X-Forwarded-For, or name fewer networks',
   unclear: 'X-Forwarded-For and Forwarded contradict each other: have the proxy remove the one that it does not set',
 }
+
+/** A client as one node tells another of it. */
+export const clientSchema = z
+  .strictObject({
+    address: z.string().optional(),
+    hidden: z.enum(['unnamed', 'silent', 'unclear']).optional(),
+    limitKey: z.string(),
+    nearest: z.string(),
+    isDirect: z.boolean(),
+  })
+  .transform(({ address, hidden, ...rest }): Client => ({ ...rest, address, hidden }))
 
 /** What a proxy adds to the requests that it forwards, and no client of Parley sends of itself. */
 const addedByProxies =

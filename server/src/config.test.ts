@@ -198,10 +198,38 @@ describe('the identity provider and the room store', () => {
     ])
   })
 
+  test('are those that all nodes see, where there are several', () => {
+    const url = { PARLEY_REDIS_URL: 'redis://cache:6379' }
+    const chosen = (environment: Record<string, string>) => {
+      const { config, faults } = readConfig(environment)
+      return [config.identity.kind, config.store.kind, ...faults.map(({ sentence }) => sentence)]
+    }
+    expect(chosen(url)).toEqual(['local', 'redis'])
+    expect(chosen({ ...url, PARLEY_ROOM_STORE: 'dynamodb', PARLEY_DYNAMODB_REGION: 'eu-west-1' })).toEqual([
+      'local',
+      'dynamodb',
+    ])
+    expect(chosen({ ...url, PARLEY_ROOM_STORE: 'sqlite' })).toEqual([
+      'local',
+      'sqlite',
+      'PARLEY_ROOM_STORE is sqlite, which the other nodes of PARLEY_REDIS_URL would not see; unset it, or use dynamodb.',
+    ])
+    expect(chosen({ PARLEY_ROOM_STORE: 'redis', PARLEY_NODE_PORT: '1' })).toEqual([
+      'local',
+      'redis',
+      'PARLEY_REDIS_URL is not set, but the room store redis needs it.',
+      'PARLEY_NODE_PORT is set, but there is no PARLEY_REDIS_URL; unset it.',
+    ])
+    for (const wrong of ['cache:6379', 'http://cache', 'redis://', 'redis://a?b'])
+      expect(chosen({ PARLEY_REDIS_URL: wrong })).toContain(
+        'PARLEY_REDIS_URL must be a URL such as redis://host:6379 or rediss://user:password@host:6379.',
+      )
+  })
+
   test('are one of those that there are', () => {
-    expect(faultsOf({ PARLEY_IDENTITY: 'Cognito', PARLEY_ROOM_STORE: 'redis' })).toEqual([
+    expect(faultsOf({ PARLEY_IDENTITY: 'Cognito', PARLEY_ROOM_STORE: 'etcd' })).toEqual([
       'PARLEY_IDENTITY must be one of local, cognito, oidc, but is "Cognito".',
-      'PARLEY_ROOM_STORE must be one of sqlite, dynamodb, but is "redis".',
+      'PARLEY_ROOM_STORE must be one of sqlite, dynamodb, redis, but is "etcd".',
     ])
   })
 

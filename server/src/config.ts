@@ -29,6 +29,7 @@ export type IdentityChoice =
 export type StoreChoice =
   | { readonly kind: 'sqlite' }
   | { readonly kind: 'dynamodb'; readonly region: string; readonly table: string }
+  | { readonly kind: 'redis' }
 
 /** The settings; `turnUrls` has those of `turnHost` too, if it is used. */
 export type Config = Values & { readonly identity: IdentityChoice; readonly store: StoreChoice }

@@ -1,7 +1,5 @@
 import { describe, expect, test } from 'bun:test'
 import { recordingLog, startServer, type TestPeer, type TestServer } from '../test/harness.ts'
-import type { Backplane } from './backplane/backplane.ts'
-import { inProcess } from './backplane/in-process.ts'
 import { manualClock } from './clock.ts'
 import { adapterTimeout } from './resilience/deadline.ts'
 import type { RoomStore } from './room-store/room-store.ts'
@@ -51,35 +49,11 @@ function faultyStore(store: RoomStore) {
   }
 }
 
-/** The embedded backplane, the way of which to other nodes breaks or hangs. */
-function faultyBackplane() {
-  const backplane = inProcess()
-  let state: 'works' | 'down' | 'hangs' = 'works'
-  let asked = Promise.withResolvers<void>()
-  return {
-    backplane: {
-      ...backplane,
-      async publish(envelope) {
-        asked.resolve()
-        if (state === 'down') throw new Error('no other node answers')
-        if (state === 'hangs') await new Promise(() => {})
-        await backplane.publish(envelope)
-      },
-    } satisfies Backplane,
-    become(next: typeof state) {
-      state = next
-      asked = Promise.withResolvers()
-    },
-    asked: () => asked.promise,
-  }
-}
-
 interface Scene extends AsyncDisposable {
   readonly server: TestServer
   readonly clock: ReturnType<typeof manualClock>
   readonly log: ReturnType<typeof recordingLog>
   readonly faults: ReturnType<typeof faultyStore>
-  readonly others: ReturnType<typeof faultyBackplane>
   readonly room: { room_id: string; token: string }
   /** What the owner of the room is answered below `/rooms`. */
   owner(method: string, path?: string, body?: object): Promise<{ status: number; body: Record<string, unknown> }>
@@ -89,12 +63,11 @@ async function scene(): Promise<Scene> {
   const clock = manualClock()
   const log = recordingLog()
   const faults = faultyStore(sqlite(':memory:', clock))
-  const others = faultyBackplane()
-  const server = await startServer({}, { clock, log, store: faults.store, backplane: others.backplane })
+  const server = await startServer({}, { clock, log, store: faults.store })
   const idToken = await server.signIn()
   const room = await server.createRoom(idToken)
   return {
-    ...{ server, clock, log, faults, others, room },
+    ...{ server, clock, log, faults, room },
     async owner(method, path = `/${room.room_id}`, body) {
       const headers = { Authorization: `Bearer ${idToken}` }
       const response = await fetch(`${server.http}/rooms${path}`, {
@@ -128,41 +101,6 @@ async function expectGone({ server, room, owner }: Scene, peer: TestPeer, code =
   await expect(server.join(room, 'late')).rejects.toThrow('ROOM_NOT_FOUND')
   expect(await metric(server, 'parley_rooms')).toBe(0)
 }
-
-describe('a deletion while the other nodes cannot be told', () => {
-  const ways: Record<string, (scene: Scene) => Promise<number>> = {
-    'DELETE /rooms': async ({ owner }) => (await owner('DELETE')).status,
-    'POST /delete-peers-and-room with the token': async ({ server, room }) =>
-      (await server.post('/delete-peers-and-room', room)).status,
-    'POST /delete-peer of the last peer': async ({ server, room }) =>
-      (await server.post('/delete-peer', { peer_id: 'a', token: room.token })).status,
-  }
-  test.each(Object.keys(ways))('is done here all the same, and said to be: %s', async way => {
-    await using there = await scene()
-    const { server, room, log, others } = there
-    const peer = await server.join(room, 'a', withPresence)
-    others.become('down')
-    expect(await ways[way]?.(there)).toBeOneOf([200, 204])
-    await expectGone(there, peer, way.includes('last peer') ? 4507 : 4504)
-    expect(log.lines.filter(({ msg }) => msg === 'other nodes not told')).toMatchObject([
-      { level: 40, room: room.room_id, type: 'room_deleted', cause: expect.stringContaining('no other node answers') },
-    ])
-    expect(await metric(server, 'parley_nodes_not_told_total')).toBe(1)
-  })
-
-  test('is answered in time where they hang, and done here before that', async () => {
-    await using there = await scene()
-    const { server, room, clock, others } = there
-    const peer = await server.join(room, 'a', withPresence)
-    others.become('hangs')
-    const deletion = there.owner('DELETE')
-    await others.asked()
-    expect((await peer.closed).code).toBe(4504)
-    clock.advance(adapterTimeout)
-    expect((await deletion).status).toBe(204)
-    await expectGone(there, peer)
-  })
-})
 
 describe('a deletion that the store', () => {
   test('refuses has not happened: the peers stay, and it can be asked for again', async () => {
@@ -232,18 +170,6 @@ describe('a deletion that the store', () => {
 })
 
 describe('a change that the store has made', () => {
-  test('is answered as made though other nodes cannot be told: an invitation lets in', async () => {
-    await using there = await scene()
-    const { server, room, others, owner } = there
-    others.become('down')
-    const { status, body } = await owner('POST', `/${room.room_id}/invites`, {})
-    expect(status).toBe(201)
-    await server.join({ ...room, token: String(body.token) }, 'guest')
-    expect((await owner('PATCH', `/${room.room_id}`, { locked: true })).body).toMatchObject({ locked: true })
-    expect((await owner('DELETE', `/${room.room_id}/peers/guest`)).status).toBe(204)
-    expect((await owner('GET')).body).toMatchObject({ locked: true, peer_count: 0, removed: ['guest'] })
-  })
-
   test('too late takes effect here when it is made', async () => {
     await using there = await scene()
     const { server, room, faults, clock, owner } = there
@@ -328,16 +254,15 @@ describe('an invitation for one peer that was used up by one that did not get in
   })
 })
 
-test('a room that is deleted while somebody waits to enter it is not entered, though nodes cannot be told', async () => {
+test('a room that is deleted while somebody waits to enter it is not entered', async () => {
   await using there = await scene()
-  const { server, room, faults, others, owner } = there
+  const { server, room, faults, owner } = there
   const { body } = await owner('POST', `/${room.room_id}/invites`, { single_use: true })
   const entering = await server.connect()
   faults.next('update', 'hangs')
   const id_token = await server.signIn()
   entering.send({ type: 'register', peer_id: 'guest', room_id: room.room_id, token: body.token, id_token })
   await faults.reached()
-  others.become('down')
   expect((await owner('DELETE')).status).toBe(204)
   faults.letGo()
   expect(await entering.next()).toMatchObject({ code: 'ROOM_NOT_FOUND' })

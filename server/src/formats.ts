@@ -113,3 +113,11 @@ export const filePath = z.string().refine(text => !/[\r\n]|-----BEGIN/.test(text
  */
 export const withoutCredentials = (text: string): string =>
   text.replaceAll(/([a-z][a-z\d+.-]*:(?:\/\/)?)\S*@/gi, '$1(hidden)@').replace(/-----BEGIN[\s\S]*/, '(hidden)')
+
+/** The form that Redis's own programs take, without options behind it. Empty: none. */
+export const redisUrl = z.string().refine(text => {
+  if (text === '') return true
+  if (/^rediss?:\/\/[^/?#]+(?:\/\d*)?$/.test(text)) return URL.canParse(text)
+  // A socket of this machine.
+  return /^redis\+unix:\/\/\/[^?#]+$/.test(text)
+}, 'must be a URL such as redis://host:6379 or rediss://user:password@host:6379')

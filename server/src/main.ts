@@ -2,23 +2,30 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { isatty } from 'node:tty'
 import { version } from '../package.json' with { type: 'json' }
-import { inProcess } from './backplane/in-process.ts'
 import { check } from './check.ts'
 import { systemClock as clock } from './clock.ts'
+import { alone } from './cluster/alone.ts'
+import { redis as redisCluster } from './cluster/redis.ts'
 import { type Command, helpText, readCommandLine } from './command-line/command-line.ts'
 import { givenSettings } from './command-line/given-settings.ts'
 import { settingsInForce, settingsInForceJson } from './command-line/in-force.ts'
-import type { Config, IdentityChoice, StoreChoice } from './config.ts'
+import type { Config, IdentityChoice } from './config.ts'
 import { descriptorLimit, watchDescriptors } from './descriptors.ts'
 import { healthcheck } from './healthcheck.ts'
 import type { Identity } from './identity/identity.ts'
+import { keyList } from './identity/local/key-list.ts'
 import { local } from './identity/local.ts'
 import { oidc } from './identity/oidc.ts'
 import { LineOutput } from './line-output.ts'
 import { openLog, reasons, standardError } from './log.ts'
+import { joinNodes, keyPrefix, type NodesParts } from './nodes/nodes.ts'
+import { restoredRooms } from './nodes/restored-rooms.ts'
+import { expectSuitable } from './nodes/suitable-redis.ts'
 import { ownNames } from './own-names.ts'
 import { preflight } from './preflight.ts'
 import { logRender } from './pretty-log.ts'
+import { openRedis, type Redis } from './redis/redis.ts'
+import { redis as redisRooms } from './room-store/redis.ts'
 import type { RoomStore } from './room-store/room-store.ts'
 import { sqlite } from './room-store/sqlite.ts'
 import { createServer } from './server.ts'
@@ -28,6 +35,8 @@ import { asksForTls, readCertificate } from './tls/files.ts'
 import { renewCertificate } from './tls/renewal.ts'
 import { reachable, welcome } from './welcome.ts'
 
+/** For so long a start waits for Redis. Milliseconds. */
+const connectWithin = 3_000
 /** What is not closed by then is cut off. Milliseconds; a stop as a whole, without the time to drain, must end within 5 s. */
 const endWithin = 3_500
 /** Milliseconds in which a second signal is the first one, passed on: by npm, or by a terminal to all that run in it. */
@@ -65,7 +74,9 @@ captureOutput(log)
 for (const { variable, sentence } of [...warnings, ...(tls?.warnings ?? [])]) log.warn({ setting: variable }, sentence)
 process.on('uncaughtException', error => void fail(error))
 process.on('unhandledRejection', error => void fail(error))
-const { identity, store, server, httpPort, wsPort } = await start().catch(error => refuseToStart([error.message]))
+const { identity, store, nodes, server, httpPort, wsPort } = await start().catch(error =>
+  refuseToStart([error.message]),
+)
 
 process.on('SIGINT', signal => void stop({ signal }))
 process.on('SIGTERM', signal => void stop({ signal }))
@@ -81,23 +92,40 @@ void complain(identity)
 void complain(store)
 
 async function start() {
-  const identity = await openIdentity(config.identity)
-  const store = await openStore(config.store)
+  const redis = config.redisUrl ? openRedis(config.redisUrl, clock) : undefined
+  // Without it the server starts, too.
+  if (redis && (await isDone(new Promise<void>(resolve => redis.onConnected(resolve)), connectWithin)))
+    await expectSuitable(redis, log)
+  const identity = await openIdentity(config.identity, redis)
+  const { store: choice } = config
+  const restored =
+    redis && choice.kind === 'redis' ? restoredRooms(redisRooms(redis, clock), redis, clock, log) : undefined
+  const shared = choice.kind === 'dynamodb' ? (await loadDynamodb())(choice, clock) : restored
+  const store = shared ?? sqlite(join(folder, 'rooms.sqlite'), clock)
+  const nodes = redis && joinNodes({ ...{ config, redis, clock, log, version }, cluster: clusterIn(redis) })
   const server = createServer(config, {
-    ...{ identity, store, backplane: inProcess(), clock, log, version },
+    ...{ identity, store, clock, log, version, link: nodes?.link, cluster: nodes?.cluster ?? alone() },
     certificate: tls?.certificate,
   })
-  return { identity, store, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }
+  nodes?.serve(server)
+  restored?.keep(server.openRooms)
+  return { identity, store, nodes, server, httpPort: server.listenHttp(), wsPort: server.listenWebSocket() }
 }
 
-async function openIdentity(choice: IdentityChoice): Promise<Identity> {
+async function openIdentity(choice: IdentityChoice, redis: Redis | undefined): Promise<Identity> {
   if (choice.kind === 'cognito') return (await loadCognito())({ ...choice, folder }, clock, log)
-  return choice.kind === 'oidc' ? oidc(choice, clock) : local({ ...choice, folder }, clock)
+  if (choice.kind === 'oidc') return oidc(choice, clock)
+  if (!redis) return local({ ...choice, folder }, clock)
+  const identity = await local({ ...choice, keys: keyList(redis, clock) }, clock)
+  const restore = () =>
+    identity.restore().catch(error => log.warn({ cause: reasons(error) }, 'signing keys not shared'))
+  redis.onConnected(() => void restore())
+  return identity
 }
 
-async function openStore(choice: StoreChoice): Promise<RoomStore> {
-  if (choice.kind === 'dynamodb') return (await loadDynamodb())(choice, clock)
-  return sqlite(join(folder, 'rooms.sqlite'), clock)
+function clusterIn(redis: Redis): NodesParts['cluster'] {
+  const onFault = (error: unknown) => log.error({ err: error }, 'unforeseen error')
+  return (self, others) => redisCluster({ ...{ self, redis, clock, onFault, prefix: keyPrefix }, ...others })
 }
 
 // More than a quarter of a start is loading the SDK of AWS, which an embedded server does not need.
@@ -135,7 +163,7 @@ async function stop(why: object): Promise<void> {
   log.info(why, 'stopping')
   const within = (config.drainNotice + config.drainWithin) * 1000 + endWithin
   if (!(await isDone(server.drain(hurry.signal), within))) log.warn({ within }, 'connections cut off')
-  const closed = Promise.all([identity.close(), store.close()])
+  const closed = Promise.all([identity.close(), store.close()]).then(() => nodes?.close())
   if (!(await isDone(closed, closeWithin))) log.warn({ closeWithin }, 'services cut off')
   log.info({}, 'stopped')
   await log.flush(flushWithin)
@@ -143,11 +171,12 @@ async function stop(why: object): Promise<void> {
 }
 
 /** Whether `act` has come to its end within so many milliseconds, be it a failure. */
-const isDone = (act: Promise<unknown>, within: number): Promise<boolean> =>
-  Promise.race([
+function isDone(act: Promise<unknown>, within: number): Promise<boolean> {
+  return Promise.race([
     act.catch(error => log.error({ err: error }, 'unforeseen error')).then(() => true),
     new Promise<false>(resolve => clock.after(within, () => resolve(false))),
   ])
+}
 
 /** Nobody knows what an error that nothing has caught leaves behind: the server ends, for its supervisor to start it again. */
 async function fail(error: unknown): Promise<void> {

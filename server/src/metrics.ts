@@ -24,8 +24,6 @@ export interface Metrics {
   peersForgotten: number
   /** Rooms that nobody had entered and that were deleted, as there were too many. */
   roomsMadeWay: number
-  /** Times that other nodes could not be told what had happened to a room. */
-  nodesNotTold: number
   /** Connections that were ended because they did not read: for too long, or when all queues together were too big. */
   readonly slowConsumers: { stalled: number; budget: number }
 }
@@ -45,7 +43,6 @@ export const createMetrics = (): Metrics => ({
   descriptorShortages: 0,
   peersForgotten: 0,
   roomsMadeWay: 0,
-  nodesNotTold: 0,
   slowConsumers: { stalled: 0, budget: 0 },
 })
 
@@ -60,6 +57,8 @@ const increment = (counts: Map<ErrorCode, number>, code: ErrorCode): void => {
 /** What is true now, as opposed to counted. */
 export interface Gauges {
   readonly connections: number
+  /** Of these, those whose peer's room another node serves; and WebSockets of other nodes whose peer's room this one serves. */
+  readonly carried: { readonly away: number; readonly here: number }
   /** Of these, those that have not registered. */
   readonly unregistered: number
   readonly rooms: number
@@ -102,7 +101,9 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
   )
   return [
     gauge('parley_connections', 'WebSocket connections that are open.', gauges.connections),
-    gauge('parley_unregistered_connections', 'Those of them that have not registered.', gauges.unregistered),
+    gauge('parley_connections_elsewhere', 'Of these, those carried to the node of a room.', gauges.carried.away),
+    gauge('parley_connections_of_others', 'WebSockets of other nodes for rooms of this one.', gauges.carried.here),
+    gauge('parley_unregistered_connections', 'WebSockets that have not registered.', gauges.unregistered),
     gauge('parley_peers', 'Registered peers.', gauges.peers),
     gauge('parley_peers_away', 'Of these, peers without a connection that may come back.', gauges.peersAway),
     gauge('parley_rooms', 'Rooms with at least one peer.', gauges.rooms),
@@ -117,7 +118,6 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     counter('parley_rooms_created_total', 'Rooms created.', metrics.roomsCreated),
     counter('parley_rooms_made_way_total', 'Rooms that nobody entered, deleted for newer ones.', metrics.roomsMadeWay),
     counter('parley_peers_forgotten_total', 'Departed peers forgotten early.', metrics.peersForgotten),
-    counter('parley_nodes_not_told_total', 'Changes of rooms that other nodes were not told.', metrics.nodesNotTold),
     counter('parley_sign_ins_total', 'Anonymous sign-ins.', metrics.signIns),
     byCode('parley_errors_kept_back_total', 'Errors not sent to plain peers, by code.', metrics.errorsKeptBack),
     family('parley_unregistered_closed_total', 'counter', 'Closed, as too many had not registered.', newcomers),

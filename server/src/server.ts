@@ -1,9 +1,9 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import { createApi } from './api/api.ts'
 import { Renewals } from './api/renewals.ts'
-import type { Backplane } from './backplane/backplane.ts'
 import { clientOf, hiddenClients } from './client.ts'
 import type { Clock } from './clock.ts'
+import type { Cluster } from './cluster/cluster.ts'
 import type { Config } from './config.ts'
 import type { Shortage } from './descriptors.ts'
 import { openGateway } from './gateway/gateway.ts'
@@ -15,6 +15,10 @@ import { type Identity, signInWithin } from './identity/identity.ts'
 import { type Log, logFailure } from './log.ts'
 import { queueBudget, usableMemory } from './memory.ts'
 import { countError, createMetrics } from './metrics.ts'
+import { forwardingTypes } from './nodes/forwarding.ts'
+import type { ServerLink } from './nodes/link-types.ts'
+import { NodeRequests } from './nodes/requests.ts'
+import type { OpenRooms } from './nodes/restored-rooms.ts'
 import { type PortServer, Ports } from './ports.ts'
 import { problem } from './problem.ts'
 import { rateLimit } from './rate-limit.ts'
@@ -34,7 +38,9 @@ import { WorkBudget, workOfRequest } from './work-budget.ts'
 export interface ServerParts {
   readonly identity: Identity
   readonly store: RoomStore
-  readonly backplane: Backplane
+  readonly cluster: Cluster
+  /** The link to another node of the cluster. @throws SignalingError UNAVAILABLE */
+  readonly link?: ((nodeId: string) => Promise<ServerLink>) | undefined
   readonly clock: Clock
   readonly log: Log
   readonly version: string
@@ -52,6 +58,10 @@ export interface SignalingServer {
   spare(shortage: Shortage): void
   /** Serves new connections with another certificate. @throws Error; then the one before stays in force */
   useCertificate(certificate: Certificate): void
+  /** What is known of the rooms that are open here, beside the store. */
+  readonly openRooms: OpenRooms
+  /** A frame of `linkTypes` has come from another node. */
+  receive(link: ServerLink, type: number, handle: number, body: string | Uint8Array): void
   /**
    * Is not ready any more, gives peers the configured time to move, then takes no more connections and requests, closes every
    * peer with 1001, and resolves when all have gone.
@@ -61,7 +71,8 @@ export interface SignalingServer {
 }
 
 export function createServer(config: Config, parts: ServerParts): SignalingServer {
-  const { clock, identity, store, backplane, log, version } = parts
+  const { clock, identity, store, cluster, log, version } = parts
+  const { link = () => Promise.reject(new SignalingError('UNAVAILABLE')) } = parts
   const metrics = createMetrics()
   const emit = toEach(logEvents(log, clock), countEvents(metrics))
   const refusedOrigin = refusedOrigins(clock, log, metrics)
@@ -73,6 +84,10 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     turnUser: (subject: string) => turnUser(config, subject),
   }
   const rooms = new Rooms({ ...parts, ...ice, emit, metrics, limits: config, budget, slices })
+  cluster.listen({
+    lost: (roomId, to) => rooms.lost(roomId, to),
+    died: node => log.warn({ node: node.name }, 'node gone'),
+  })
   const newcomers = new Newcomers({
     ...{ clock, log, metrics },
     limits: { ...config, registerWithin: config.registerWithin * 1000 },
@@ -89,6 +104,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       ...{ hiddenClient, refusedOrigin, refusedAttempt },
       limits: { ...config, waitingBytes: 4 * config.unregisteredMessageBytes },
       guesses: new Guesses(config.failedRegistrationsPerMinute, clock, slices),
+      link,
     },
   )
 
@@ -114,7 +130,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       refusedAttempt,
       gauges: () => ({
         ...rooms.census(),
-        connections: gateway.connectionCount(),
+        ...gateway.count(),
         unregistered: newcomers.count,
         logLinesDropped: log.droppedLines(),
         queued: queues.bytes,
@@ -124,14 +140,25 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       }),
       async ready() {
         if (draining || !ports.areOpen) throw new SignalingError('SHUTTING_DOWN')
-        await Promise.all([
+        const [state] = await Promise.all([
+          withDeadline(clock, cluster.ready(), 'The other nodes cannot be reached.'),
           withDeadline(clock, identity.ready(), 'The identity provider does not answer.'),
-          withDeadline(clock, store.ready(), 'The room store does not answer.'),
-          withDeadline(clock, backplane.ready(), 'The other nodes cannot be reached.'),
+          // The cluster knows how its Redis is, and that others without it would do no better.
+          config.store.kind !== 'redis' && withDeadline(clock, store.ready(), 'The room store does not answer.'),
         ])
+        return state
       },
     },
   )
+
+  const nodes = new NodeRequests({
+    clock,
+    log,
+    cluster,
+    link: parts.link,
+    peerCount: roomId => rooms.peerCount(roomId),
+    fetch: (request, context) => api.fetch(request, context),
+  })
 
   async function answer(request: Request, server: PortServer, path: string): Promise<Response> {
     const socketAddress = server.requestIP(request)?.address ?? ''
@@ -144,10 +171,7 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     if (path === '/anonymous-signin') server.timeout(request, signInWithin / 1000 + 5)
     // A few in each turn of the event loop: relayed messages need not wait for all that is asked at once.
     await slices.turn(workOfRequest)
-    const response = await api.fetch(whole, { client, path })
-    // The runtime would keep a body that nobody reads until it collects garbage: a gigabyte of them in seconds.
-    if (!whole.bodyUsed) await whole.body?.cancel()
-    return response
+    return nodes.answer(whole, client, path)
   }
 
   /** What the runtime would print, and show to the client with its source. */
@@ -167,6 +191,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
     listenHttp: () => ports.listenHttp(),
     listenWebSocket: () => ports.listenWebSocket(),
     useCertificate: certificate => ports.useCertificate(certificate),
+    openRooms: rooms,
+    receive(from, type, handle, body) {
+      if (forwardingTypes.has(type)) nodes.receive(from, type, handle, body)
+      else gateway.receive(from, type, handle, body)
+    },
 
     spare(now) {
       if (draining) return
@@ -185,8 +214,11 @@ export function createServer(config: Config, parts: ServerParts): SignalingServe
       rooms.stopPresence()
       // This leaves open connections alone, and resolves when the last of them has gone.
       const stopped = ports.stop()
-      await gateway.close(stopped)
+      const closed = gateway.close(stopped)
+      // By then the peers have left. Those of other nodes need not wait for sockets that take long to close.
+      await Promise.resolve()
       rooms.close()
+      await closed
       slices.close()
     },
   }

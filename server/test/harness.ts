@@ -2,14 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
-import { inProcess } from '../src/backplane/in-process.ts'
 import { type Clock, type ManualClock, systemClock } from '../src/clock.ts'
+import { alone } from '../src/cluster/alone.ts'
 import { readConfig } from '../src/config.ts'
 import type { Shortage } from '../src/descriptors.ts'
 import { local } from '../src/identity/local.ts'
 import { type Log, openLog } from '../src/log.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'
-import { createServer, type ServerParts } from '../src/server.ts'
+import { createServer, type ServerParts, type SignalingServer } from '../src/server.ts'
 import type { Certificate } from '../src/tls/certificate.ts'
 import { expectDocumented } from './documented.ts'
 
@@ -45,6 +45,8 @@ export interface TestServer extends AsyncDisposable {
   drain(hurry?: AbortSignal): Promise<void>
   /** Tells it which descriptors are short. */
   spare(shortage: Shortage): void
+  /** Has it hear what another node says. */
+  receive: SignalingServer['receive']
   /** Has it serve new connections with another certificate. */
   useCertificate(certificate: Certificate): void
   /** A peer with an identity of its own, registered in `room`. */
@@ -71,7 +73,7 @@ export async function startServer(
   const server = createServer(config, {
     identity: await local({ folder, lifetime: config.idTokenTtl, refreshLifetime: config.refreshTokenTtl }, clock),
     store: sqlite(':memory:', clock),
-    backplane: inProcess(),
+    cluster: alone(),
     log: silentLog,
     version: '0.0.0-test',
     ...parts,
@@ -99,6 +101,7 @@ export async function startServer(
     connect: () => TestPeer.connect(ws),
     drain: hurry => server.drain(hurry),
     spare: shortage => server.spare(shortage),
+    receive: (...frame) => server.receive(...frame),
     useCertificate: certificate => server.useCertificate(certificate),
     async join({ room_id, token }, peerId, members = {}) {
       const peer = await TestPeer.connect(ws)

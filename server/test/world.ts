@@ -1,6 +1,6 @@
 import type { Register, RegisteredAuth, ServerMessageOf, SignalingError } from '@parley/protocol'
-import { inProcess } from '../src/backplane/in-process.ts'
 import { manualClock } from '../src/clock.ts'
+import { alone } from '../src/cluster/alone.ts'
 import { local } from '../src/identity/local.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { sqlite } from '../src/room-store/sqlite.ts'
@@ -104,7 +104,7 @@ async function world(folder: string, changes: Partial<Omit<RoomsParts, 'emit'>>)
   const parts: RoomsParts = {
     identity,
     store: sqlite(':memory:', clock),
-    backplane: inProcess(),
+    cluster: alone(),
     clock,
     log,
     metrics,

@@ -94,7 +94,11 @@ export const answers = {
   Keys: z.object({ keys: listOf(foreign()) }).describe('A JSON Web Key Set (RFC 7517).'),
   Health: z.object({ status: z.literal('healthy'), timestamp, version: z.string() }),
   Liveness: z.object({ status: z.literal('alive') }),
-  Readiness: z.object({ status: z.literal('ready') }),
+  Readiness: z.object({
+    status: z
+      .enum(['ready', 'degraded'])
+      .describe('`degraded`: no node has Redis at the moment, so rooms that this one does not know cannot be entered.'),
+  }),
   Metrics: z.object({
     timestamp,
     active_rooms: z.int().describe('Rooms with somebody in them.'),

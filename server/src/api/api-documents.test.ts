@@ -70,6 +70,7 @@ describe('the OpenAPI document', () => {
           gauges: () => ({
             ...{
               connections: 0,
+              carried: { away: 0, here: 0 },
               unregistered: 0,
               rooms: 0,
               roomsPastEnd: 0,
@@ -81,7 +82,7 @@ describe('the OpenAPI document', () => {
             ...{ past: { memories: 0, idleRooms: 0 }, logLinesDropped: 0, residentMemory: 0 },
             certificateExpiresAt: undefined,
           }),
-          ready: async () => {},
+          ready: async () => 'ready' as const,
           refusedOrigin: () => {},
           refusedAttempt: () => {},
           iceServers: () => ({ ice_servers: [], mesh_ice_servers: [] }),

@@ -13,6 +13,7 @@ import type { RefusedOrigin } from '../refused-origins.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 import type { PeerDeletion } from '../rooms/clean-up.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import { ServedElsewhere } from '../rooms/served-elsewhere.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
 import { answering, bearer, bodyBytes, respond } from './answering.ts'
@@ -44,8 +45,8 @@ export interface ApiParts {
   readonly refusedAttempt: RefusedAttempt
   readonly version: string
   gauges(): Gauges
-  /** Resolves if this node may be sent traffic. */
-  ready(): Promise<void>
+  /** Resolves if this node may be sent traffic. `degraded`: not all works, but no other node would do better. */
+  ready(): Promise<'ready' | 'degraded'>
   /** ICE servers with credentials for an identity. */
   iceServers(subject: string): IceServers
   /** What the TURN servers call an identity, if they tell identities apart. */
@@ -71,6 +72,10 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   const timestamp = () => new Date(clock.now()).toISOString().replace('Z', '+00:00')
 
   app.onError((error, c) => {
+    if (error instanceof ServedElsewhere) {
+      c.env.askOthers = error.node
+      return c.body(null, 421)
+    }
     if (isAbort(error, c.req.raw.signal)) {
       log.debug({ path: c.req.path }, 'request given up')
       return c.body(null, 400)
@@ -119,10 +124,13 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
       ? await withClaim(c, token, claim => rooms.cleanUp.delete({ roomId: room_id }, claim))
       : await withClaim(c, token, claim => rooms.cleanUp.delete({ peerId: peer_id ?? '' }, claim), false)
     const unknown = room_id ? 'room not found' : 'peer not found'
+    // A deployed client may have registered on one node, and ask another one.
+    if (!found && !room_id) c.env.askOthers = 'all'
     return { status: found ? 'peer deleted successfully' : unknown }
   })
   answer(routes.deletePeer, async ({ c, body }) => {
     const outcome = await withClaim(c, body.token, claim => rooms.cleanUp.deletePeer(body.peer_id, claim), 'unknown')
+    if (outcome === 'unknown') c.env.askOthers = 'all'
     return { status: deletePeerStatus(outcome) }
   })
 
@@ -157,8 +165,7 @@ export function createApi(config: ApiConfig, parts: ApiParts): Hono<Env> {
   answer(routes.getHealth, async () => ({ status: 'healthy', timestamp: timestamp(), version: parts.version }))
   answer(routes.getLiveness, async () => ({ status: 'alive' }))
   answer(routes.getReadiness, async () => {
-    await parts.ready()
-    return { status: 'ready' }
+    return { status: await parts.ready() }
   })
   app.get(routes.getMetrics.path, async (c, next) => {
     if (c.req.header('Accept')?.includes('application/json')) return next()

@@ -12,6 +12,8 @@ export interface RequestContext {
   readonly client: Client
   /** Its path, as `exactPath` has it. */
   readonly path: string
+  /** Set where other nodes are to be asked: the one that serves the room, or all. */
+  askOthers?: string | 'all'
 }
 
 export type Env = { Bindings: RequestContext }

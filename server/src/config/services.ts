@@ -19,8 +19,9 @@ export function identityChoice(given: Values): IdentityChoice {
 }
 
 export function storeChoice(given: Values): StoreChoice {
-  const kind = given.storeKind || (identityChoice(given).kind === 'cognito' ? 'dynamodb' : 'sqlite')
-  if (kind === 'sqlite') return { kind }
+  const own = given.redisUrl ? 'redis' : 'sqlite'
+  const kind = given.storeKind || (identityChoice(given).kind === 'cognito' ? 'dynamodb' : own)
+  if (kind !== 'dynamodb') return { kind }
   return { kind, region: given.dynamodbRegion || given.cognitoRegion, table: given.dynamodbTable }
 }
 
@@ -66,6 +67,15 @@ export function serviceFaults(
   if (store.kind === 'dynamodb') need('DynamoDB', identity.kind === 'cognito' ? [] : [regionOfTable])
   else refuse(`rooms are kept in ${store.kind} (${settings.storeKind.variable})`, [dynamodbTable, dynamodbRegion])
   if (identity.kind !== 'cognito' && store.kind !== 'dynamodb') refuse(notAsked, [cognitoRegion])
+
+  const { redisUrl, nodeName, nodeHost, nodePort, storeKind } = settings
+  if (store.kind === 'redis') need('the room store redis', [redisUrl])
+  if (!isSet(redisUrl)) refuse(`there is no ${redisUrl.variable}`, [nodeName, nodeHost, nodePort])
+  else if (store.kind === 'sqlite') {
+    const { variable } = storeKind
+    const sentence = `${variable} is sqlite, which the other nodes of ${redisUrl.variable} would not see; unset it, or use dynamodb.`
+    faults.push({ variable, sentence })
+  }
 
   // The id of a pool begins with its region.
   const [, home] = /^([a-z]{2,}(?:-[a-z]+)+-\d)_/.exec(config.cognitoUserPoolId) ?? []

@@ -1,4 +1,6 @@
+import type { Frame } from '../sessions/frames.ts'
 import type { SessionLimits, SessionParts } from '../sessions/session-parts.ts'
+import type { Connection } from './connection.ts'
 import type { Beat } from './heartbeat.ts'
 import type { Newcomers } from './newcomers.ts'
 import type { Queues } from './queues.ts'
@@ -14,6 +16,12 @@ export interface ConnectionLimits extends SessionLimits {
   readonly queueBytes: number
 }
 
+/** How a connection comes to another node. */
+export interface Relocation {
+  /** Resolves when that can be reached, with what has it handle these frames and what comes next. @throws SignalingError UNAVAILABLE */
+  to(node: string): Promise<(connection: Connection, frames: readonly Frame[]) => void>
+}
+
 /** What connections have in common. */
 export interface ConnectionParts extends SessionParts {
   readonly limits: ConnectionLimits
@@ -23,4 +31,5 @@ export interface ConnectionParts extends SessionParts {
   readonly writes: SharedWrites
   /** That of the heartbeat. */
   readonly beat: Beat
+  readonly relocation: Relocation
 }

@@ -1,9 +1,9 @@
 import { type Register, requestIdOf, type ServerMessageOf, SignalingError } from '@parley/protocol'
-import type { ServerWebSocket } from 'bun'
 import type { Client } from '../client.ts'
 import { countError } from '../metrics.ts'
 import { Arrival, type ArrivingConnection } from '../sessions/arrival.ts'
 import { type Frame, requestIdIn } from '../sessions/frames.ts'
+import { tooFast, tooMuchAtFirst } from '../sessions/refusals.ts'
 import type { Session } from '../sessions/session.ts'
 import { type Outlet, Voice } from '../sessions/voice.ts'
 import { type Payer, workOfFlood } from '../work-budget.ts'
@@ -11,20 +11,16 @@ import { closeCodeOf, isDeliberate } from './close-codes.ts'
 import type { ConnectionParts } from './connection-parts.ts'
 import { Incoming } from './incoming.ts'
 import { SocketLifeSigns } from './life-signs.ts'
-import type { Newcomer } from './newcomers.ts'
 import { NumberedPings } from './numbered-pings.ts'
 import { Outgoing } from './outgoing.ts'
 import type { SocketAddress } from './receive-buffers.ts'
-
-/** How many have been opened. */
-let opened = 0
+import type { Socket, SocketListener } from './socket.ts'
 
 /** One WebSocket: its frames in their order, its pings, what waits to be sent, and its end. */
-export class Connection implements ArrivingConnection, Outlet, Newcomer {
+export class Connection implements ArrivingConnection, Outlet, SocketListener {
   /** That of the peer it speaks for. */
   session: Session | undefined
   open = true
-  readonly serial = ++opened
   readonly life: SocketLifeSigns
   readonly outgoing: Outgoing
   readonly incoming: Incoming
@@ -36,9 +32,11 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
   private closing: SignalingError | undefined
 
   constructor(
-    private readonly socket: ServerWebSocket<unknown>,
+    readonly socket: Socket,
     readonly client: Client,
     private readonly remotePort: number,
+    /** The uptime at which it was opened; no two of this node have the same. */
+    readonly serial: number,
     private readonly parts: ConnectionParts,
   ) {
     this.outgoing = new Outgoing(socket, this, parts)
@@ -46,7 +44,7 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     this.incoming = new Incoming(this, this.outgoing, parts)
     this.voice = new Voice(this, parts)
     this.arrival = new Arrival(this, this.voice, parts)
-    parts.newcomers.admit(this)
+    parts.newcomers.admit(this.arrival)
   }
 
   get peerId(): string | undefined {
@@ -96,7 +94,7 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     this.open = false
     this.outgoing.ended()
     this.incoming.giveUp()
-    this.parts.newcomers.leave(this)
+    if (this.arrival) this.parts.newcomers.leave(this.arrival)
     // One that the server ends leaves in a step of its own.
     if (!this.closing) this.session?.disconnected(isDeliberate(code))
     this.session = undefined
@@ -150,7 +148,7 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
 
   adopt(session: Session): void {
     this.voice = session.voice
-    this.parts.newcomers.leave(this)
+    if (this.arrival) this.parts.newcomers.leave(this.arrival)
     this.arrival = undefined
     this.session = session
     if (session.grant) this.life.pings ??= new NumberedPings()
@@ -174,11 +172,16 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
   }
 
   takenOver(): void {
+    this.retire()
+    this.closing = new SignalingError('PEER_REPLACED')
+    this.outgoing.close(this.closing)
+  }
+
+  /** Handles nothing any more. @returns what waits */
+  private retire(): Iterable<Frame> {
     this.session = undefined
     this.open = false
-    this.closing = new SignalingError('PEER_REPLACED')
-    this.incoming.giveUp()
-    this.outgoing.close(this.closing)
+    return this.incoming.giveUp()
   }
 
   handle(frame: Frame): void {
@@ -187,9 +190,20 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
     else this.arrival?.receive(frame)
   }
 
-  register(message: Register): void {
+  register(message: Register, frame: Frame): void {
     this.arrival = new Arrival(this, this.voice, this.parts)
-    void this.arrival.register(message)
+    void this.arrival.register(message, frame)
+  }
+
+  async carry(node: string, frame: Frame): Promise<void> {
+    const handOver = await this.parts.relocation.to(node)
+    if (!this.open) return
+    this.session?.leave('left')
+    if (this.arrival) this.parts.newcomers.leave(this.arrival)
+    const frames = [frame, ...this.retire()]
+    this.outgoing.handOver()
+    this.life.settle(false)
+    handOver(this, frames)
   }
 
   resumeReading(): void {
@@ -216,26 +230,13 @@ export class Connection implements ArrivingConnection, Outlet, Newcomer {
 
   overflowed(): void {
     // What floods while it registers is still answered: that is bounded by what may wait.
-    const isRegistering = this.arrival?.registering !== undefined
-    const reason = isRegistering
-      ? new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.')
-      : new SignalingError('RATE_LIMITED', 'You send requests faster than they can be answered.')
-    this.isFlooding = !isRegistering
-    this.fail(reason, workOfFlood)
+    if (this.arrival?.registering) this.fail(tooMuchAtFirst(), workOfFlood)
+    else this.floods(tooFast(), workOfFlood)
   }
 
-  floods(reason: SignalingError): void {
+  floods(reason: SignalingError, units = 0): void {
     this.isFlooding = true
-    this.fail(reason)
-  }
-
-  expectRegister(): void {
-    this.arrival?.expectRegister()
-  }
-
-  makeWay(reason: SignalingError): void {
-    countError(this.parts.metrics, reason.code)
-    this.close(reason)
+    this.fail(reason, units)
   }
 
   fail(reason: SignalingError, units = 0): void {

@@ -1,6 +1,6 @@
+import { type ServerMessageOf, SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 import { sleep } from '../resilience/retry.ts'
-import type { Connection } from './connection.ts'
 
 /** How long a server takes to let its peers go. Seconds. */
 export interface DrainTimes {
@@ -13,20 +13,25 @@ export interface DrainTimes {
 /** Milliseconds before a peer opens its next connection, at most: those that are told at the same time do not all come at once. */
 const mostPause = 1_000
 
+/** What can be asked to move to another connection. */
+export interface Movable {
+  askToMove(message: ServerMessageOf<'go_away'>): void
+}
+
 /** The connections of a server that is about to stop, and what it has them do before. */
 export class Drain {
   /** Aborted when nobody is left; there is one only while it drains. */
   #empty: AbortController | undefined
 
   constructor(
-    private readonly connections: ReadonlySet<Connection>,
+    private readonly connections: () => readonly Movable[],
     private readonly times: DrainTimes,
     private readonly clock: Clock,
   ) {}
 
   /** A connection has ended. */
   left(): void {
-    if (this.connections.size === 0) this.#empty?.abort()
+    if (this.#empty && this.connections().length === 0) this.#empty.abort()
   }
 
   /**
@@ -44,12 +49,12 @@ export class Drain {
     if (drainWithin === 0 || over.aborted) return
     const within = drainWithin * 1000
     const end = this.clock.uptime() + within
-    const planned = [...this.connections].map(connection => this.#plan(connection, within, end))
+    const planned = this.connections().map(connection => this.#plan(connection, within, end))
     await wait(drainWithin)
     for (const cancel of planned) cancel()
   }
 
-  #plan(connection: Connection, within: number, end: number) {
+  #plan(connection: Movable, within: number, end: number) {
     return this.clock.after((Math.random() * within) / 2, () => {
       const deadline_ms = Math.round(end - this.clock.uptime())
       const reconnect_after_ms = Math.round(Math.random() * Math.min(mostPause, within / 4))
@@ -57,3 +62,14 @@ export class Drain {
     })
   }
 }
+
+/** Peers that come back in a second at most, on average, after a restart. */
+const returnsPerSecond = 1_000
+
+/** Seconds after which one of so many connections is to come back: they are spread, so that they do not all come at once. */
+export const comesBackAfter = (connections: number): number =>
+  Math.round(Math.random() * Math.max(1, connections / returnsPerSecond) * 100) / 100
+
+/** Why they are closed. */
+export const stops = (connections: number) =>
+  new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: comesBackAfter(connections) })

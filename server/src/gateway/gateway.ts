@@ -1,15 +1,19 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
-import type { Server, WebSocketHandler } from 'bun'
+import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import type { TrustedProxies } from '../address.ts'
 import { type Client, clientOf } from '../client.ts'
 import { logFailure } from '../log.ts'
-import { countError } from '../metrics.ts'
+import { countError, type Gauges } from '../metrics.ts'
 import { type AllowedOrigins, isOwnPage } from '../origins.ts'
 import { problem } from '../problem.ts'
 import type { RefusedOrigin } from '../refused-origins.ts'
+import type { Frame } from '../sessions/frames.ts'
+import type { CarriedSocket } from './carried-socket.ts'
+import type { Carrier } from './carrier.ts'
 import { Connection } from './connection.ts'
-import type { ConnectionParts } from './connection-parts.ts'
-import { Drain, type DrainTimes } from './drain.ts'
+import type { ConnectionParts, Relocation } from './connection-parts.ts'
+import { Crossing, type CrossingParts } from './crossing.ts'
+import { comesBackAfter, Drain, type DrainTimes, stops } from './drain.ts'
 import { heartbeat } from './heartbeat.ts'
 import { SharedWrites } from './shared-writes.ts'
 
@@ -24,10 +28,12 @@ export interface GatewayConfig extends DrainTimes {
   readonly deadAfter: number
 }
 
-export interface GatewayParts extends Omit<ConnectionParts, 'beat' | 'writes'> {
+export interface GatewayParts extends Omit<ConnectionParts, 'beat' | 'writes' | 'relocation'> {
   readonly refusedOrigin: RefusedOrigin
   /** Is told of each client, for operators to hear of proxies that hide theirs. */
   hiddenClient(client: Client): void
+  /** The link to another node. @throws SignalingError UNAVAILABLE */
+  readonly link: CrossingParts['link']
 }
 
 /** Makes WebSocket connections of the upgrades on any port that is served with its `websocket`. */
@@ -35,7 +41,9 @@ export interface Gateway {
   readonly websocket: WebSocketHandler<Attachment>
   /** Answers a request that should be an upgrade: with nothing where it is one, otherwise with what is wrong. */
   upgrade(request: Request, server: Server<Attachment>): Response | undefined | Promise<Response | undefined>
-  connectionCount(): number
+  count(): Pick<Gauges, 'connections' | 'carried'>
+  /** A frame of `crossingTypes` has come from another node. */
+  receive: Crossing['receive']
   /** Takes connections or, while descriptors are short, does not; then some that do nothing are closed, too. */
   accept(accepts: boolean): void
   /**
@@ -52,16 +60,33 @@ export interface Attachment {
   readonly client: Client
   /** That of the other end of the socket. */
   readonly remotePort: number
-  connection: Connection | undefined
+  /** See `Connection.serial`. */
+  openedAt: number
+  connection: (Connection | Carrier) | undefined
 }
 
 export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway {
   const connections = new Set<Connection>()
+  const carriers = new Set<Carrier>()
   const pulses = heartbeat(config.deadAfter, parts.clock)
-  const common: ConnectionParts = { ...parts, beat: pulses.beat, writes: new SharedWrites() }
-  const drain = new Drain(connections, config, parts.clock)
+  const common: ConnectionParts = {
+    ...parts,
+    beat: pulses.beat,
+    writes: new SharedWrites(),
+    relocation: { to: carriedTo },
+  }
+  const carriedParts: ConnectionParts = { ...common, relocation: givenBack }
+  const drain = new Drain(() => [...connections, ...carriers], config, parts.clock)
+  const crossing = new Crossing({
+    ...{ clock: parts.clock, log: parts.log, queues: parts.queues, link: parts.link },
+    connect: (socket, client, openedAt) => enter(new Connection(socket, client, 0, openedAt, carriedParts)),
+    disconnected: connection => leave(connection),
+  })
   let closing = false
   let accepting = true
+  let lastOpened = 0
+  const isEmpty = () => connections.size + carriers.size === 0
+  const allGone = Promise.withResolvers<void>()
 
   const websocket: WebSocketHandler<Attachment> = {
     maxPayloadLength: config.messageBytes,
@@ -74,10 +99,9 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     perMessageDeflate: false,
 
     open(socket) {
-      const connection = new Connection(socket, socket.data.client, socket.data.remotePort, common)
-      socket.data.connection = connection
-      connections.add(connection)
-      pulses.add(connection.life)
+      lastOpened = Math.max(parts.clock.uptime(), lastOpened + leastStep)
+      socket.data.openedAt = lastOpened
+      begin(socket)
       parts.metrics.connections++
     },
     message(socket, frame) {
@@ -86,14 +110,62 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     drain: ({ data }) => data.connection?.outgoing.drained(),
     ping: ({ data }) => data.connection?.alive(),
     pong: ({ data }, payload) => data.connection?.ponged(payload),
-    close(socket, code) {
-      const { connection } = socket.data
-      if (!connection) return
-      connections.delete(connection)
-      drain.left()
-      pulses.remove(connection.life)
-      connection.closed(code)
+    close({ data: { connection } }, code) {
+      if (connection instanceof Connection) leave(connection)
+      connection?.closed(code)
     },
+  }
+
+  function begin(socket: ServerWebSocket<Attachment>): Connection {
+    const { client, remotePort, openedAt } = socket.data
+    const connection = enter(new Connection(socket, client, remotePort, openedAt, common))
+    socket.data.connection = connection
+    return connection
+  }
+
+  function enter(connection: Connection): Connection {
+    connections.add(connection)
+    pulses.add(connection.life)
+    // Another node has sent it meanwhile, or has given it back.
+    if (closing) connection.close(stops(1))
+    return connection
+  }
+
+  function leave(connection: Connection): void {
+    connections.delete(connection)
+    pulses.remove(connection.life)
+    left()
+  }
+
+  function left(): void {
+    drain.left()
+    if (closing && isEmpty()) allGone.resolve()
+  }
+
+  /** The node that serves a room speaks for a socket of this one. */
+  async function carriedTo(node: string) {
+    const handOver = await crossing.to(node)
+    return (connection: Connection, frames: readonly Frame[]) => {
+      const socket = connection.socket as ServerWebSocket<Attachment>
+      const { client, serial: openedAt } = connection
+      const carrier = handOver(
+        { socket, client, openedAt, frames },
+        {
+          ended() {
+            carriers.delete(carrier)
+            left()
+          },
+          returned(back) {
+            carriers.delete(carrier)
+            const again = begin(socket)
+            for (const frame of back) again.receive(frame)
+          },
+        },
+      )
+      carriers.add(carrier)
+      leave(connection)
+      socket.data.connection = carrier
+    }
   }
 
   /** @throws SignalingError UPGRADE_REQUIRED */
@@ -139,13 +211,14 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
         const { address, port } = server.requestIP(request) ?? { address: '', port: 0 }
         const client = clientOf(address, request.headers, config.proxies)
         const wait = parts.budget.wait({ address: client.address })
-        const data = { client, remotePort: port, connection: undefined }
+        const data = { client, remotePort: port, openedAt: 0, connection: undefined }
         return wait === 0 ? upgrade(request, server, data) : upgradeLater(request, server, data, wait)
       } catch (error) {
         return refuse(error)
       }
     },
-    connectionCount: () => connections.size,
+    receive: (...frame) => crossing.receive(...frame),
+    count: () => ({ connections: connections.size + carriers.size - crossing.size.here, carried: crossing.size }),
     accept(accepts) {
       accepting = accepts
       if (!accepts && !closing) parts.newcomers.thin()
@@ -153,21 +226,25 @@ export function openGateway(config: GatewayConfig, parts: GatewayParts): Gateway
     drain: hurry => drain.run(hurry),
     async close(ended) {
       closing = true
-      const { size } = connections
-      for (const connection of connections)
-        connection.close(new SignalingError('SHUTTING_DOWN', undefined, { retryAfter: comesBackAfter(size) }))
-      await ended
+      crossing.close()
+      const size = connections.size + carriers.size
+      for (const carrier of carriers) carrier.stop(comesBackAfter(size))
+      for (const connection of connections) connection.close(stops(size))
+      if (isEmpty()) allGone.resolve()
+      // Those whose sockets other nodes have are no concern of a port.
+      await Promise.all([ended, allGone.promise])
       pulses.stop()
     },
   }
 }
 
-/** Peers that come back in a second at most, on average, after a restart. */
-const returnsPerSecond = 1_000
-
-/** Seconds after which one of so many connections is to come back: they are spread, so that they do not all come at once. */
-const comesBackAfter = (connections: number): number =>
-  Math.round(Math.random() * Math.max(1, connections / returnsPerSecond) * 100) / 100
+/** Milliseconds between two connections, for numbers to tell which one was opened first. */
+const leastStep = 1 / 1024
 
 const isAllowed = (origin: string, headers: Headers, origins: AllowedOrigins): boolean =>
   origins.isEmpty || origins.allows(origin) || isOwnPage(origin, headers)
+
+/** A socket of another node goes back to it, with what this one does not handle. */
+const givenBack: Relocation = {
+  to: async () => (connection, frames) => (connection.socket as CarriedSocket).giveBack(frames),
+}

@@ -1,10 +1,10 @@
-import type { ServerWebSocket } from 'bun'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { LifeSigns } from '../rooms/peer-session.ts'
 import { type Beat, isQuiet, type Pulse } from './heartbeat.ts'
 import type { NumberedPings } from './numbered-pings.ts'
 import type { Outgoing } from './outgoing.ts'
+import type { Socket } from './socket.ts'
 
 /** Milliseconds that a connection has to answer. A `register` that waits for it is to be answered within 5 s. */
 const answerWithin = 4_000
@@ -20,7 +20,7 @@ export class SocketLifeSigns implements LifeSigns, Pulse {
   #cancel: Cancel = nothingPlanned
 
   constructor(
-    private readonly socket: ServerWebSocket<unknown>,
+    private readonly socket: Socket,
     private readonly outgoing: Pick<Outgoing, 'ping'>,
     private readonly parts: { readonly beat: Beat; readonly clock: Clock; readonly log: Log },
   ) {

@@ -1,9 +1,9 @@
 import { SignalingError } from '@parley/protocol'
-import type { ServerWebSocket } from 'bun'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import { closeCodeOf } from './close-codes.ts'
 import { Queue, type QueueHolder, type Queues } from './queues.ts'
 import type { SharedWrites, Writer } from './shared-writes.ts'
+import type { Socket } from './socket.ts'
 
 /** Milliseconds that the other end has for what waits for it, and for the answer to the farewell, once it is being closed. */
 export const closeWithin = 30_000
@@ -48,7 +48,7 @@ export class Outgoing implements QueueHolder, Writer {
   #cancelEnd: Cancel = nothingPlanned
 
   constructor(
-    private readonly socket: ServerWebSocket<unknown>,
+    private readonly socket: Socket,
     private readonly owner: Owner,
     private readonly parts: Parts,
   ) {}
@@ -170,6 +170,10 @@ export class Outgoing implements QueueHolder, Writer {
     this.#finish()
   }
 
+  took(): void {
+    // The event follows when it has taken all.
+  }
+
   stalled(): void {
     this.owner.stalled()
   }
@@ -183,6 +187,12 @@ export class Outgoing implements QueueHolder, Writer {
     this.owner.lost(reason)
     if (isUnread || isClosing) this.socket.terminate()
     else this.socket.close(closeCodeOf(reason), reason.message)
+  }
+
+  /** Somebody else sends on the WebSocket from now on, behind what was sent so far. */
+  handOver(): void {
+    this.flush()
+    this.ended()
   }
 
   /** The WebSocket has ended. */

@@ -1,9 +1,9 @@
-import type { ServerWebSocket } from 'bun'
 import { type Cancel, type Clock, nothingPlanned } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { throttle } from '../resilience/throttle.ts'
 import type { Keeper, KeptMemory } from '../sessions/replay.ts'
+import type { Socket } from './socket.ts'
 
 /** Seconds in which the other end must take some of what waits for it; fewer once its connection is being closed. */
 const patience = { open: 10, closing: 5 } as const
@@ -21,6 +21,8 @@ const linesEvery = 60_000
 export interface QueueHolder {
   /** It is being closed already. */
   readonly isClosing: boolean
+  /** The socket has taken some of what waits, which no event has told. */
+  took(): void
   /** The other end has taken nothing for too long. */
   stalled(): void
   /** Ends the connection and frees its queue, both at once. Nobody else is told in the same step. */
@@ -39,7 +41,7 @@ export class Queue {
 
   constructor(
     readonly holder: QueueHolder,
-    readonly socket: ServerWebSocket<unknown>,
+    readonly socket: Socket,
   ) {}
 
   get isEmpty(): boolean {
@@ -165,6 +167,7 @@ export class Queues implements KeptMemory {
     const now = queue.socket.getBufferedAmount()
     if (now < before) queue.takenAt = this.#tick
     this.#set(queue, now, queue.incoming)
+    if (now < before) queue.holder.took()
     if (now === 0) return
     const limit = queue.holder.isClosing ? patience.closing : patience.open
     if (this.#tick - queue.takenAt < limit) return

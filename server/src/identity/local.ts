@@ -1,21 +1,12 @@
-import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SignalingError } from '@parley/protocol'
-import {
-  calculateJwkThumbprint,
-  decodeJwt,
-  errors,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-  jwtVerify,
-  SignJWT,
-} from 'jose'
+import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, SignJWT } from 'jose'
 import type { Clock } from '../clock.ts'
 import { type Identified, type Identity, judgedAt, type SignIn } from './identity.ts'
+import { keyFile } from './local/key-file.ts'
+import { algorithm, type Key, keyRing } from './local/key-ring.ts'
+import type { KeyStore } from './local/key-store.ts'
 
-const algorithm = 'ES256'
 const issuer = 'parley'
 /**
  * The kinds of tokens, each for an audience of its own: whoever checks ID tokens with the published keys, but does not
@@ -24,41 +15,65 @@ const issuer = 'parley'
 const audiences = { id: 'parley', refresh: 'parley-refresh' } as const
 type TokenUse = keyof typeof audiences
 
-export interface LocalIdentityConfig {
-  /** The folder that keeps the signing key; it must exist. */
-  readonly folder: string
+export type LocalIdentityConfig = {
   /** Seconds that an ID token lasts. */
   readonly lifetime: number
   /** Seconds that a refresh token lasts. */
   readonly refreshLifetime: number
+} & (
+  | {
+      /** The folder that keeps the signing key in a file; it must exist. */
+      readonly folder: string
+    }
+  | { readonly keys: KeyStore }
+)
+
+export interface LocalIdentity extends Identity {
+  /**
+   * Gives the signing keys back to a store that has lost them, and learns those of other servers: to be called whenever
+   * there is a new connection to it.
+   * @throws SignalingError UNAVAILABLE
+   */
+  restore(): Promise<void>
 }
 
 /**
  * Parley signs the tokens itself: JWTs (RFC 7519) with ES256 and the claims that Cognito's ID tokens have. It keeps
- * nothing but the key, so there is nothing to delete when an identity signs out, and no token can be called back.
- * @throws Error if the key can be neither read nor written
+ * nothing but its keys, so there is nothing to delete when an identity signs out, and no token can be called back.
+ * A store of keys that does not answer yet is asked again when a key is needed.
+ * @throws Error if the keys can be neither read nor written
  */
-export async function local(config: LocalIdentityConfig, clock: Clock): Promise<Identity> {
-  const secret = await openKey(join(config.folder, 'identity-key.json'))
-  const { d: _, ...shared } = secret
-  const publicJwk = { ...shared, kid: await calculateJwkThumbprint(shared), alg: algorithm, use: 'sig' }
-  const signingKey = await importJWK(secret, algorithm)
-  const verifyingKey = await importJWK(publicJwk, algorithm)
+export async function local(config: LocalIdentityConfig, clock: Clock): Promise<LocalIdentity> {
+  const store = 'folder' in config ? keyFile(join(config.folder, 'identity-key.json')) : config.keys
+  const ring = keyRing(store, clock)
+  await ring.held().catch(error => {
+    if (!(error instanceof SignalingError)) throw error
+  })
 
   /** Signs a token; `from` and `end` are seconds since the epoch. */
-  const sign = (use: TokenUse, subject: string, from: number, end: number): Promise<string> =>
+  const sign = (key: Key, use: TokenUse, subject: string, from: number, end: number): Promise<string> =>
     new SignJWT({ token_use: use, 'cognito:username': subject })
-      .setProtectedHeader({ alg: algorithm, kid: publicJwk.kid })
+      .setProtectedHeader({ alg: algorithm, kid: key.kid })
       .setSubject(subject)
       .setIssuer(issuer)
       .setAudience(audiences[use])
       .setIssuedAt(from)
       .setExpirationTime(end)
-      .sign(signingKey)
+      .sign(key.signing)
+
+  /** The key that a token names; the first one if that is unknown, or none. */
+  async function keyOf(token: string): Promise<Key> {
+    const { kid } = decodeProtectedHeader(token)
+    const named = (key: Key) => key.kid === kid
+    const held = await ring.held()
+    if (kid === undefined) return held[0]
+    // Another server may have signed it with a key that this one has not heard of.
+    return held.find(named) ?? (await ring.recent()).find(named) ?? held[0]
+  }
 
   async function check(use: TokenUse, token: string, proven?: string): Promise<Identified> {
     try {
-      const { payload } = await jwtVerify(token, verifyingKey, {
+      const { payload } = await jwtVerify(token, (await keyOf(token)).verifying, {
         algorithms: [algorithm],
         issuer,
         audience: audiences[use],
@@ -68,16 +83,18 @@ export async function local(config: LocalIdentityConfig, clock: Clock): Promise<
       if (payload.token_use !== use || !payload.sub || payload.exp === undefined) throw new errors.JWTInvalid()
       return { subject: payload.sub, username: payload.sub, expiresAt: payload.exp }
     } catch (cause) {
+      if (cause instanceof SignalingError) throw cause
       throw new SignalingError('INVALID_TOKEN', undefined, { cause })
     }
   }
 
   async function giveTokens(username: string): Promise<SignIn> {
+    const [key] = await ring.held()
     const now = Math.floor(clock.now() / 1000)
     const expiresAt = now + config.lifetime
     const [idToken, refreshToken] = await Promise.all([
-      sign('id', username, now, expiresAt),
-      sign('refresh', username, now, now + config.refreshLifetime),
+      sign(key, 'id', username, now, expiresAt),
+      sign(key, 'refresh', username, now, now + config.refreshLifetime),
     ])
     return { idToken, username, expiresAt, refreshToken }
   }
@@ -87,53 +104,13 @@ export async function local(config: LocalIdentityConfig, clock: Clock): Promise<
     refresh: async refreshToken => giveTokens((await check('refresh', refreshToken)).subject),
     verify: (idToken, proven) => check('id', idToken, proven),
     async signOut() {},
-    keys: async () => ({ keys: [publicJwk] }),
-    async ready() {},
+    keys: async () => {
+      // Where the store does not answer, those that are known will do.
+      const keys = await ring.recent().catch(() => ring.held())
+      return { keys: keys.map(({ published }) => published) }
+    },
+    ready: async () => void (await ring.held()),
+    restore: async () => void (await ring.renew()),
     async close() {},
   }
 }
-
-/** The key in `file`, made and kept there at the first start. Two servers that start at once end with the same key. */
-async function openKey(file: string): Promise<JWK> {
-  const kept = await readKey(file)
-  if (kept) return kept
-  const { privateKey } = await generateKeyPair(algorithm, { extractable: true })
-  const draft = `${file}.${crypto.randomUUID()}`
-  await writeFile(draft, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600, flag: 'wx', flush: true })
-  try {
-    // Unlike rename, link fails if the file is there: then the other server was first, and its key counts.
-    await link(draft, file)
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error
-  } finally {
-    await rm(draft)
-  }
-  const key = await readKey(file)
-  if (!key) throw new Error(`The signing key ${file} vanished while it was read.`)
-  return key
-}
-
-async function readKey(file: string): Promise<JWK | undefined> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw error
-  }
-  const key = parseKey(text)
-  if (!key) throw new Error(`The file ${file} is not a signing key; restore it, or delete it to have a new one made.`)
-  return key
-}
-
-function parseKey(text: string): JWK | undefined {
-  try {
-    const key: JWK = JSON.parse(text)
-    return key.kty === 'EC' && key.crv === 'P-256' && key.d && key.x && key.y ? key : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const isErrno = (error: unknown, code: string): boolean =>
-  error instanceof Error && 'code' in error && error.code === code

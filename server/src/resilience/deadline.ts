@@ -1,7 +1,7 @@
 import { SignalingError } from '@parley/protocol'
 import type { Clock } from '../clock.ts'
 
-/** No request to an identity provider, a store or a backplane is waited for longer than this. Milliseconds. */
+/** No request to an identity provider, a store or a cluster is waited for longer than this. Milliseconds. */
 export const adapterTimeout = 4_500
 
 /** Somebody did not answer in time. It has no name of its own, so that logs show nothing but what it says. */

@@ -4,7 +4,7 @@ import { keyedMutex } from '../resilience/semaphore.ts'
 import { creators } from './dynamodb/creators.ts'
 import { changeTo, isRoomId, itemOf, roomOf } from './dynamodb/items.ts'
 import { openTable } from './dynamodb/table.ts'
-import { endOf, type RoomRecord, type RoomStore } from './room-store.ts'
+import { byEnd, endOf, type RoomRecord, type RoomStore } from './room-store.ts'
 
 /**
  * What is left of the time of a deletion, should the room be gone and its creator's list not answer, and of that of a
@@ -101,10 +101,4 @@ export function dynamodb(options: { readonly region: string; readonly table: str
 
     close: async () => table.close(),
   }
-}
-
-/** Infinity less Infinity would be no order. */
-function byEnd(a: RoomRecord, b: RoomRecord): number {
-  if (endOf(a) !== endOf(b)) return endOf(a) < endOf(b) ? -1 : 1
-  return a.room_id < b.room_id ? -1 : 1
 }

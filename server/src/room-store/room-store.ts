@@ -53,14 +53,35 @@ export type RoomSummary = Omit<RoomRecord, 'removed' | 'invites'>
 /** Seconds since the epoch at which the room ends; Infinity if it does not. */
 export const endOf = ({ expires_at }: Pick<RoomRecord, 'expires_at'>): number => expires_at ?? Number.POSITIVE_INFINITY
 
+/** The order of `RoomStore.createdBy`. Infinity less Infinity would be none. */
+export function byEnd(a: RoomSummary, b: RoomSummary): number {
+  if (endOf(a) !== endOf(b)) return endOf(a) < endOf(b) ? -1 : 1
+  return a.room_id < b.room_id ? -1 : 1
+}
+
 /** Bytes that all rooms together may take where they are kept in a file. */
 export const storeBytes = 2 ** 30
+
+/** Expired rooms are kept this long, so that a late peer hears "Room expired" and not "Room not found". Seconds. */
+export const keepExpired = 24 * 3600
+
+/** Characters of what can grow in one room. DynamoDB sets such a bound, too. */
+export const mostOfOneRoom = 400_000
+
+/** Anybody may ask whether a store is ready, and each time it is asked for something. Milliseconds. */
+export const readyFor = 2_000
 
 /** A new room cannot be kept, as there are too many already. Its message is for operators. */
 export class StoreFull extends Error {}
 
+/** There is a room with this id already. */
+export class RoomIdInUse extends Error {}
+
 export const tooMuchForOneRoom = () =>
   new SignalingError('LIMIT_REACHED', 'This is too much for one room: revoke invitations, or readmit removed peers.')
+
+export const tooManyRooms = (maxLive: number) =>
+  new SignalingError('LIMIT_REACHED', `This identity already has ${maxLive} live rooms; delete one first.`)
 
 /**
  * Keeps rooms, which outlive the server. It knows nothing of peers, and does not judge whether a room has expired.
@@ -71,7 +92,7 @@ export interface RoomStore {
    * Keeps a new room as it is given, which is there for every node once this resolves.
    * @param maxLive rooms that `created_by` may have that do not end before `now` (seconds), this one included
    * @throws SignalingError LIMIT_REACHED if there would be more; StoreFull if no further room can be kept at all;
-   *   an Error if `room_id` is in use
+   *   an Error if `room_id` is in use, which Redis throws as RoomIdInUse
    */
   create(room: RoomRecord, maxLive: number, now: number): Promise<void>
   /**

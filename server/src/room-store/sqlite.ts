@@ -1,28 +1,22 @@
 import { SQLiteError } from 'bun:sqlite'
-import { SignalingError } from '@parley/protocol'
 import { believedTime, type Clock } from '../clock.ts'
 import { watchedFile } from '../data-folder.ts'
 import { adapterTimeout } from '../resilience/deadline.ts'
 import { retry, sleep } from '../resilience/retry.ts'
 import { memoizeFor } from '../resilience/throttle.ts'
 import {
+  keepExpired,
+  mostOfOneRoom,
   type RoomRecord,
   type RoomStore,
   type RoomSummary,
+  readyFor,
   StoreFull,
   storeBytes,
+  tooManyRooms,
   tooMuchForOneRoom,
 } from './room-store.ts'
 import { isBusy, openDatabase, retryPause } from './sqlite/database.ts'
-
-/** Expired rooms are kept this long, so that a late peer hears "Room expired" and not "Room not found". Seconds. */
-const keepExpired = 24 * 3600
-
-/** Anybody may ask whether the store is ready, and each time something is written. Milliseconds. */
-const readyFor = 2_000
-
-/** Characters of what can grow in one room. DynamoDB sets such a bound, too. */
-const mostOfOneRoom = 400_000
 
 const columns =
   'room_id, created_by, token, created_at, expires_at, max_peers, name, metadata, locked, removed, invites, revision'
@@ -75,7 +69,7 @@ export function sqlite(file: string, clock: Clock, mostBytes = storeBytes): Room
 
   const create = database.transaction((room: RoomRecord, maxLive: number, now: number) => {
     if ((countLive.get(room.created_by, now)?.count ?? 0) >= maxLive) {
-      throw new SignalingError('LIMIT_REACHED', `This identity already has ${maxLive} live rooms; delete one first.`)
+      throw tooManyRooms(maxLive)
     }
     if (isFull()) throw new StoreFull(`The room database ${file} has ${mostBytes} bytes, which is all it may have.`)
     insert.run(toRow(room))

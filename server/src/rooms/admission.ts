@@ -7,12 +7,12 @@ import { askSilentPeers, checkEntrance, type EntranceLimits } from './entrance.t
 import { invitationIn } from './former-tokens.ts'
 import { type IdTokenLimits, planIdTokenEnd } from './id-token-end.ts'
 import { isUsedBy, redeemed } from './invites.ts'
-import { backplaneSilent } from './other-nodes.ts'
 import type { Entrant } from './peer-session.ts'
 import { registeredAuth } from './registered-auth.ts'
 import { issueIceServers, type RequestParts } from './requests.ts'
 import { Peer, type Room } from './room.ts'
 import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
+import { ServedElsewhere } from './served-elsewhere.ts'
 
 export interface AdmissionLimits extends EntranceLimits, IdTokenLimits {
   /** Seconds that a peer with `resume` has to come back; 0: none can. */
@@ -53,6 +53,7 @@ export class Admission {
         this.registry.forgetIfUnused(room)
       }
     } catch (error) {
+      if (error instanceof ServedElsewhere) throw error
       const { code } = toSignalingError(error)
       this.parts.emit({ type: 'refused', room: found?.id, peer: message.peer_id, code })
       throw error
@@ -72,8 +73,8 @@ export class Admission {
   /** @throws SignalingError ROOM_NOT_FOUND or UNAVAILABLE */
   async #find(room: Room, by: number): Promise<RoomRecord> {
     const { clock, store } = this.parts
-    // First listen, then read: a deletion after the reading is heard, one before it is seen.
-    await withDeadline(clock, room.subscribed, backplaneSilent, by)
+    // First claim, then read: a deletion after the reading is done here, one before it is seen.
+    await this.registry.claims.expectHere(room.claimed, by)
     // The sentence of the original: its clients print it.
     const stored = await withDeadline(clock, store.get(room.id), 'DynamoDB error', by)
     const record = stored ?? this.#recordNotInStore(room)

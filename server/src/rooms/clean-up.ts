@@ -1,9 +1,8 @@
 import { SignalingError, toSignalingError } from '@parley/protocol'
 import { type Identity, identitySilent } from '../identity/identity.ts'
 import { logFailure } from '../log.ts'
-import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import type { CreatedRooms } from './created-rooms.ts'
-import { tellOtherNodes } from './other-nodes.ts'
 import { type Claim, mayDelete, provesRight } from './rights.ts'
 import type { Departed, Room } from './room.ts'
 import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
@@ -31,9 +30,13 @@ export class CleanUp {
    * @throws SignalingError FORBIDDEN if `claim` gives no right to it, UNAVAILABLE if the store does not answer
    */
   async delete(named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
-    const { clock, store } = this.parts
     const roomId = 'roomId' in named ? named.roomId : (await this.registry.directory.find(named.peerId, claim))?.id
     if (roomId === undefined) return false
+    return this.registry.claims.serving(roomId, () => this.#delete(roomId, named, claim))
+  }
+
+  async #delete(roomId: string, named: { roomId: string } | { peerId: string }, claim: Claim): Promise<boolean> {
+    const { clock, store } = this.parts
     const room = this.registry.get(roomId)
     const record = room?.record ?? (await withDeadline(clock, store.get(roomId), storeSilent))
     if (!record) return false
@@ -81,20 +84,16 @@ export class CleanUp {
    */
   async deleteRoom(roomId: string): Promise<void> {
     const { clock, store } = this.parts
-    const by = clock.uptime() + adapterTimeout
-    let told: Promise<unknown> = Promise.resolve()
+    let signedOut = Promise.resolve()
     const deletion = store.delete(roomId).then(() => {
       this.created.remove(roomId)
       const room = this.registry.get(roomId)
       const usernames = room?.usernames ?? []
       if (room) this.registry.end(room, new SignalingError('ROOM_DELETED'))
-      told = Promise.all([
-        tellOtherNodes(this.parts, { type: 'room_deleted', room_id: roomId }, by),
-        this.#signOut(usernames),
-      ])
+      signedOut = this.#signOut(usernames)
     })
-    await withDeadline(clock, deletion, storeSilent, by)
-    await told
+    await withDeadline(clock, deletion, storeSilent)
+    await signedOut
   }
 
   /** Forgets a peer that has left, and signs its identity out unless another peer still uses that. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { recordingLog, startServer } from '../../test/harness.ts'
 import { inWorld, RecordingSession, type RoomKey, type World, worldLimits } from '../../test/world.ts'
-import type { Backplane } from '../backplane/backplane.ts'
-import { inProcess } from '../backplane/in-process.ts'
 import { manualClock } from '../clock.ts'
+import { alone } from '../cluster/alone.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import { sqlite } from '../room-store/sqlite.ts'
 
 const kib = 1024
@@ -56,19 +56,23 @@ describe('rooms that nobody has entered', () => {
 
   test('stay while somebody is about to enter', () => {
     const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    const shared = inProcess()
-    const backplane: Backplane = {
-      ...shared,
-      async subscribe(...args) {
-        reached.resolve()
-        await gate.promise
-        return shared.subscribe(...args)
+    const single = alone()
+    let entered: string | undefined
+    const cluster: Cluster = {
+      ...single,
+      async claim(roomId, end) {
+        if (roomId === entered) {
+          reached.resolve()
+          await gate.promise
+        }
+        return single.claim(roomId, end)
       },
     }
     return inWorld(
       async world => {
         const token = await world.signIn()
         const first = await create(world, token, '192.0.2.1')
+        entered = first.room_id
         const session = new RecordingSession()
         const entering = world.rooms.join(world.register(first, 'a', token), session)
         await reached.promise
@@ -77,7 +81,7 @@ describe('rooms that nobody has entered', () => {
         await entering
         expect(session.replies).toHaveLength(1)
       },
-      { limits, backplane },
+      { limits, cluster },
     )
   })
 })

@@ -5,6 +5,7 @@ import { type RoomRecord, StoreFull } from '../room-store/room-store.ts'
 import { type CreatedRooms, serverFull } from './created-rooms.ts'
 import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
 import { newRoomId, newRoomToken } from './secrets.ts'
+import { ServedElsewhere } from './served-elsewhere.ts'
 
 export interface CreationParts extends RoomRegistryParts {
   readonly limits: RoomRegistryParts['limits'] & {
@@ -106,6 +107,10 @@ export class Creation {
     // Even if it is not deleted, it must not be in the way again.
     this.created.remove(roomId)
     emit({ type: 'made_way', room: roomId })
-    await this.deleteRoom(roomId).catch(error => logFailure(log, toSignalingError(error), { room: roomId }))
+    const deletion = this.registry.claims.serving(roomId, () => this.deleteRoom(roomId))
+    await deletion.catch(error => {
+      // Somebody has entered it through another node.
+      if (!(error instanceof ServedElsewhere)) logFailure(log, toSignalingError(error), { room: roomId })
+    })
   }
 }

@@ -11,9 +11,6 @@ export function countEvents(metrics: Metrics): Emit {
       case 'made_way':
         metrics.roomsMadeWay++
         return
-      case 'nodes_not_told':
-        metrics.nodesNotTold++
-        return
       case 'joined':
         metrics.registrations++
         return
@@ -30,6 +27,7 @@ export function countEvents(metrics: Metrics): Emit {
       case 'refused':
       case 'removed':
       case 'ended':
+      case 'moved':
       case 'past_end':
       // How many there are now, the census says.
       case 'left':

@@ -22,8 +22,8 @@ export function logEvents(log: Log, clock: Clock): Emit {
         return log.info({ room, peers: event.peers, code: event.code }, 'room ended')
       case 'made_way':
         return log.info({ room }, 'room that nobody has entered made way')
-      case 'nodes_not_told':
-        return log.warn({ room, type: event.what, cause: event.cause }, 'other nodes not told')
+      case 'moved':
+        return log.warn({ room, node: event.node }, 'room served by another node')
       case 'joined': {
         const { peer, role, replaced, turnUser } = event
         return log.info({ room, peer, role, replaced, turn_user: turnUser }, 'peer registered')

@@ -1,10 +1,9 @@
 import { isSameName, SignalingError } from '@parley/protocol'
 import { reasons } from '../log.ts'
-import { adapterTimeout, withDeadline } from '../resilience/deadline.ts'
+import { withDeadline } from '../resilience/deadline.ts'
 import { endOf, type RoomRecord } from '../room-store/room-store.ts'
 import type { CreatedRooms } from './created-rooms.ts'
 import { type InviteOptions, mostListBytes, newInvite, withInvite } from './invites.ts'
-import { tellOtherNodes } from './other-nodes.ts'
 import { type RoomRegistry, type RoomRegistryParts, storeSilent } from './room-registry.ts'
 import { type InviteView, inviteView, type RoomDetails, type RoomView, roomDetails, roomView } from './room-views.ts'
 import { newRoomToken } from './secrets.ts'
@@ -42,9 +41,11 @@ export class Owner {
     return records.map(record => roomView(record, this.registry.get(record.room_id)))
   }
 
-  async inspect(identity: string, roomId: string): Promise<RoomDetails> {
-    const record = await this.#own(identity, roomId)
-    return roomDetails(record, this.registry.get(roomId))
+  inspect(identity: string, roomId: string): Promise<RoomDetails> {
+    return this.registry.claims.serving(roomId, async () => {
+      const record = await this.#own(identity, roomId)
+      return roomDetails(record, this.registry.get(roomId))
+    })
   }
 
   async change(identity: string, roomId: string, changes: RoomChanges): Promise<RoomDetails> {
@@ -62,12 +63,14 @@ export class Owner {
   }
 
   /** Ends the room for all, also past its end, while plain peers are in it. */
-  async delete(identity: string, roomId: string): Promise<void> {
-    // The store may know it no more: it has cleared it away, or has deleted it without being able to say so.
-    const record = this.registry.get(roomId)?.record
-    if (record) checkOwner(identity, record)
-    else await this.#own(identity, roomId)
-    await this.deleteRoom(roomId)
+  delete(identity: string, roomId: string): Promise<void> {
+    return this.registry.claims.serving(roomId, async () => {
+      // The store may know it no more: it has cleared it away, or has deleted it without being able to say so.
+      const record = this.registry.get(roomId)?.record
+      if (record) checkOwner(identity, record)
+      else await this.#own(identity, roomId)
+      await this.deleteRoom(roomId)
+    })
   }
 
   /**
@@ -75,7 +78,11 @@ export class Owner {
    * owner itself are disconnected, but may come back.
    * @throws SignalingError PEER_NOT_FOUND if it is not and was not in the room; LIMIT_REACHED
    */
-  async removePeer(identity: string, roomId: string, peerId: string): Promise<void> {
+  removePeer(identity: string, roomId: string, peerId: string): Promise<void> {
+    return this.registry.claims.serving(roomId, () => this.#remove(identity, roomId, peerId))
+  }
+
+  async #remove(identity: string, roomId: string, peerId: string): Promise<void> {
     await this.#own(identity, roomId)
     const room = this.registry.get(roomId)
     const peer = room?.peers.get(peerId)
@@ -148,37 +155,43 @@ export class Owner {
    * error. That is so, too, where the store answers so late that the caller has been told that it does not.
    * @param undo what takes such a change back, if it is of no use to anybody
    */
-  async #change(
+  #change(
     identity: string,
     roomId: string,
     change: (before: RoomRecord) => RoomRecord,
     undo?: (before: RoomRecord) => RoomRecord,
   ): Promise<RoomRecord> {
+    return this.registry.claims.serving(roomId, () => this.#write(identity, roomId, change, undo))
+  }
+
+  async #write(
+    identity: string,
+    roomId: string,
+    change: (before: RoomRecord) => RoomRecord,
+    undo: ((before: RoomRecord) => RoomRecord) | undefined,
+  ): Promise<RoomRecord> {
     const { clock, store } = this.parts
-    const by = clock.uptime() + adapterTimeout
     const checked = (before: RoomRecord) => {
       this.#check(identity, before)
       const after = change(before)
       this.created.expectGrowth(after)
       return after
     }
-    const writing = store.update(roomId, checked).then(record => this.#written(roomId, record, by))
-    const { record, told } = await withDeadline(clock, writing, storeSilent, by).catch(error => {
+    const writing = store.update(roomId, checked).then(record => this.#written(roomId, record))
+    return withDeadline(clock, writing, storeSilent).catch(error => {
       if (undo) void this.#takeBack(roomId, writing, undo)
       throw error
     })
-    await told
-    return record
   }
 
   /** @throws SignalingError ROOM_NOT_FOUND */
-  #written(roomId: string, record: RoomRecord | undefined, by: number) {
+  #written(roomId: string, record: RoomRecord | undefined): RoomRecord {
     if (!record) throw new SignalingError('ROOM_NOT_FOUND')
     this.created.changed(record)
     const room = this.registry.get(roomId)
     if (room) this.registry.update(room, record)
     this.parts.emit({ type: 'changed', room: roomId, revision: record.revision })
-    return { record, told: tellOtherNodes(this.parts, { type: 'room_changed', room_id: roomId }, by) }
+    return record
   }
 
   /** Takes a change back, if `writing` has made it after all. */
@@ -188,10 +201,10 @@ export class Owner {
       () => false,
     )
     if (!isWritten) return
-    const { clock, store, log } = this.parts
+    const { store, log } = this.parts
     await store
       .update(roomId, undo)
-      .then(record => record && this.#written(roomId, record, clock.uptime() + adapterTimeout).told)
+      .then(record => record && this.#written(roomId, record))
       .catch(error => log.warn({ room: roomId, cause: reasons(error) }, 'late change not taken back'))
   }
 }

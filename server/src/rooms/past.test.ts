@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { recordingLog } from '../../test/harness.ts'
 import { inWorld, nobody, peerOf, RecordingSession, type RoomKey, type World, worldLimits } from '../../test/world.ts'
-import { inProcess } from '../backplane/in-process.ts'
+import { alone } from '../cluster/alone.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import { Rooms } from './rooms.ts'
 
 /** Small ones: some ten peers with a room of their own, a quarter of them for one address. */
@@ -24,18 +25,15 @@ const someAddress = (i: number) => `198.51.100.${i}`
 
 describe('peers that have left', () => {
   test('are remembered up to a bound in all, the oldest forgotten first, with their rooms', () => {
-    let subscribed = 0
-    const backplane = inProcess()
-    const counting: typeof backplane = {
-      ...backplane,
-      async subscribe(...args) {
-        const unsubscribe = await backplane.subscribe(...args)
-        subscribed++
-        return () => {
-          subscribed--
-          unsubscribe()
-        }
+    const claims = new Set<string>()
+    const single = alone()
+    const counting: Cluster = {
+      ...single,
+      claim(roomId, end) {
+        claims.add(roomId)
+        return single.claim(roomId, end)
       },
+      release: roomId => void claims.delete(roomId),
     }
     const log = recordingLog()
     return inWorld(
@@ -46,8 +44,8 @@ describe('peers that have left', () => {
         expect(past.bytes).toBeLessThanOrEqual(limits.past.bytes)
         expect(past.memories).toBeWithin(5, 20)
         expect(past.idleRooms).toBe(past.memories)
-        // Its subscription and its plans end with a room.
-        expect(subscribed).toBe(past.idleRooms)
+        // Its claim and its plans end with a room.
+        expect(claims.size).toBe(past.idleRooms)
         expect(world.metrics.peersForgotten).toBe(100 - past.memories)
         expect(log.lines.filter(({ msg }) => String(msg).startsWith('peers that have left'))).toHaveLength(1)
 
@@ -56,7 +54,7 @@ describe('peers that have left', () => {
         expect(known.lastIndexOf(false)).toBe(99 - past.memories)
         expect(world.rooms.census().past).toMatchObject({ memories: 0, idleRooms: 0, bytes: 0 })
       },
-      { limits, backplane: counting, log },
+      { limits, cluster: counting, log },
     )
   })
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { metricOf, recordingLog, startServer } from '../../test/harness.ts'
 import { inWorld, nobody, peerOf, RecordingSession, type World, worldLimits } from '../../test/world.ts'
-import { inProcess } from '../backplane/in-process.ts'
 import { manualClock } from '../clock.ts'
 import { createMetrics } from '../metrics.ts'
 import { countEvents } from './event-counts.ts'
@@ -32,10 +31,9 @@ const accounts: {
     { level: 30, room: 'r', peers: 2, code: 'ROOM_DELETED', msg: 'room ended' },
   ],
   made_way: [{ room: 'r' }, { level: 30, room: 'r', msg: 'room that nobody has entered made way' }, 'roomsMadeWay'],
-  nodes_not_told: [
-    { room: 'r', what: 'room_changed', cause: 'Error: gone' },
-    { level: 40, room: 'r', type: 'room_changed', cause: 'Error: gone', msg: 'other nodes not told' },
-    'nodesNotTold',
+  moved: [
+    { room: 'r', node: 'n' },
+    { level: 40, room: 'r', node: 'n', msg: 'room served by another node' },
   ],
   joined: [
     { ...ids, role: 'worker', replaced: false, turnUser: 'u' },
@@ -216,21 +214,6 @@ describe('of a room and its peers is told', () => {
           createdRooms: { unentered: 1, unenteredPerAddress: 1, bytes: 1e6, bytesPerAddress: 1e6 },
         },
       },
-    ))
-
-  test('that other nodes do not know of its change', () =>
-    inWorld(
-      async world => {
-        const token = await world.signIn()
-        const { room_id } = await world.create(token)
-        happened(world)
-        await world.rooms.owner.change(await world.subjectOf(token), room_id, { name: 'ours' })
-        expect(happened(world)).toEqual([
-          { type: 'changed', revision: 1 },
-          { type: 'nodes_not_told', what: 'room_changed', cause: expect.stringContaining('gone') },
-        ])
-      },
-      { backplane: { ...inProcess(), publish: () => Promise.reject(new Error('gone')) } },
     ))
 
   test('that a peer has shown a newer ID token, or none in time', () =>

@@ -1,5 +1,4 @@
 import type { ErrorCode, LeaveReason } from '@parley/protocol'
-import type { Envelope } from '../backplane/backplane.ts'
 
 /**
  * What has happened to a room, or to a peer of it: the one account that the log and the metrics are made from. Ids, names, counts
@@ -21,8 +20,8 @@ type AboutRoom = { readonly room: string } & (
   | { readonly type: 'ended'; readonly peers: number; readonly code: ErrorCode }
   /** Nobody had entered it, and it was deleted for newer ones. */
   | { readonly type: 'made_way' }
-  /** What has happened to it could not be said to the other nodes. */
-  | { readonly type: 'nodes_not_told'; readonly what: Envelope['type']; readonly cause: string }
+  /** Another node serves it now; those that were in it here come back. */
+  | { readonly type: 'moved'; readonly node: string }
 )
 
 type AboutPeer =

@@ -1,11 +1,11 @@
 import { type LeaveReason, SignalingError } from '@parley/protocol'
-import type { Backplane } from '../backplane/backplane.ts'
 import type { Clock } from '../clock.ts'
-import { type Log, logFailure } from '../log.ts'
-import { withDeadline } from '../resilience/deadline.ts'
+import type { Cluster, Placement } from '../cluster/cluster.ts'
+import type { Log } from '../log.ts'
 import type { RoomRecord, RoomStore } from '../room-store/room-store.ts'
 import type { TimeSlices } from '../time-slices.ts'
 import type { WorkBudget } from '../work-budget.ts'
+import { Claims, claimFor } from './claims.ts'
 import { Directory } from './directory.ts'
 import { Endings } from './endings.ts'
 import { rememberToken } from './former-tokens.ts'
@@ -18,7 +18,7 @@ import type { Emit } from './room-events.ts'
 
 export interface RoomRegistryParts {
   readonly store: RoomStore
-  readonly backplane: Backplane
+  readonly cluster: Cluster
   readonly clock: Clock
   readonly log: Log
   readonly emit: Emit
@@ -32,12 +32,16 @@ export interface RoomRegistryParts {
   }
 }
 
+const moved = () => new SignalingError('SHUTTING_DOWN', 'The room has moved to another node.', { retryAfter: 1 })
+
 export const storeSilent = 'The room store does not answer.'
 
 /** The rooms that are open on this node, who is in them, and how long they last. */
 export class RoomRegistry {
   readonly directory: Directory
   readonly #rooms = new Map<string, Room>()
+  /** Which rooms this node serves. */
+  readonly claims: Claims
   /** What is remembered of peers that have left. */
   readonly past: Past
   readonly #endings: Endings
@@ -46,6 +50,7 @@ export class RoomRegistry {
     const { clock, limits } = parts
     const over = new SignalingError('ROOM_EXPIRED')
     this.directory = new Directory(parts)
+    this.claims = new Claims(parts, this.#rooms)
     this.past = new Past(parts, this.directory, room => this.forgetIfUnused(room))
     this.#endings = new Endings({
       clock,
@@ -64,19 +69,14 @@ export class RoomRegistry {
     return this.#rooms.values()
   }
 
-  /** The room, which from now on hears what other nodes say of it. */
+  /** The room, which this node claims. */
   open(roomId: string): Room {
     const open = this.#rooms.get(roomId)
     if (open) return open
-    const { backplane, clock, slices } = this.parts
-    const room: Room = new Room(
-      roomId,
-      new Presence(clock, slices),
-      backplane.subscribe(roomId, ({ type }) => {
-        if (type === 'room_deleted') this.end(room, new SignalingError('ROOM_DELETED'))
-        else void this.#refresh(room)
-      }),
-    )
+    const { clock, cluster, slices } = this.parts
+    const room = new Room(roomId, new Presence(clock, slices), cluster.claim(roomId, claimFor))
+    // Those that wait for it are told.
+    room.claimed.catch(() => {})
     this.#rooms.set(roomId, room)
     return room
   }
@@ -91,6 +91,8 @@ export class RoomRegistry {
     this.directory.countIn(peer.identity)
     room.presence.joined(peer)
     room.presence.add(peer)
+    // The room has gone to another node while this one entered.
+    if (this.#rooms.get(room.id) !== room) queueMicrotask(() => peer.session.close(moved()))
   }
 
   /** Takes the peer out of its room's roster, tells the others, and nothing else. */
@@ -176,6 +178,24 @@ export class RoomRegistry {
     }
   }
 
+  /** Another node serves the room now. Its peers come back, and are let in there. */
+  lost(roomId: string, to: Placement): void {
+    const room = this.#rooms.get(roomId)
+    if (!room) return
+    room.claimed = Promise.resolve(to)
+    room.presence.close()
+    for (const { session } of [...room.peers.values()]) session.close(moved())
+    // What is remembered of those that have left counts no more, and must not keep the next one from asking who serves it.
+    this.#forget(room)
+    this.parts.emit({ type: 'moved', room: roomId, node: to.node })
+  }
+
+  /** The record of a room that is open and this node's. */
+  recordOf(roomId: string): RoomRecord | undefined {
+    const room = this.#rooms.get(roomId)
+    return room?.state === 'open' ? room.record : undefined
+  }
+
   /** Says no more of who comes and goes: all are about to go. */
   stopPresence(): void {
     for (const { presence } of this.#rooms.values()) presence.close()
@@ -187,18 +207,6 @@ export class RoomRegistry {
       // Those that have a connection have left with it.
       for (const { session } of [...room.peers.values()]) session.close(new SignalingError('SHUTTING_DOWN'))
       this.#forget(room)
-    }
-  }
-
-  /** Another node has changed the room. */
-  async #refresh(room: Room): Promise<void> {
-    const { clock, store, log } = this.parts
-    try {
-      const record = await withDeadline(clock, store.get(room.id), storeSilent)
-      if (record && this.#rooms.get(room.id) === room) this.update(room, record)
-    } catch (error) {
-      // The next who enters reads it again.
-      logFailure(log, new SignalingError('UNAVAILABLE', undefined, { cause: error }), { room: room.id })
     }
   }
 
@@ -233,10 +241,9 @@ export class RoomRegistry {
       this.directory.unlist(peer.id, room)
     }
     this.past.forget(room)
-    if (this.#rooms.get(room.id) === room) this.#rooms.delete(room.id)
-    room.subscribed.then(
-      unsubscribe => unsubscribe(),
-      () => {}, // there is nothing to end: whoever wanted to enter was told
-    )
+    if (this.#rooms.get(room.id) === room) {
+      this.#rooms.delete(room.id)
+      this.parts.cluster.release(room.id)
+    }
   }
 }

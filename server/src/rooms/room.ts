@@ -1,5 +1,6 @@
 import { type Feature, type JsonObject, metadataSize, NameMap, type PeerDescription } from '@parley/protocol'
 import { type Cancel, nothingPlanned } from '../clock.ts'
+import type { Placement } from '../cluster/cluster.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import type { PeerSession } from './peer-session.ts'
 import type { Presence } from './presence.ts'
@@ -173,8 +174,8 @@ export class Room {
   constructor(
     readonly id: string,
     readonly presence: Presence,
-    /** Resolves once this node hears what other nodes say of the room; the result ends that. */
-    readonly subscribed: Promise<() => void>,
+    /** Which node serves it. */
+    public claimed: Promise<Placement>,
   ) {}
 
   /** Whether plain peers are in it, for whose sake it goes on past its end. */

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { silentLog } from '../../test/harness.ts'
 import { inWorld, nobody, peerOf, RecordingSession } from '../../test/world.ts'
-import { inProcess } from '../backplane/in-process.ts'
 import { manualClock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { RoomStore } from '../room-store/room-store.ts'
@@ -145,11 +144,7 @@ test('a room that is deleted while somebody enters is not entered', () =>
     const session = new RecordingSession()
     const entering = rooms.join(rest.register(room, 'a', idToken), session)
     await slow.read
-    const deletion = new Rooms({ ...rest, clock, store }).cleanUp.delete(
-      { roomId: room.room_id },
-      { ...nobody, token: room.token },
-    )
-    expect(await deletion).toBe(true)
+    await rooms.cleanUp.deleteRoom(room.room_id)
     slow.letGo()
     await expect(entering).rejects.toThrow('Room not found')
     expect(session.replies).toEqual([])
@@ -417,18 +412,15 @@ describe('deleting', () => {
 })
 
 describe('the owner', () => {
-  test('has a change take effect on this node at once, though the others cannot be told', () =>
-    inWorld(
-      async ({ rooms, signIn, subjectOf, create, join }) => {
-        const [owner, peer] = await Promise.all([signIn(), signIn()])
-        const room = await create(owner)
-        const session = await join(room, 'a', peer)
-        await rooms.owner.removePeer(await subjectOf(owner), room.room_id, 'a')
-        expect(session.released).toEqual(['PEER_REMOVED'])
-        await expect(join(room, 'b', peer)).rejects.toMatchObject({ code: 'PEER_REMOVED' })
-      },
-      { backplane: { ...inProcess(), publish: () => Promise.reject(new Error('no other node answers')) } },
-    ))
+  test('has a change take effect at once', () =>
+    inWorld(async ({ rooms, signIn, subjectOf, create, join }) => {
+      const [owner, peer] = await Promise.all([signIn(), signIn()])
+      const room = await create(owner)
+      const session = await join(room, 'a', peer)
+      await rooms.owner.removePeer(await subjectOf(owner), room.room_id, 'a')
+      expect(session.released).toEqual(['PEER_REMOVED'])
+      await expect(join(room, 'b', peer)).rejects.toMatchObject({ code: 'PEER_REMOVED' })
+    }))
 
   test('readmits an identity, under whatever names it was removed', () =>
     inWorld(async ({ rooms, signIn, subjectOf, create, join }) => {

@@ -1,4 +1,5 @@
 import type { LeaveReason, Register } from '@parley/protocol'
+import type { Placement } from '../cluster/cluster.ts'
 import type { RoomRecord } from '../room-store/room-store.ts'
 import { Admission, type AdmissionLimits, type AdmissionParts } from './admission.ts'
 import { type Census, census } from './census.ts'
@@ -66,9 +67,9 @@ export class Rooms {
     return handleRequest(peer, message, text, this.parts)
   }
 
-  /** The peer of this name in a room that this node has open, if there is one. */
-  peer(roomId: string, peerId: string): Peer | undefined {
-    return this.#registry.get(roomId)?.peers.get(peerId)
+  /** The peer of this name in a room that this node serves, if there is one. @throws ServedElsewhere; SignalingError UNAVAILABLE */
+  async find(roomId: string, peerId: string): Promise<Peer | undefined> {
+    return (await this.#registry.claims.find(roomId))?.peers.get(peerId)
   }
 
   /** The peer's session is over, or another one has its place. */
@@ -79,6 +80,26 @@ export class Rooms {
   /** Who is in the rooms of this node, and what is kept for those that are not. */
   census(): Census & { readonly past: PastSize; readonly created: CreatedRooms['size'] } {
     return { ...census(this.#registry.values()), past: this.#registry.past.size, created: this.#created.size }
+  }
+
+  /** How many peers are in a room on this node. */
+  peerCount(roomId: string): number {
+    return this.#registry.get(roomId)?.peers.size ?? 0
+  }
+
+  /** Of a room that is open on this node, as it was last read or written. */
+  recordOf(roomId: string): RoomRecord | undefined {
+    return this.#registry.recordOf(roomId)
+  }
+
+  /** Of all rooms that are open on this node. */
+  records(): RoomRecord[] {
+    return [...this.#registry.values()].flatMap(({ id }) => this.recordOf(id) ?? [])
+  }
+
+  /** Another node serves the room now. */
+  lost(roomId: string, to: Placement): void {
+    this.#registry.lost(roomId, to)
   }
 
   /** Says no more of who comes and goes: all are about to go. */

@@ -9,8 +9,11 @@ import {
   SignalingError,
   toSignalingError,
 } from '@parley/protocol'
+import type { Client } from '../client.ts'
+import { countError } from '../metrics.ts'
 import type { Entrant } from '../rooms/peer-session.ts'
 import type { Peer } from '../rooms/room.ts'
+import { ServedElsewhere } from '../rooms/served-elsewhere.ts'
 import { workOfEntering, workOfText } from '../work-budget.ts'
 import { type Frame, isRequest, textOf } from './frames.ts'
 import { refuse } from './refusals.ts'
@@ -28,6 +31,8 @@ export interface ArrivingConnection extends SessionConnection, Outlet {
   adopt(session: Session): void
   /** Refuses a frame that came after it was closed, if that is to be answered. */
   turnAway(frame: Frame): void
+  /** Has the node handle the frame, and all that comes after it. @throws SignalingError UNAVAILABLE if it cannot be reached */
+  carry(node: string, frame: Frame): Promise<void>
 }
 
 /** How a connection comes to its session: by `register`, or by `resume`. What else comes before is refused. */
@@ -92,8 +97,8 @@ export class Arrival implements Entrant {
     let message: PeerMessage | undefined
     try {
       message = decode(textOf(frame), this.parts.limits.peerIdLength)
-      if (message.type === 'register') void this.register(message)
-      else if (message.type === 'resume') void this.#resume(message)
+      if (message.type === 'register') void this.register(message, frame)
+      else if (message.type === 'resume') void this.#resume(message, frame)
       else {
         if (this.voice.hasAcks) isRequest(message)
         throw new SignalingError('NOT_IN_ROOM')
@@ -104,7 +109,7 @@ export class Arrival implements Entrant {
   }
 
   /** Never rejects. What comes meanwhile waits, so that an `offer` right behind `register` finds its sender registered. */
-  async register(message: Register): Promise<void> {
+  async register(message: Register, frame: Frame): Promise<void> {
     const { connection, voice } = this
     connection.incoming.pause()
     this.registering = message
@@ -112,7 +117,9 @@ export class Arrival implements Entrant {
     const { rooms, guesses } = this.parts
     try {
       if (message.features.includes('acks')) isRequest(message)
-      await guesses.attempt(connection, connection.client.limitKey, () => rooms.join(message, this))
+      await guesses.attempt(connection, connection.client.limitKey, () =>
+        elsewhere(rooms.join(message, this), node => connection.carry(node, frame)),
+      )
     } catch (error) {
       this.registering = undefined
       // Otherwise it was refused when the connection was closed, or the peer sends it again, as the connection broke.
@@ -122,6 +129,16 @@ export class Arrival implements Entrant {
     connection.resumeReading()
   }
 
+  get client(): Client {
+    return this.connection.client
+  }
+
+  /** The connection is closed, as a newer one needs its place. */
+  makeWay(reason: SignalingError): void {
+    countError(this.parts.metrics, reason.code)
+    this.connection.close(reason)
+  }
+
   /** The other end has not registered in time. */
   expectRegister(): void {
     this.#isOverdue = true
@@ -129,11 +146,13 @@ export class Arrival implements Entrant {
   }
 
   /** Never rejects. */
-  async #resume(message: Resume): Promise<void> {
+  async #resume(message: Resume, frame: Frame): Promise<void> {
     const { connection } = this
     connection.incoming.pause()
     try {
-      await this.parts.guesses.attempt(connection, connection.client.limitKey, async () => this.#goOn(message))
+      await this.parts.guesses.attempt(connection, connection.client.limitKey, () =>
+        elsewhere(this.#goOn(message), node => connection.carry(node, frame)),
+      )
     } catch (error) {
       const failure = toSignalingError(error)
       // A wrong token has been counted as such. Whether it is wrong, or the session is no more, is nobody's business.
@@ -142,10 +161,10 @@ export class Arrival implements Entrant {
     connection.resumeReading()
   }
 
-  /** @throws SignalingError */
-  #goOn(message: Resume): void {
+  /** @throws SignalingError; ServedElsewhere */
+  async #goOn(message: Resume): Promise<void> {
     const { connection, parts } = this
-    const peer = parts.rooms.peer(message.room_id, message.peer_id)
+    const peer = await parts.rooms.find(message.room_id, message.peer_id)
     if (!connection.open) return
     if (!(peer?.session instanceof Session)) throw new SignalingError('RESUME_FAILED')
     const { session } = peer
@@ -169,5 +188,15 @@ export class Arrival implements Entrant {
     const { connection } = this
     if (connection.session) connection.session.inbound.refuse(error, message)
     else refuse(error, message, this.voice, connection, this.parts)
+  }
+}
+
+/** The outcome of `act`, or of `carry` where another node is the one to ask. */
+async function elsewhere(act: Promise<void>, carry: (node: string) => Promise<void>): Promise<void> {
+  try {
+    await act
+  } catch (error) {
+    if (!(error instanceof ServedElsewhere)) throw error
+    await carry(error.node)
   }
 }

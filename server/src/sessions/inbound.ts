@@ -48,7 +48,7 @@ export class Inbound {
         : decode(text, peerIdLength)
       if (message.type === 'register') {
         // It counts as received once it is answered: one whose connection breaks before is to be sent again.
-        this.session.connection?.register(message)
+        this.session.connection?.register(message, frame)
         return
       }
       this.session.count()

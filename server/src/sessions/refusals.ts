@@ -27,3 +27,8 @@ export function refuse(
   logFailure(log, failure, { peer: voice.peerId, address: connection?.client.nearest })
   if (voice.refuse(failure)) connection?.fail(new SignalingError('RATE_LIMITED'), workOfFlood)
 }
+
+export const tooMuchAtFirst = () =>
+  new SignalingError('MESSAGE_TOO_BIG', 'Too much was sent before register was answered.')
+
+export const tooFast = () => new SignalingError('RATE_LIMITED', 'You send requests faster than they can be answered.')

@@ -1,12 +1,13 @@
 import { test } from 'bun:test'
 import fc from 'fast-check'
-import { inTemporaryFolder, metricOf, startServer } from '../../test/harness.ts'
+import { inTemporaryFolder, metricOf, type TestServer } from '../../test/harness.ts'
 import { faultsIn, untrueRosters } from '../../test/resume/faults.ts'
 import { isSignal } from '../../test/resume/messages.ts'
 import { ReferencePeer } from '../../test/resume/peer.ts'
 import type { Surroundings } from '../../test/resume/peer-lines.ts'
 import { type Break, breakableProxy } from '../../test/resume/proxy.ts'
 import { type Message, type Session, Story } from '../../test/resume/story.ts'
+import { startNodes } from '../../test/two-servers.ts'
 import { type Clock, manualClock } from '../clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { local } from '../identity/local.ts'
@@ -72,8 +73,11 @@ const step = fc.oneof(
   { weight: 5, arbitrary: fc.record({ act: fc.constantFrom('hold services', 'let services go on') }) },
   { weight: 2, arbitrary: fc.record({ act: act('burst'), who, target }) },
   { weight: 1, arbitrary: fc.record({ act: act('delete the room') }) },
+  { weight: 3, arbitrary: fc.record({ act: act('cut the links') }) },
 )
 const schedule = fc.record({
+  /** Through which node each connection enters, again from the beginning after the last. */
+  entries: fc.array(fc.nat({ max: 1 }), { minLength: 1, maxLength: 20, size: 'max' }),
   steps: fc.array(step, { maxLength: 2 * stepsPerRun, size: 'max' }),
   /** What is still done before the server stops; null: all leave before. */
   last: fc.option(fc.array(step, { maxLength: 10 }), { nil: null }),
@@ -122,7 +126,7 @@ interface People {
   readonly idTokens: readonly string[]
 }
 
-async function openWorld({ identity, idTokens }: People) {
+async function openWorld({ identity, idTokens }: People, nodeCount: number, entries: readonly number[]) {
   const clock = manualClock()
   const { services, hold, letGo } = slowServices(clock, identity)
   const many = '1000000'
@@ -133,15 +137,18 @@ async function openWorld({ identity, idTokens }: People) {
     PARLEY_MAX_FAN_OUT_PER_SECOND: many,
     PARLEY_PLAIN_PEER_ERRORS: '',
   }
-  const server = await startServer(settings, { clock, ...services })
-  const proxy = await breakableProxy(server.ws)
+  const nodes = await startNodes(nodeCount, settings, { clock, ...services })
+  const servers = nodes.nodes.map(({ server }) => server)
+  const [server] = servers as [TestServer]
+  const entryOf = (number: number) => servers[(entries[number % entries.length] ?? 0) % nodeCount] ?? server
+  const proxy = await breakableProxy(number => entryOf(number).ws)
   const [owner = ''] = idTokens
   const rooms = [await server.createRoom(owner)]
   const world: Surroundings = { story: new Story(), clock, proxy, rooms, room: 0 }
   const peers = cast.map(
     ({ name, features, channels }, i) => new ReferencePeer(name, features, channels, idTokens[i] ?? owner, world),
   )
-  return { ...world, world, clock, server, peers, hold, letGo, owner, rooms }
+  return { ...world, world, clock, nodes, server, servers, peers, hold, letGo, owner, rooms }
 }
 type World = Awaited<ReturnType<typeof openWorld>>
 
@@ -172,6 +179,18 @@ async function deleteRoom(world: World) {
   await server.post('/delete-peers-and-room', { room_id, token })
   rooms.push(await server.createRoom(owner))
   world.world.room = rooms.length - 1
+}
+
+/** Peers with `resume` are away from now on if they are on another node than their room, and plain ones may be over. */
+function cutLinks({ nodes, story, clock }: World) {
+  if (nodes.nodes.length === 1) return
+  story.cutAt = story.note('', 'the links are cut')
+  for (const session of story.sessions) {
+    session.brokenSince ??= clock.uptime()
+    if (session.isPlain || session.tokens.length === 0) story.mayBeOver(session)
+  }
+  nodes.cable(0, 1).cut()
+  nodes.cable(1, 0).cut()
 }
 
 /** Plain peers say only what others are to hear. */
@@ -213,6 +232,8 @@ async function perform(world: World, step: Step) {
       return world.letGo()
     case 'delete the room':
       return deleteRoom(world)
+    case 'cut the links':
+      return cutLinks(world)
   }
   const peer = peers[step.who] as ReferencePeer
   switch (step.act) {
@@ -253,7 +274,7 @@ function mend({ letGo, proxy }: World): void {
 
 /** Everybody who has not left comes back over a connection that holds, and what was broken is cleared away. */
 async function settle(world: World) {
-  const { story, peers, server } = world
+  const { story, peers } = world
   mend(world)
   await allComeBack(world)
   // A plain peer is not told that one of its connections has taken over from another.
@@ -271,7 +292,7 @@ async function settle(world: World) {
   story.faults.push(...untrue(world))
   story.quietAt = story.now
   const present = peers.filter(({ isSteady }) => isSteady)
-  if ((await metricOf(server, 'parley_peers')) !== present.length) story.fault('the server counts other peers')
+  if ((await sumOf(world, 'parley_peers')) !== present.length) story.fault('the server counts other peers')
 }
 
 /** Resolves when everybody who has not left is there, and the server knows of no other connections. */
@@ -286,6 +307,18 @@ async function allComeBack(world: World) {
   }
   for (const peer of peers) peer.tidy()
   await becomes(world, 'parley_connections', () => peers.filter(({ isSteady }) => isSteady).length)
+  await nodesAgree(world)
+}
+
+/** Resolves when each node has heard of the sockets that have ended on others. */
+async function nodesAgree(world: World) {
+  let here = Number.NaN
+  for (let i = 0; i < 2000; i++) {
+    here = await sumOf(world, 'parley_connections_of_others')
+    if (here === (await sumOf(world, 'parley_connections_elsewhere'))) return
+    await turnOfTheLoop()
+  }
+  world.story.fault(`${here} sockets of other nodes are known that are not there`)
 }
 
 const untrue = ({ story, peers }: World) => [
@@ -308,15 +341,21 @@ async function ask({ story, peers }: World, type: string) {
   )
 }
 
+/** That of all nodes together. */
+async function sumOf({ servers }: World, name: string): Promise<number> {
+  const values = await Promise.all(servers.map(server => metricOf(server, name)))
+  return values.reduce((sum, value) => sum + value, 0)
+}
+
 /** Resolves when the metric has that value, or has kept another one for too long. */
-async function becomes({ server, story }: World, name: string, value: () => number) {
+async function becomes(world: World, name: string, value: () => number) {
   let last = Number.NaN
   for (let i = 0; i < 2000; i++) {
-    last = await metricOf(server, name)
+    last = await sumOf(world, name)
     if (last === value()) return
     await turnOfTheLoop()
   }
-  story.fault(`${name} is ${last}, not ${value()}`)
+  world.story.fault(`${name} is ${last}, not ${value()}`)
 }
 
 /** 4. Who says so leaves at once; who is cut off, in time. When all have left, nothing is kept of them. */
@@ -328,13 +367,14 @@ async function leave(world: World) {
   for (const name of ['parley_connections', 'parley_peers']) await becomes(world, name, () => present.length - half)
   for (const peer of present.slice(half)) peer.wire?.breakAt({ direction: 'up', after: 0, how: 'ends' })
   await becomes(world, 'parley_connections', () => 0)
+  await nodesAgree(world)
   pass(world, ttl)
   for (const name of ['parley_peers', 'parley_peers_away', 'parley_queued_bytes']) await becomes(world, name, () => 0)
 }
 
-async function play({ steps, last }: Schedule, people: People): Promise<Story> {
-  const world = await openWorld(people)
-  const { story, peers, proxy, server } = world
+async function play({ steps, last, entries }: Schedule, people: People, nodeCount: number): Promise<Story> {
+  const world = await openWorld(people, nodeCount, entries)
+  const { story, peers, proxy, nodes } = world
   try {
     for (const peer of peers) peer.enter()
     for (const step of steps) {
@@ -350,22 +390,32 @@ async function play({ steps, last }: Schedule, people: People): Promise<Story> {
     mend(world)
     story.stoppedAt = story.note('', 'the server stops')
     for (const session of story.sessions) story.mayBeOver(session)
-    await server[Symbol.asyncDispose]()
+    await nodes[Symbol.asyncDispose]()
     proxy.close()
   }
   return story
 }
 
-test(`a session goes on over any broken connection, in ${runs} times about ${stepsPerRun} random steps`, async () => {
-  await inTemporaryFolder(async folder => {
-    const identity = await local({ folder, lifetime: 3600, refreshLifetime: 3600 }, manualClock())
-    const idTokens = await Promise.all(cast.map(async () => (await identity.signIn()).idToken))
-    const property = fc.asyncProperty(schedule, async schedule => {
-      const story = await play(schedule, { identity, idTokens })
-      const faults = faultsIn(story)
-      if (faults.length > 0) throw new Error([...faults.slice(0, 5), '', ...story.log.slice(-150)].join('\n'))
+test.each([
+  ['one node', 1],
+  ['either of two nodes', 2],
+])(
+  `a session goes on over any broken connection to %s, in ${runs} times about ${stepsPerRun} random steps`,
+  async (_, nodeCount) => {
+    await inTemporaryFolder(async folder => {
+      const identity = await local({ folder, lifetime: 3600, refreshLifetime: 3600 }, manualClock())
+      const idTokens = await Promise.all(cast.map(async () => (await identity.signIn()).idToken))
+      const property = fc.asyncProperty(schedule, async schedule => {
+        const story = await play(schedule, { identity, idTokens }, nodeCount)
+        const faults = faultsIn(story)
+        if (faults.length > 0) throw new Error([...faults.slice(0, 5), '', ...story.log.slice(-150)].join('\n'))
+      })
+      const { failed, seed, errorInstance } = await fc.check(property, {
+        numRuns: runs,
+        interruptAfterTimeLimit: 60_000,
+      })
+      if (failed) throw new Error(`with seed ${seed}, and as little as shows it:\n${errorInstance}`)
     })
-    const { failed, seed, errorInstance } = await fc.check(property, { numRuns: runs, interruptAfterTimeLimit: 60_000 })
-    if (failed) throw new Error(`with seed ${seed}, and as little as shows it:\n${errorInstance}`)
-  })
-}, 120_000)
+  },
+  1_200_000,
+)

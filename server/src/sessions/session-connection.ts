@@ -1,6 +1,7 @@
 import type { Register, SignalingError } from '@parley/protocol'
 import type { Client } from '../client.ts'
 import type { LifeSigns } from '../rooms/peer-session.ts'
+import type { Frame } from './frames.ts'
 
 /** What a session needs of the connection that its peer speaks over. */
 export interface SessionConnection {
@@ -24,8 +25,8 @@ export interface SessionConnection {
   hold(): void
   /** It is done now. */
   proceed(): void
-  /** Handles a `register` of the peer. */
-  register(message: Register): void
+  /** Handles a `register` of the peer, which was read from `frame`. */
+  register(message: Register, frame: Frame): void
   /** Ends the connection, and what its session is. */
   close(reason: SignalingError): void
   /**

@@ -37,9 +37,9 @@ export const services = {
   ),
   storeKind: setting(
     'PARLEY_ROOM_STORE',
-    oneOfOrNone(['sqlite', 'dynamodb']),
+    oneOfOrNone(['sqlite', 'dynamodb', 'redis']),
     '',
-    'Where rooms are kept. `sqlite`: in a file in the data folder. `dynamodb`: in an Amazon DynamoDB table. Empty: `dynamodb` where identities come from Cognito, otherwise `sqlite`.',
+    'Where rooms are kept. `sqlite`: in a file in the data folder. `dynamodb`: in an Amazon DynamoDB table. `redis`: in that of `PARLEY_REDIS_URL`. Empty: `dynamodb` where identities come from Cognito, `redis` where there is one, otherwise `sqlite`.',
   ),
   dynamodbTable: setting(
     'PARLEY_DYNAMODB_TABLE',

@@ -39,6 +39,8 @@ export function mayBeToldBye({ overAt, room, auth }: Session, code: unknown, sto
 /** Whether the connection may end like that. */
 export function mayBeClosed(line: Line, code: number, story: Story): boolean {
   const { session, wire, resuming, isLetGo, isAbandoned } = line
+  // The way between its node and that of its room was cut.
+  if (code === 1012 && story.cutAt < Infinity) return true
   if (isLetGo || isAbandoned || !wire.isWhole || story.stoppedAt < Infinity) return true
   // One that has said nothing in time may know no `bye`, as a plain peer does not.
   if (!session.auth || resuming) return code === 4408

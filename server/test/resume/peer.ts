@@ -207,6 +207,11 @@ export class ReferencePeer extends PeerLines {
   #notResumed(line: Line, message: Message): void {
     const { story } = this.world
     const { session } = line
+    // The way to the room's node was just cut, or nobody said in time which one it is. It tries again.
+    if (message.code === 'UNAVAILABLE') {
+      this.close(line)
+      return
+    }
     if (message.code !== 'RESUME_FAILED') story.fault(`${session} is answered with ${message.code}`)
     else if (session.overAt === Infinity && !story.mayHaveTooMuch(session))
       story.fault(`${session} cannot go on, without a reason`)

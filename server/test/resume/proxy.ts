@@ -129,15 +129,15 @@ export class Wire {
   }
 }
 
-/** A TCP proxy before the server at `ws`, whose connections can be broken at any byte. */
-export async function breakableProxy(ws: string) {
-  const target = new URL(ws)
+/** A TCP proxy, whose connections can be broken at any byte. @param ws the server that a connection of this number goes to */
+export async function breakableProxy(ws: (number: number) => string) {
   const links: Wire[] = []
   const proxy = createServer({ allowHalfOpen: true }, client => {
     client.on('error', () => {})
     // Which one it is the path says, and all of the request comes at once.
     client.once('data', first => {
       const number = /^GET \/(\d+) /.exec(String(first))?.[1]
+      const target = new URL(ws(Number(number)))
       const server = connect({ host: target.hostname, port: Number(target.port), allowHalfOpen: true })
       links[Number(number)]?.join(client, server, first as Buffer)
     })

@@ -80,6 +80,8 @@ export class Story {
   quietAt = Infinity
   /** When the server was told to stop. */
   stoppedAt = Infinity
+  /** When the links between the nodes were last cut. */
+  cutAt = Infinity
   /** When each room that was deleted was so. */
   readonly deletedAt = new Map<number, number>()
   #awaited = Promise.withResolvers<void>()

@@ -1,8 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
-import { SignalingError } from '@parley/protocol'
 import { believedTime, type Clock } from '../../clock.ts'
 import { keyedMutex } from '../../resilience/semaphore.ts'
-import { endOf, type RoomRecord } from '../room-store.ts'
+import { endOf, type RoomRecord, tooManyRooms } from '../room-store.ts'
 import { creatorKey, number, parsed, text } from './items.ts'
 import type { Table } from './table.ts'
 
@@ -95,10 +94,7 @@ export function creators(table: Table, clock: Clock): Creators {
         for (const [id, { end }] of entries) if (isOver(end)) entries.delete(id)
         // It is listed already if that was written, but the answer was lost.
         if (!entries.has(room.room_id) && entries.size >= maxLive && (await sift(entries, now, by)) >= maxLive) {
-          throw new SignalingError(
-            'LIMIT_REACHED',
-            `This identity already has ${maxLive} live rooms; delete one first.`,
-          )
+          throw tooManyRooms(maxLive)
         }
         stretch(entries, room)
       }),
