@@ -1,4 +1,4 @@
-import { afterAll, onTestFinished } from 'bun:test'
+import { afterAll, describe, onTestFinished } from 'bun:test'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -7,6 +7,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
+
+/** Declares tests that need it. Without it they are skipped, under a name that says so. */
+export const describeWithRedis = (name: string, body: () => void): void =>
+  describe.skipIf(!hasRedis)(hasRedis ? name : `${name} (not on this machine: redis-server)`, body)
 
 /** A Redis of its own, on a socket in a folder that is removed at the end. */
 export interface RedisProcess {

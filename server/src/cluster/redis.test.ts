@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type TestNode, testNodes } from '../../test/cluster-nodes.ts'
-import { hasRedis, type RedisProcess, startRedis } from '../../test/redis-process.ts'
+import { describeWithRedis, hasRedis, type RedisProcess, startRedis } from '../../test/redis-process.ts'
 import { clusterContract } from './cluster.contract.ts'
 import type { Placement } from './cluster.ts'
 
@@ -56,7 +56,7 @@ async function until(isSo: () => boolean): Promise<void> {
 /** Resolves when all has been sent that is to be sent. */
 const sent = () => new Promise<void>(resolve => setImmediate(resolve))
 
-describe.skipIf(!shared)('over Redis', () => {
+describeWithRedis('over Redis', () => {
   for (const ids of [['a'], ['a', 'b'], ['a', 'b', 'c']]) {
     clusterContract('redis', ids.length, async () => {
       const nodes = await testNodes(shared?.url ?? '', `${ids.length}:`).meet(...ids)

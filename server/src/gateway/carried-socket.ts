@@ -28,7 +28,7 @@ export class CarriedSocket implements Socket {
   sendText(text: string): number {
     if (this.#isOver) return 0
     if (!this.way.send(crossing.text, text, 'relay')) {
-      // Whoever sent it may have been told that it was taken. So the peer has to come back for it.
+      // Its sender may have been told that it was taken. So the peer has to come back for it.
       this.terminate()
       return 0
     }

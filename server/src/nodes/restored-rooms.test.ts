@@ -1,6 +1,6 @@
-import { describe, expect, onTestFinished, test } from 'bun:test'
+import { expect, onTestFinished, test } from 'bun:test'
 import { recordingLog } from '../../test/harness.ts'
-import { hasRedis, startRedis } from '../../test/redis-process.ts'
+import { describeWithRedis, startRedis } from '../../test/redis-process.ts'
 import { someRoom } from '../../test/some-room.ts'
 import { systemClock as clock } from '../clock.ts'
 import { openRedis } from '../redis/redis.ts'
@@ -29,7 +29,7 @@ async function storeWith(...rooms: RoomRecord[]) {
   return { server, connection, store, open, atReturn }
 }
 
-describe.skipIf(!hasRedis)('rooms that are open on a node', () => {
+describeWithRedis('rooms that are open on a node', () => {
   test('are there as they were before anything is asked of a Redis that has lost its memory', async () => {
     const rooms = Array.from({ length: 120 }, () => someRoom({ created_by: 'somebody', revision: 3, expires_at: null }))
     const { store, atReturn } = await storeWith(...rooms)

@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'bun:test'
-import { hasRedis, startRedis } from '../../test/redis-process.ts'
+import { expect, test } from 'bun:test'
+import { describeWithRedis, startRedis } from '../../test/redis-process.ts'
 import { systemClock } from '../clock.ts'
 import { openRedis, type Redis, script } from './redis.ts'
 
 const connected = (redis: Redis) => new Promise<void>(resolve => redis.onConnected(resolve))
 
-describe.skipIf(!hasRedis)('the connection to Redis', () => {
+describeWithRedis('the connection to Redis', () => {
   test('sends commands, and runs scripts that the server does not know yet', async () => {
     const { url } = await startRedis()
     const redis = openRedis(url, systemClock)

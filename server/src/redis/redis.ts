@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { TimedOut } from '../resilience/deadline.ts'
 import { backoff, type Pauses } from '../resilience/retry.ts'
 
-/** Milliseconds that one command may take. Whoever waits for several in a row has its own deadline. */
+/** Milliseconds that one command may take. Callers that wait for several in a row have a deadline of their own. */
 const answerWithin = 3_000
 
 /** Milliseconds that a connection may take to be there, TLS and sign-in included. */

@@ -1,5 +1,5 @@
-import { describe, expect, onTestFinished, test } from 'bun:test'
-import { hasRedis, type RedisProcess, startRedis } from '../../test/redis-process.ts'
+import { expect, onTestFinished, test } from 'bun:test'
+import { describeWithRedis, hasRedis, type RedisProcess, startRedis } from '../../test/redis-process.ts'
 import { now, someInvite, someRoom } from '../../test/some-room.ts'
 import { type Clock, manualClock, systemClock } from '../clock.ts'
 import { openRedis, type Redis } from '../redis/redis.ts'
@@ -54,7 +54,7 @@ const listKey = (identity: string) => `parley:rooms-created-by:{${identity}}`
 /** Seconds since the epoch, as Redis counts them, which is what it expires keys by. */
 const seconds = () => Math.floor(systemClock.now() / 1000)
 
-describe.skipIf(!shared)('rooms in Redis', () => {
+describeWithRedis('rooms in Redis', () => {
   roomStoreContract('redis', async () => {
     const store = await connect(shared as RedisProcess)
     return { ...store, close: async () => store.connection.close() }

@@ -1,5 +1,5 @@
-import { describe, expect, onTestFinished, test } from 'bun:test'
-import { hasRedis, type RedisProcess, startRedis } from '../../../test/redis-process.ts'
+import { expect, onTestFinished, test } from 'bun:test'
+import { describeWithRedis, hasRedis, type RedisProcess, startRedis } from '../../../test/redis-process.ts'
 import { type Clock, manualClock, systemClock } from '../../clock.ts'
 import { openRedis, type Redis } from '../../redis/redis.ts'
 import { adapterTimeout } from '../../resilience/deadline.ts'
@@ -49,7 +49,7 @@ async function restart(server: RedisProcess, { reconnected }: Node): Promise<voi
   await back
 }
 
-describe.skipIf(!hasRedis)('keys in Redis', () => {
+describeWithRedis('keys in Redis', () => {
   const [first, second] = forContracts as [RedisProcess, RedisProcess]
 
   keyStoreContract('Redis', async () => {

@@ -37,5 +37,5 @@ function parse(kept: unknown): SecretKeys {
   return [first, ...others]
 }
 
-/** The same text for the same key, whoever keeps it. */
+/** The same text for the same key, whichever node keeps it. */
 const format = ({ kty, crv, x, y, d }: SecretKey): string => JSON.stringify({ kty, crv, x, y, d })
