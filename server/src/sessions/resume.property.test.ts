@@ -276,10 +276,16 @@ function mend({ letGo, proxy }: World): void {
 async function settle(world: World) {
   const { story, peers } = world
   mend(world)
-  await allComeBack(world)
-  // A plain peer is not told that one of its connections has taken over from another.
-  for (const peer of peers) if (peer.session?.isPlain && peer.session.overAt < Infinity) peer.enter()
-  await allComeBack(world)
+  // A register that was on its way over a link that was cut tries again after a while, by this clock.
+  const tick = setInterval(() => pass(world, 250), 100)
+  try {
+    await allComeBack(world)
+    // A plain peer is not told that one of its connections has taken over from another.
+    for (const peer of peers) if (peer.session?.isPlain && peer.session.overAt < Infinity) peer.enter()
+    await allComeBack(world)
+  } finally {
+    clearInterval(tick)
+  }
   // With the first round all that was sent is done, with the second one what came of it is here.
   for (let i = 0; i < 2; i++) await ask(world, 'query')
   // Those that have left over a broken connection are away until now.
